@@ -1,0 +1,77 @@
+"""Every exception this package raises on purpose, in one tree."""
+
+from __future__ import annotations
+
+
+class MurderError(Exception):
+    """
+    Something a user can understand and act on; its text is one sentence.
+
+    `exit_code` is what a command ends with when this error ends it.
+    """
+
+    exit_code = 3
+
+
+class BadInput(MurderError):
+    """An argument, setting, torrent or tree is wrong; no host was touched."""
+
+    exit_code = 2
+
+
+class BencodeError(BadInput):
+    """Bytes that are not canonical bencoding (BEP 3)."""
+
+
+class MetainfoError(BadInput):
+    """A torrent that breaks the rules of BEP 3, or asks for what we refuse."""
+
+
+class TreeError(BadInput):
+    """A tree of files that cannot become a torrent: an escaping link, a device, an unreadable file."""
+
+
+class HostRangeError(BadInput):
+    """A host expression such as `web[1-` that names no hosts."""
+
+
+class SettingsError(BadInput):
+    """A setting or option with a value that cannot be meant."""
+
+
+class ProtocolError(MurderError):
+    """The peer wire protocol's rules were broken; the two subclasses say by whom."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We tried to send what must not be sent now."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer sent what it must not send; drop the connection."""
+
+
+class TrackerError(MurderError):
+    """A tracker did not answer, answered garbage, or refused."""
+
+
+class StorageError(MurderError):
+    """The disk did not do what was asked: full, not permitted, broken."""
+
+
+class VerifyError(MurderError):
+    """What is on disk is not what the torrent promises."""
+
+
+class ControlError(MurderError):
+    """Operator and agent could not understand each other."""
+
+
+class HostsFailed(MurderError):
+    """Some named hosts did not do what was asked of them."""
+
+
+class AllHostsFailed(HostsFailed):
+    """No named host did what was asked."""
+
+    exit_code = 4
