@@ -1,0 +1,371 @@
+"""
+The contract between operator and agent: JSON lines each way, some with bytes attached.
+
+A message is one line of JSON; where it has the key `attached`, that many raw bytes follow the line (a
+torrent, a piece). The operator sends requests, each with an `id` and the request's name under `do`. The
+agent sends events, each with `event` and `time` (Unix seconds); an event that belongs to a request carries
+its `id`, and every request ends with exactly one `done` or `failed`:
+
+    -> {"id": 3, "do": "switch", "destination": "/srv/app", "tag": "v1"}
+    <- {"id": 3, "event": "done", "time": 1763767200.5, "previous": "v0"}
+    <- {"id": 4, "event": "failed", "time": 1763767200.6, "reason": "no space left on /srv"}
+
+A request with `to` is meant for the detached agent of that name on the same host and forwarded there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Optional, Union, get_args, get_origin, get_type_hints
+
+from .errors import ControlError
+
+#: Said in the agent's `hello`; another number is another contract.
+VERSION = 1
+#: The operator says something at least this often (seconds) …
+HEARTBEAT_INTERVAL = 10.0
+#: … and after this much silence (seconds) the agent ends what it started: a laptop asleep closes nothing.
+LEASE = 60.0
+
+MAX_LINE = 1 << 20
+MAX_ATTACHED = 64 << 20
+#: What a login shell may print before the agent's first line.
+MAX_NOISE = 64 << 10
+
+
+class Message(NamedTuple):
+    """One line, and what was attached to it."""
+
+    fields: dict[str, Any]
+    attached: bytes = b""
+
+
+def encode_message(fields: Mapping[str, Any], attached: bytes = b"") -> bytes:
+    """Return the bytes of one message."""
+    if attached:
+        fields = {**fields, "attached": len(attached)}
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n" + attached
+
+
+class MessageReader:
+    """
+    Turns bytes into messages, however they were cut on the way.
+
+    With *noise*, lines that are no message are passed over until the first one that is: a login shell may
+    print a greeting before the agent speaks.
+    """
+
+    def __init__(self, *, noise: bool = False) -> None:
+        self._noise = MAX_NOISE if noise else 0
+        self._buffer = bytearray()
+        self._open: dict[str, Any] | None = None
+        self._wanted = 0
+
+    def receive(self, data: bytes) -> list[Message]:
+        """
+        Add bytes; return the messages that are now complete.
+
+        Raises:
+            ControlError: what came is no message, or larger than any message may be.
+        """
+        self._buffer += data
+        messages = []
+        while (message := self._next()) is not None:
+            messages.append(message)
+        return messages
+
+    def _next(self) -> Message | None:
+        while self._open is None:
+            end = self._buffer.find(b"\n")
+            if end < 0:
+                if len(self._buffer) > MAX_LINE:
+                    raise ControlError(f"a control line of more than {MAX_LINE} bytes")
+                return None
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            self._open = self._parse(line)
+        if len(self._buffer) < self._wanted:
+            return None
+        message = Message(self._open, bytes(self._buffer[: self._wanted]))
+        del self._buffer[: self._wanted]
+        self._open = None
+        return message
+
+    def _parse(self, line: bytes) -> dict[str, Any] | None:
+        """Return the fields of *line*, or None for noise that is passed over."""
+        try:
+            fields = json.loads(line)
+            if not isinstance(fields, dict) or not ("event" in fields or "do" in fields):
+                raise ValueError
+            self._wanted = fields.pop("attached", 0)
+            if type(self._wanted) is not int or not 0 <= self._wanted <= MAX_ATTACHED:
+                raise ValueError
+        except (ValueError, RecursionError):
+            self._noise -= len(line) + 1
+            if self._noise < 0:
+                raise ControlError(f"not a control message: {line[:80]!r}") from None
+            return None
+        self._noise = 0
+        return fields
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the operator asks of an agent; `name` is what `do` says."""
+
+    name: ClassVar[str]
+
+    def fields(self) -> dict[str, Any]:
+        """Return the request as a message's fields, without its `id`."""
+        return {"do": self.name, **dataclasses.asdict(self)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Heartbeat(Request):
+    """Renews the lease."""
+
+    name = "heartbeat"
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepare(Request):
+    """
+    Take the lock of a destination and say what is there; changes nothing else.
+
+    Done: `destination` (expanded), `free_bytes`, `free_inodes`, `current` (tag or None), `address` (how SSH
+    reached the host), `python`.
+    """
+
+    name = "prepare"
+    destination: str
+    tag: str
+    #: Names this run; written beside the destination, so that two names of one host are found out.
+    run: str
+    #: This host's own mark in that run.
+    nonce: str
+    #: Who deploys, for the next one who finds the lock taken.
+    operator: str
+    #: `murder.address` or `murder.interface`, where SSH's own address is not the one peers can use.
+    address: Optional[str] = None
+    interface: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Nonces(Request):
+    """Which marks of this run lie beside the destination. Done: `nonces`, a list."""
+
+    name = "nonces"
+    destination: str
+    run: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Create(Request):
+    """
+    Hash what lies at `path` on the host into a torrent.
+
+    Done: `info_hash`, `digest` (hex), `length`, `file_count`; the torrent is attached.
+    """
+
+    name = "create"
+    path: str
+    announce: str
+    exclude: list[str] = dataclasses.field(default_factory=list)
+    piece_length: Optional[int] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class StartTracker(Request):
+    """Serve announces. Done: `address`, `port`."""
+
+    name = "start_tracker"
+    address: str
+    #: First free of these, both ends included.
+    first_port: int
+    last_port: int
+    #: 32 hex digits, or None for an open tracker.
+    token: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Track(Request):
+    """Let the tracker know a torrent, and the only addresses that may join it (None: any)."""
+
+    name = "track"
+    info_hash: str
+    hosts: Optional[list[str]] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage(Request):
+    """
+    Make the staging release of the attached torrent ready and check what is already in it.
+
+    Done: `missing`, the indices of the pieces it lacks.
+    """
+
+    name = "stage"
+    destination: str
+    tag: str
+    #: The release's digest (hex), as the operator knows it.
+    digest: str
+    #: A payload on the host itself to fill the staging release from.
+    source: Optional[str] = None
+    #: Straight into the destination, no releases (Murder's own layout).
+    plain: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class StorePiece(Request):
+    """Write the attached piece into the staging release; checked like any other piece."""
+
+    name = "store_piece"
+    tag: str
+    index: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Join(Request):
+    """
+    Join the swarm with the staged release: fetch what is missing, then seed until stopped.
+
+    Events: `progress`. Done when complete: `seconds`, `bytes_downloaded`, `bytes_uploaded`.
+    """
+
+    name = "join"
+    tag: str
+    address: str
+    first_port: int
+    last_port: int
+    announce: str
+    token: Optional[str] = None
+    #: The only addresses connections are taken from (None: any).
+    hosts: Optional[list[str]] = None
+    #: Seconds to go on seeding once complete; None: until stopped.
+    seed_for: Optional[float] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Seed(Request):
+    """Serve the attached torrent from a payload at `path` on the host. Done once checked and serving."""
+
+    name = "seed"
+    tag: str
+    path: str
+    address: str
+    first_port: int
+    last_port: int
+    announce: str
+    token: Optional[str] = None
+    hosts: Optional[list[str]] = None
+    seed_for: Optional[float] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Verify(Request):
+    """Re-read the whole staged tree, make it durable, and make it a release. Done: `seconds`."""
+
+    name = "verify"
+    destination: str
+    tag: str
+    digest: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Switch(Request):
+    """Point `current` at a release. Done: `previous` (tag or None)."""
+
+    name = "switch"
+    destination: str
+    tag: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SwitchBack(Request):
+    """Point `current` back at `previous` (None: remove it), if it still points at `tag`."""
+
+    name = "switch_back"
+    destination: str
+    tag: str
+    previous: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop(Request):
+    """End the tracker (`tag` None) or what runs for a tag; failed if nothing does. Done: `stopped`."""
+
+    name = "stop"
+    tag: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Finish(Request):
+    """Stop everything this run started here, remove its leavings, give the lock back."""
+
+    name = "finish"
+    destination: str
+    run: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Detach(Request):
+    """Leave an agent of that name running on the host, if there is none yet. Done: `started`, `pid`."""
+
+    name = "detach"
+    #: What later requests put under `to`: `tracker`, `seeder-v1`, `peer-v1`.
+    agent: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Dismiss(Request):
+    """End the detached agent of that name and everything it runs; failed if there is none. Done: `pid`."""
+
+    name = "dismiss"
+    agent: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Remember(Request):
+    """What a detached tracker needs to tell later tasks. Done: `token`, `address`, `port` of the tracker."""
+
+    name = "remember"
+
+
+REQUESTS: dict[str, type[Request]] = {kind.name: kind for kind in Request.__subclasses__()}
+
+
+def parse_request(fields: Mapping[str, Any]) -> Request:
+    """
+    Return the request that a message's fields stand for; keys it does not know are ignored.
+
+    Raises:
+        ControlError: no such request, or a field is missing or of the wrong type.
+    """
+    kind = REQUESTS.get(str(fields.get("do")))
+    if kind is None:
+        raise ControlError(f"no request is called {fields.get('do')!r:.60}: is the operator's version newer?")
+    values = {}
+    types = get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        if field.name in fields:
+            value = fields[field.name]
+            if not _fits(value, types[field.name]):
+                raise ControlError(f"{kind.name}: {field.name} cannot be {value!r:.60}")
+            values[field.name] = value
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ControlError(f"{kind.name}: {error}") from None
+
+
+def _fits(value: object, kind: Any) -> bool:
+    origin = get_origin(kind)
+    if origin is Union:
+        return any(_fits(value, one) for one in get_args(kind))
+    if origin is list:
+        return isinstance(value, list) and all(_fits(one, get_args(kind)[0]) for one in value)
+    if kind is float:
+        return type(value) in (int, float)
+    return type(value) is kind
