@@ -1,0 +1,289 @@
+"""One peer connection, sans I/O: what may follow what, and how each message looks on the wire."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, Callable, NoReturn
+
+from ..errors import LocalProtocolError, RemoteProtocolError
+from .messages import (
+    AllowedFast,
+    Bitfield,
+    BlockPart,
+    Cancel,
+    Choke,
+    Extended,
+    Handshake,
+    Have,
+    HaveAll,
+    HaveNone,
+    Interested,
+    KeepAlive,
+    Message,
+    NotInterested,
+    Piece,
+    Reject,
+    Request,
+    Suggest,
+    Unchoke,
+)
+
+
+class PeerState(Enum):
+    """How far one side of the connection has come."""
+
+    #: Nothing but a handshake may come next.
+    HANDSHAKING = 0
+    #: Handshake seen; what the sender has may still be said at once (BEP 3, BEP 6).
+    OPENING = 1
+    #: Anything but that.
+    OPEN = 2
+    #: The rules were broken; nothing more will be read or sent.
+    ERROR = 3
+
+
+PROTOCOL = b"\x13BitTorrent protocol"
+HANDSHAKE_LENGTH = 68
+#: The block length every client serves (BEP 3 as practised).
+BLOCK_LENGTH = 16 * 1024
+#: Longest message that is neither a block nor a bitfield: an extended handshake (BEP 10).
+MAX_EXTENDED = 16 * 1024
+
+_FAST_BIT, _EXTENDED_BIT = 0x04, 0x10  # of reserved byte 7 (BEP 6) and reserved byte 5 (BEP 10)
+
+_ANYTIME = (KeepAlive, Choke, Unchoke, Interested, NotInterested, Have, Request, Piece, Cancel)
+_ANYTIME_FAST = (Suggest, Reject, AllowedFast)
+_OPENINGS = (Bitfield, HaveAll, HaveNone)
+
+#: What may follow what.  All that decides whether a message is legal now stands here.
+TRANSITIONS: dict[PeerState, dict[type, PeerState]] = {
+    PeerState.HANDSHAKING: {Handshake: PeerState.OPENING},
+    PeerState.OPENING: {
+        **dict.fromkeys(_ANYTIME + _ANYTIME_FAST + _OPENINGS, PeerState.OPEN),
+        # Many clients say these before their bitfield.
+        Extended: PeerState.OPENING,
+        KeepAlive: PeerState.OPENING,
+    },
+    PeerState.OPEN: dict.fromkeys((*_ANYTIME, *_ANYTIME_FAST, Extended), PeerState.OPEN),
+    PeerState.ERROR: {},
+}
+#: Legal only where both handshakes had the bit.
+_NEEDS_FAST = {Suggest, Reject, AllowedFast, HaveAll, HaveNone}
+_NEEDS_EXTENDED = {Extended}
+
+_ONE = struct.Struct(">I")
+_TWO = struct.Struct(">II")
+_THREE = struct.Struct(">III")
+_PIECE_ID = 7
+_PIECE_HEADER = struct.Struct(">IBII")
+
+#: Message id -> length of its body (None: any), and how the body reads.
+_READERS: dict[int, tuple[int | None, Callable[[bytes], Any]]] = {
+    0: (0, lambda body: Choke()),
+    1: (0, lambda body: Unchoke()),
+    2: (0, lambda body: Interested()),
+    3: (0, lambda body: NotInterested()),
+    4: (4, lambda body: Have(*_ONE.unpack(body))),
+    5: (None, Bitfield),
+    6: (12, lambda body: Request(*_THREE.unpack(body))),
+    8: (12, lambda body: Cancel(*_THREE.unpack(body))),
+    13: (4, lambda body: Suggest(*_ONE.unpack(body))),
+    14: (0, lambda body: HaveAll()),
+    15: (0, lambda body: HaveNone()),
+    16: (12, lambda body: Reject(*_THREE.unpack(body))),
+    17: (4, lambda body: AllowedFast(*_ONE.unpack(body))),
+    20: (None, lambda body: Extended(body[0], body[1:])),
+}
+
+
+def _frame(message_id: int, body: bytes = b"") -> bytes:
+    return _ONE.pack(len(body) + 1) + bytes([message_id]) + body
+
+
+def _handshake(message: Handshake) -> bytes:
+    reserved = bytearray(8)
+    reserved[5] |= _EXTENDED_BIT if message.extended else 0
+    reserved[7] |= _FAST_BIT if message.fast else 0
+    return PROTOCOL + reserved + message.info_hash + message.peer_id
+
+
+_WRITERS: dict[type, Callable[[Any], bytes]] = {
+    Handshake: _handshake,
+    KeepAlive: lambda m: _ONE.pack(0),
+    Choke: lambda m: _frame(0),
+    Unchoke: lambda m: _frame(1),
+    Interested: lambda m: _frame(2),
+    NotInterested: lambda m: _frame(3),
+    Have: lambda m: _frame(4, _ONE.pack(m.index)),
+    Bitfield: lambda m: _frame(5, m.bits),
+    Request: lambda m: _frame(6, _THREE.pack(*m)),
+    Piece: lambda m: _PIECE_HEADER.pack(m.length + 9, _PIECE_ID, m.index, m.begin),
+    Cancel: lambda m: _frame(8, _THREE.pack(*m)),
+    Suggest: lambda m: _frame(13, _ONE.pack(m.index)),
+    HaveAll: lambda m: _frame(14),
+    HaveNone: lambda m: _frame(15),
+    Reject: lambda m: _frame(16, _THREE.pack(*m)),
+    AllowedFast: lambda m: _frame(17, _ONE.pack(m.index)),
+    Extended: lambda m: _frame(20, bytes([m.id]) + m.payload),
+}
+
+
+class WireConnection:
+    """
+    One peer connection, seen from here.
+
+    Args:
+        piece_count: of the torrent; a bitfield of another length is the sender's fault.
+        max_block: longest block we ask for, in bytes; a longer one is the sender's fault.
+    """
+
+    def __init__(self, piece_count: int, max_block: int = BLOCK_LENGTH) -> None:
+        self.our_state = PeerState.HANDSHAKING
+        self.their_state = PeerState.HANDSHAKING
+        self._bitfield_length = (piece_count + 7) // 8
+        self._max_block = max_block
+        self._ours: Handshake | None = None
+        self._theirs: Handshake | None = None
+        self._buffer = b""
+        self._piece: Piece | None = None
+        self._piece_received = 0
+
+    @property
+    def fast(self) -> bool:
+        """Whether both handshakes had BEP 6's bit."""
+        return bool(self._ours and self._theirs and self._ours.fast and self._theirs.fast)
+
+    @property
+    def extended(self) -> bool:
+        """Whether both handshakes had BEP 10's bit."""
+        return bool(self._ours and self._theirs and self._ours.extended and self._theirs.extended)
+
+    def send(self, message: Message) -> bytes:
+        """
+        Turn *message* into bytes for the peer; of a `Piece` the header, which the block must follow.
+
+        Raises:
+            LocalProtocolError: *message* is not legal now.
+        """
+        kind = type(message)
+        state = self._follow(self.our_state, kind)
+        if state is None:
+            raise LocalProtocolError(f"cannot send {message!r:.60} while {self.our_state.name}")
+        self.our_state = state
+        if kind is Handshake:
+            self._ours = message  # type: ignore[assignment]
+        return _WRITERS[kind](message)
+
+    def receive(self, data: bytes) -> Iterator[Message]:
+        """
+        Take bytes from the peer; yield each message that they complete, and each part of a block at once.
+
+        Consume it to the end before the next call. The `data` of a `BlockPart` is a view of what came in: no
+        byte of a block is copied here.
+
+        Raises:
+            RemoteProtocolError: the peer broke the rules; `their_state` is now ERROR.
+        """
+        if self._buffer:
+            data, self._buffer = self._buffer + data, b""
+        view, position = memoryview(data), 0
+        while position < len(data):
+            if self._piece is not None:
+                part = self._part(self._piece, view[position:])
+                position += len(part.data)
+                yield part
+                continue
+            message, length = self._next(data, position)
+            if message is None:
+                self._buffer = data[position:]
+                return
+            position += length
+            self._received(message)
+            yield message
+
+    def _received(self, message: Message) -> None:
+        state = self._follow(self.their_state, type(message))
+        if state is None:
+            self._fail(f"{type(message).__name__} while {self.their_state.name}")
+        self.their_state = state
+        if isinstance(message, Piece):
+            self._piece, self._piece_received = message, 0
+        elif isinstance(message, Handshake):
+            self._theirs = message
+
+    def _follow(self, state: PeerState, kind: type) -> PeerState | None:
+        if kind in _NEEDS_FAST and not self.fast:
+            return None
+        if kind in _NEEDS_EXTENDED and not self.extended:
+            return None
+        return TRANSITIONS[state].get(kind)
+
+    def _part(self, piece: Piece, view: memoryview) -> BlockPart:
+        wanted = piece.length - self._piece_received
+        data = view[:wanted]
+        begin = piece.begin + self._piece_received
+        self._piece_received += len(data)
+        last = self._piece_received == piece.length
+        if last:
+            self._piece = None
+        return BlockPart(piece.index, begin, data, last)
+
+    def _next(self, data: bytes, position: int) -> tuple[Message | None, int]:
+        """Return the message at *position* and its length, or (None, 0) while it is incomplete."""
+        if self.their_state is PeerState.HANDSHAKING:
+            return self._next_handshake(data[position : position + HANDSHAKE_LENGTH])
+        available = len(data) - position
+        if available < 4:
+            return None, 0
+        (length,) = _ONE.unpack_from(data, position)
+        if length == 0:
+            return KeepAlive(), 4
+        if available < 5:
+            return None, 0
+        message_id = data[position + 4]
+        if message_id == _PIECE_ID:
+            return self._next_piece(data, position, length)
+        self._check_length(message_id, length)
+        if available < 4 + length:
+            return None, 0
+        return self._read(message_id, data[position + 5 : position + 4 + length]), 4 + length
+
+    def _next_piece(self, data: bytes, position: int, length: int) -> tuple[Message | None, int]:
+        if not 9 < length <= self._max_block + 9:
+            self._fail(f"a block of {length - 9} bytes where at most {self._max_block} were asked for")
+        if len(data) - position < _PIECE_HEADER.size:
+            return None, 0
+        index, begin = _TWO.unpack_from(data, position + 5)
+        return Piece(index, begin, length - 9), _PIECE_HEADER.size
+
+    def _check_length(self, message_id: int, length: int) -> None:
+        """Refuse a frame by its first five bytes, before anything of it is kept."""
+        wanted, _ = _READERS.get(message_id, (None, None))
+        limit = self._bitfield_length + 1 if message_id == 5 else MAX_EXTENDED
+        if wanted is not None and length != wanted + 1:
+            self._fail(f"a message {message_id} of {length} bytes")
+        if length > limit or (message_id == 20 and length < 2):
+            self._fail(f"a message {message_id} of {length} bytes")
+
+    def _read(self, message_id: int, body: bytes) -> Message:
+        if message_id not in _READERS:
+            return KeepAlive()  # BEP 3: ids we do not know are passed over; they keep the connection alive
+        _, reader = _READERS[message_id]
+        message: Message = reader(body)
+        return message
+
+    def _next_handshake(self, raw: bytes) -> tuple[Message | None, int]:
+        if not PROTOCOL.startswith(raw[:20]):
+            self._fail("not BitTorrent")
+        if len(raw) < HANDSHAKE_LENGTH:
+            return None, 0
+        handshake = Handshake(
+            raw[28:48], raw[48:68], fast=bool(raw[27] & _FAST_BIT), extended=bool(raw[25] & _EXTENDED_BIT)
+        )
+        return handshake, HANDSHAKE_LENGTH
+
+    def _fail(self, reason: str) -> NoReturn:
+        self.their_state = PeerState.ERROR
+        raise RemoteProtocolError(reason)

@@ -1,0 +1,157 @@
+"""What peers say to each other: the messages of BEP 3, BEP 6 (fast) and BEP 10 (extensions)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Union
+
+# A field called `index` hides `tuple.index`, which nobody calls on a message: hence the ignores.
+
+
+@dataclass(frozen=True)
+class Handshake:
+    """The 68-byte opening of a connection (BEP 3), with the reserved bits we know."""
+
+    info_hash: bytes
+    peer_id: bytes
+    #: BEP 6.
+    fast: bool = True
+    #: BEP 10.
+    extended: bool = True
+
+
+@dataclass(frozen=True)
+class KeepAlive:
+    """Nothing, said now and then."""
+
+
+@dataclass(frozen=True)
+class Choke:
+    """No requests will be answered."""
+
+
+@dataclass(frozen=True)
+class Unchoke:
+    """Requests will be answered."""
+
+
+@dataclass(frozen=True)
+class Interested:
+    """The sender wants pieces that we have."""
+
+
+@dataclass(frozen=True)
+class NotInterested:
+    """The sender wants nothing that we have."""
+
+
+class Have(NamedTuple):
+    """The sender now has piece *index*."""
+
+    index: int  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Bitfield:
+    """Every piece the sender has, once, at the start."""
+
+    bits: bytes
+
+
+class Request(NamedTuple):
+    """Asks for the block of *length* bytes of piece *index* that starts at *begin*."""
+
+    index: int  # type: ignore[assignment]
+    begin: int
+    length: int
+
+
+class Piece(NamedTuple):
+    """Says that a block follows: *length* bytes of piece *index* from *begin* on, as `BlockPart`s."""
+
+    index: int  # type: ignore[assignment]
+    begin: int
+    length: int
+
+
+class BlockPart(NamedTuple):
+    """
+    Some bytes of the block that the last `Piece` announced, in order.
+
+    `begin` is their place in the piece; `last` is true for the part that ends the block.
+    """
+
+    index: int  # type: ignore[assignment]
+    begin: int
+    data: memoryview
+    last: bool
+
+
+class Cancel(NamedTuple):
+    """Takes a request back."""
+
+    index: int  # type: ignore[assignment]
+    begin: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Suggest:
+    """BEP 6: the sender would like to be asked for *index*."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class HaveAll:
+    """BEP 6: a bitfield of ones."""
+
+
+@dataclass(frozen=True)
+class HaveNone:
+    """BEP 6: a bitfield of zeros."""
+
+
+class Reject(NamedTuple):
+    """BEP 6: a request that will not be answered."""
+
+    index: int  # type: ignore[assignment]
+    begin: int
+    length: int
+
+
+@dataclass(frozen=True)
+class AllowedFast:
+    """BEP 6: *index* may be asked for while choked."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Extended:
+    """BEP 10: a message of an extension; id 0 is the extended handshake."""
+
+    id: int
+    payload: bytes
+
+
+Message = Union[
+    Handshake,
+    KeepAlive,
+    Choke,
+    Unchoke,
+    Interested,
+    NotInterested,
+    Have,
+    Bitfield,
+    Request,
+    Piece,
+    BlockPart,
+    Cancel,
+    Suggest,
+    HaveAll,
+    HaveNone,
+    Reject,
+    AllowedFast,
+    Extended,
+]
