@@ -87,6 +87,11 @@ class Bitfield:
         """Yield the indices not in the set, ascending."""
         return (index for index in range(self._count) if index not in self)
 
+    def count_not_in(self, other: Bitfield) -> int:
+        """Return how many pieces are in this set and not in *other*, of as many pieces."""
+        ours, theirs = int.from_bytes(self._bits, "big"), int.from_bytes(other._bits, "big")
+        return bin(ours & ~theirs).count("1")
+
     def add(self, index: int) -> None:
         """Put *index* in; once more is no change."""
         if index not in self:

@@ -42,6 +42,19 @@ def test_taking_out_leaves_the_rest(case):
     assert twin == Bitfield.full(count)
 
 
+@given(COUNTS_AND_SETS, st.data())
+def test_what_one_has_and_another_lacks_is_counted(case, data):
+    count, indices = case
+    others = data.draw(st.sets(st.integers(0, count - 1)))
+    one, other = Bitfield(count), Bitfield(count)
+    for index in indices:
+        one.add(index)
+    for index in others:
+        other.add(index)
+
+    assert one.count_not_in(other) == len(indices - others)
+
+
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 16, 1000])
 def test_a_full_bitfield_has_no_spare_bits_set(count):
     full = Bitfield.full(count)

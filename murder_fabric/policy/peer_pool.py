@@ -1,0 +1,71 @@
+"""Which addresses to connect to, and when to try one again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+#: Seconds before the first, second, third and every later attempt after a failure, each with jitter.
+BACKOFF = (1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass
+class _Known:
+    """What we know of one address."""
+
+    failures: int = 0
+    not_before: float = 0.0
+    #: Being dialed, or connected (by us or by them).
+    busy: bool = False
+
+
+class PeerPool:
+    """
+    The addresses a tracker named, and how each has behaved.
+
+    An address that fails is tried again after 1, 2, 4, then every 8 seconds: a host that restarts or a link
+    that heals is found again, and a dead one costs one packet now and then.
+    """
+
+    def __init__(self, rng: random.Random, most: int = 1000) -> None:
+        self._rng = rng
+        self._most = most
+        self._known: dict[Hashable, _Known] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def learned(self, addresses: Iterable[Hashable]) -> None:
+        """Somebody told us of *addresses*; those beyond the limit are forgotten."""
+        for address in addresses:
+            if len(self._known) >= self._most:
+                return
+            self._known.setdefault(address, _Known())
+
+    def forgotten(self, address: Hashable) -> None:
+        """*address* is of no use to us: ourselves, or somebody we banned."""
+        self._known.pop(address, None)
+
+    def due(self, count: int, *, now: float) -> list[Hashable]:
+        """Return at most *count* addresses to dial now, by chance; they count as busy from here on."""
+        ready = [a for a, known in self._known.items() if not known.busy and known.not_before <= now]
+        chosen = self._rng.sample(ready, min(max(count, 0), len(ready)))
+        for address in chosen:
+            self._known[address].busy = True
+        return chosen
+
+    def connected(self, address: Hashable) -> None:
+        """A connection with *address* stands."""
+        known = self._known.setdefault(address, _Known())
+        known.busy, known.failures = True, 0
+
+    def failed(self, address: Hashable, *, now: float) -> None:
+        """Dialing *address* failed, or the connection with it was lost."""
+        known = self._known.get(address)
+        if known is None:
+            return
+        delay = BACKOFF[min(known.failures, len(BACKOFF) - 1)]
+        known.failures += 1
+        known.busy = False
+        known.not_before = now + delay * self._rng.uniform(0.75, 1.25)
