@@ -1,0 +1,249 @@
+"""
+Getting one small thing by HTTP: an announce, a scrape.
+
+Not `twisted.web.client` nor endpoints, which take longer to import than a small deploy takes to announce.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+from urllib.parse import urlsplit
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone, ConnectionRefusedError
+from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from ..errors import TrackerError
+from ..tracker.http import ResponseReader, format_request
+from ..tracker.keys import redacted
+from .ports import Reactor, Transport
+
+#: Seconds for all of it, names looked up and every address of them tried.
+TIMEOUT = 5.0
+#: Bytes of body that are taken.
+MAX_LENGTH = 64 * 1024
+#: Addresses tried of a name that has many.
+_MAX_ADDRESSES = 4
+
+_TARGET = re.compile(r"/[!-~]*")
+
+
+class _Location(NamedTuple):
+    """A URL, cut up: *netloc* for the Host header, *target* is path and query."""
+
+    host: str
+    port: int
+    netloc: str
+    target: str
+
+
+async def get(
+    reactor: Reactor,
+    url: str,
+    *,
+    timeout: float = TIMEOUT,
+    max_length: int = MAX_LENGTH,
+    bind_address: str | None = None,
+) -> bytes:
+    """
+    Return the body of what *url* (`http` only) answers with status 200; redirects are not followed.
+
+    Args:
+        reactor: dials, resolves names, keeps the time.
+        url: may hold a passkey: errors do not show it.
+        timeout: seconds for everything together.
+        max_length: bytes of body that are taken at most.
+        bind_address: the address of ours to dial from; addresses of the other family are then not tried.
+
+    Raises:
+        TrackerError: there was no such answer; one sentence that names the URL.
+    """
+    fetching = Deferred.fromCoroutine(_fetch(reactor, url, max_length, bind_address))
+    timed_out: list[bool] = []
+
+    def give_up() -> None:
+        timed_out.append(True)
+        fetching.cancel()
+
+    timer = reactor.callLater(timeout, give_up)
+    try:
+        return await fetching
+    except CancelledError:
+        if not timed_out:
+            raise
+        raise TrackerError(f"{redacted(url)}: no answer within {timeout:g} s") from None
+    except TrackerError as error:
+        raise TrackerError(f"{redacted(url)}: {error}") from None
+    finally:
+        if timer.active():
+            timer.cancel()
+
+
+async def _fetch(reactor: Reactor, url: str, max_length: int, bind_address: str | None) -> bytes:
+    location = _locate(url)
+    hosts = await _resolve(reactor, location.host, bind_address)
+    request = format_request(location.netloc, location.target)
+    for host in hosts[:-1]:
+        try:
+            return await _exchange(reactor, host, location.port, request, max_length, bind_address)
+        except _NotConnected:
+            continue
+    return await _exchange(reactor, hosts[-1], location.port, request, max_length, bind_address)
+
+
+def _locate(url: str) -> _Location:
+    """
+    Cut *url* up.
+
+    Raises:
+        TrackerError: it is none, or not of HTTP.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise TrackerError("not a URL") from None
+    if parts.scheme != "http" or not host:
+        raise TrackerError("only http:// URLs are asked")
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    netloc = parts.netloc.rpartition("@")[2]
+    if not _TARGET.fullmatch(target) or not _TARGET.fullmatch("/" + netloc):
+        raise TrackerError("a URL with characters that must be quoted")
+    return _Location(host, 80 if port is None else port, netloc, target)
+
+
+async def _resolve(reactor: Reactor, host: str, bind_address: str | None) -> Sequence[str]:
+    """
+    Return the addresses of *host* that can be dialled from *bind_address*.
+
+    Raises:
+        TrackerError: there are none.
+    """
+    try:
+        found = [str(ipaddress.ip_address(host))]
+    except ValueError:
+        receiver = _Addresses()
+        reactor.nameResolver.resolveHostName(receiver, host)
+        found = await receiver.complete
+    if bind_address is not None:
+        family = ipaddress.ip_address(bind_address).version
+        found = [address for address in found if ipaddress.ip_address(address).version == family]
+    if not found:
+        raise TrackerError(f"the name {host} has no address we could dial")
+    return found[:_MAX_ADDRESSES]
+
+
+class _Addresses:
+    """Collects the addresses a name resolves to: Twisted's `IResolutionReceiver`."""
+
+    def __init__(self) -> None:
+        # Twisted cannot call a look-up off: cancelling this only stops listening to it.
+        self.complete: Deferred[list[str]] = Deferred()
+        self._found: list[str] = []
+
+    def resolutionBegan(self, resolution: object) -> None:
+        pass
+
+    def addressResolved(self, address: IPv4Address | IPv6Address) -> None:
+        self._found.append(address.host)
+
+    def resolutionComplete(self) -> None:
+        if not self.complete.called:
+            self.complete.callback(list(dict.fromkeys(self._found)))
+
+
+class _NotConnected(TrackerError):
+    """Nobody took the connection: another address of the same name may."""
+
+
+def _exchange(
+    reactor: Reactor, host: str, port: int, request: bytes, max_length: int, bind_address: str | None
+) -> Deferred[bytes]:
+    """Send *request* to one address; the result is the body, or a `TrackerError`."""
+    factory = _ExchangeFactory(request, max_length)
+    bind = None if bind_address is None else (bind_address, 0)
+    # The timeout is that of `get`, which cancels.
+    connector = reactor.connectTCP(host, port, factory, timeout=3600, bindAddress=bind)
+    factory.connector = connector
+    return factory.done
+
+
+class _ExchangeFactory(ClientFactory):
+    """One connection for one request."""
+
+    noisy = False
+
+    def __init__(self, request: bytes, max_length: int) -> None:
+        self.connector: Any = None
+        self.done: Deferred[bytes] = Deferred(self._abandon)
+        self._abandoned = False
+        self._request = request
+        self._max_length = max_length
+
+    def buildProtocol(self, addr: object) -> _Exchange:
+        return _Exchange(self._request, ResponseReader(self._max_length), self)
+
+    def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
+        self.failed(_NotConnected(_why(reason)))
+
+    def succeeded(self, body: bytes) -> None:
+        if not self._abandoned:
+            self.done.callback(body)
+
+    def failed(self, error: TrackerError) -> None:
+        if not self._abandoned:
+            self.done.errback(error)
+
+    def _abandon(self, done: Deferred[bytes]) -> None:
+        # What the hanging up causes is not the outcome: that is the cancellation.
+        self._abandoned = True
+        self.connector.disconnect()
+
+
+class _Exchange(Protocol):
+    """Writes the request, feeds the reader, hangs up when it has had enough."""
+
+    def __init__(self, request: bytes, reader: ResponseReader, factory: _ExchangeFactory) -> None:
+        self._request = request
+        self._reader: ResponseReader | None = reader
+        self._factory = factory
+
+    def connectionMade(self) -> None:
+        cast(Transport, self.transport).write(self._request)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._reader is None:
+            return
+        try:
+            body = self._reader.receive(data)
+            if body is None:
+                return
+            self._reader = None
+            self._factory.succeeded(body)
+        except TrackerError as error:
+            self._reader = None
+            self._factory.failed(error)
+        cast(Transport, self.transport).abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        reader, self._reader = self._reader, None
+        if reader is None:
+            return
+        if not isinstance(reason.value, ConnectionDone):
+            self._factory.failed(TrackerError(_why(reason)))
+            return
+        try:
+            self._factory.succeeded(reader.finish())
+        except TrackerError as error:
+            self._factory.failed(error)
+
+
+def _why(reason: Failure) -> str:
+    if isinstance(reason.value, ConnectionRefusedError):
+        return "connection refused"
+    return reason.getErrorMessage().rstrip(".")

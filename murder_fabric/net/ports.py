@@ -1,0 +1,58 @@
+"""What the edges ask of a reactor and of a transport, as types: zope's interfaces say nothing to mypy."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Protocol
+
+
+class Clock(Protocol):
+    """A reactor's clock, or `twisted.internet.task.Clock`."""
+
+    def seconds(self) -> float:
+        """Return the monotonic time."""
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: Any) -> Timer:
+        """Call *callable* in *delay* seconds."""
+
+
+class Timer(Protocol):
+    """A call to come."""
+
+    def active(self) -> bool:
+        """Return whether it is still to come."""
+
+    def cancel(self) -> None:
+        """Let it not come."""
+
+
+class Transport(Protocol):
+    """A TCP connection; `getPeer()` and `getHost()` have `host` and `port`."""
+
+    def write(self, data: bytes) -> None:
+        """Send *data*, in its own time."""
+
+    def loseConnection(self) -> None:
+        """Close, once all is written."""
+
+    def abortConnection(self) -> None:
+        """Close at once."""
+
+    def getPeer(self) -> Any:
+        """Return the address of the other end."""
+
+
+class Reactor(Clock, Protocol):
+    """A reactor that can dial; `listenTCP` is left to whoever owns the ports."""
+
+    #: Twisted's `IHostnameResolver`.
+    nameResolver: Any
+
+    def connectTCP(
+        self,
+        host: str,
+        port: int,
+        factory: Any,
+        timeout: float = 30,
+        bindAddress: tuple[str, int] | None = None,
+    ) -> Any:
+        """Connect *factory* to the address *host*; return the connector."""

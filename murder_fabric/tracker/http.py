@@ -1,0 +1,170 @@
+"""As much of HTTP as announcing takes, sans I/O: bytes come in in any pieces, answers go out whole."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ..errors import TrackerError
+
+#: Bytes that a request may be long.  One announce is some 300; a scrape of 64 info hashes fits just so.
+MAX_REQUEST = 4 * 1024
+#: Bytes that the head of a response may be long.
+MAX_RESPONSE_HEAD = 16 * 1024
+
+_END_OF_HEAD = b"\r\n\r\n"
+_REQUEST_LINE = re.compile(rb"GET (/[!-~]*) HTTP/1\.[01]")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+_LENGTH = re.compile(rb"[0-9]{1,12}")
+_ENCODINGS = (b"transfer-encoding", b"content-encoding")
+#: Headers that decide where a message ends: said twice, they say the same or nothing.
+_FRAMING = (b"content-length", b"transfer-encoding")
+_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found"}
+
+
+class Request(NamedTuple):
+    """What is asked for: the path as it was sent, still quoted, and the query string after `?`."""
+
+    path: bytes
+    query: bytes
+
+
+class RequestReader:
+    """Reads one GET request; what follows it is nobody's business, the connection being closed then."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def receive(self, data: bytes) -> Request | None:
+        """
+        Take bytes as they come; return the request once its head is complete.
+
+        Raises:
+            TrackerError: too long, not GET, not HTTP/1, or with a body: nothing an announce is.
+        """
+        self._buffer += data
+        head, end, _ = self._buffer[:MAX_REQUEST].partition(_END_OF_HEAD)
+        if not end:
+            if len(self._buffer) >= MAX_REQUEST:
+                raise TrackerError(f"a request of more than {MAX_REQUEST} bytes")
+            # A stranger (TLS, HTTP/2, SSH) is known by the first bytes and not waited for.
+            if not b"GET /".startswith(self._buffer[:5]):
+                raise TrackerError("not a GET request of HTTP/1")
+            return None
+        first, _, rest = bytes(head).partition(b"\r\n")
+        line = _REQUEST_LINE.fullmatch(first)
+        if line is None:
+            raise TrackerError("not a GET request of HTTP/1")
+        headers = _headers(rest)
+        if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+            raise TrackerError("a request with a body")
+        path, _, query = line[1].partition(b"?")
+        return Request(path, query)
+
+
+def format_response(status: int, body: bytes) -> bytes:
+    """Return a whole response of *status* with *body*, which closes the connection."""
+    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: text/plain\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii") + body
+
+
+def format_request(host: str, target: str) -> bytes:
+    """
+    Return the request for *target* (path and query) of *host* (as in the URL, with its port).
+
+    It says HTTP/1.0, to which nobody may answer in chunks.
+    """
+    head = f"GET {target} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: murder_fabric\r\n"
+    return f"{head}Accept-Encoding: identity\r\nConnection: close\r\n\r\n".encode("ascii")
+
+
+class ResponseReader:
+    """
+    Reads the body of one response, which ends where its length says or with the connection.
+
+    Args:
+        max_length: a longer body is refused, as soon as its length is known.
+    """
+
+    def __init__(self, max_length: int) -> None:
+        self._max_length = max_length
+        self._buffer = bytearray()
+        self._in_body = False
+        self._length: int | None = None
+
+    def receive(self, data: bytes) -> bytes | None:
+        """
+        Take bytes as they come; return the body once it is complete.
+
+        Raises:
+            TrackerError: any status but 200 (redirects are not followed), chunks or compression that
+                were not asked for, too long, or not HTTP.
+        """
+        self._buffer += data
+        if not self._in_body:
+            head, end, body = self._buffer.partition(_END_OF_HEAD)
+            if len(head) > MAX_RESPONSE_HEAD or not b"HTTP/1.".startswith(self._buffer[:7]):
+                raise TrackerError("the answer is not HTTP/1")
+            if not end:
+                return None
+            self._length = _body_length(bytes(head))
+            self._buffer, self._in_body = body, True
+        if max(len(self._buffer), self._length or 0) > self._max_length:
+            raise TrackerError(f"the answer is longer than {self._max_length} bytes")
+        if self._length is None or len(self._buffer) < self._length:
+            return None
+        return bytes(self._buffer[: self._length])
+
+    def finish(self) -> bytes:
+        """
+        Return the body now that the connection has ended.
+
+        Raises:
+            TrackerError: it ended too early.
+        """
+        if not self._in_body or self._length is not None:
+            raise TrackerError("the answer was cut short")
+        return bytes(self._buffer)
+
+
+def _body_length(head: bytes) -> int | None:
+    """Return how long the body after *head* will be; none if only the connection's end tells."""
+    first, _, rest = head.partition(b"\r\n")
+    status = _STATUS_LINE.fullmatch(first)
+    if status is None:
+        raise TrackerError("the answer is not HTTP/1")
+    if status[1] != b"200":
+        raise TrackerError(f"the answer is HTTP status {int(status[1])}")
+    headers = _headers(rest)
+    encodings = (
+        headers.get(b"transfer-encoding", b"identity"),
+        headers.get(b"content-encoding", b"identity"),
+    )
+    if encodings != (b"identity", b"identity"):
+        raise TrackerError("the answer is chunked or compressed, which was not asked for")
+    length = headers.get(b"content-length")
+    if length is not None and not _LENGTH.fullmatch(length):
+        raise TrackerError("the answer's Content-Length is no length")
+    return None if length is None else int(length)
+
+
+def _headers(lines: bytes) -> dict[bytes, bytes]:
+    """
+    Return header names, in lower case, with their values.
+
+    Raises:
+        TrackerError: a line that is no header, or two different values where one could be believed.
+    """
+    found: dict[bytes, bytes] = {}
+    for line in lines.split(b"\r\n") if lines else ():
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            raise TrackerError("a header line that is none")
+        name = header[1].lower()
+        if found.setdefault(name, header[2]) != header[2] and name in (
+            b"content-length",
+            b"transfer-encoding",
+        ):
+            raise TrackerError(f"two different values of {name.decode('ascii')}")
+    return found

@@ -1,0 +1,53 @@
+"""Announce URLs: how a run's token gets into them, how scrape follows from them, how they are shown."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from urllib.parse import urlsplit, urlunsplit
+
+from ..errors import TrackerError
+
+
+def passkey(token: bytes) -> str:
+    """Return the path segment that opens the tracker of the run whose secret is *token*, in hex."""
+    return hmac.new(token, b"announce", hashlib.sha256).hexdigest()
+
+
+def announce_path(token: bytes | None) -> str:
+    """Return the path to announce at: under the passkey where there is a token."""
+    return "/announce" if token is None else f"/{passkey(token)}/announce"
+
+
+def announce_url(host: str, port: int, token: bytes | None = None) -> str:
+    """Return the URL of a tracker of ours at *host* (a name or an address) and *port*."""
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}{announce_path(token)}"
+
+
+def scrape_url(url: str) -> str:
+    """
+    Return where to scrape the tracker with announce URL *url*: `announce` becomes `scrape` (BEP 48).
+
+    Raises:
+        TrackerError: the last segment does not begin with `announce`, so the tracker cannot be scraped.
+    """
+    parts = urlsplit(url)
+    directory, slash, last = parts.path.rpartition("/")
+    if not slash or not last.startswith("announce"):
+        raise TrackerError(f"the tracker {redacted(url)} cannot be scraped: its URL has no /announce")
+    return urlunsplit(parts._replace(path=f"{directory}/scrape{last[len('announce') :]}"))
+
+
+def redacted(url: str) -> str:
+    """Return *url* as it may be shown: of user, path and query, where secrets stand, only `announce`."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(an unreadable URL)"
+    path = "/".join(
+        segment if segment.startswith(("announce", "scrape")) else segment and "..."
+        for segment in parts.path.split("/")
+    )
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
+    return "".join(character if character.isprintable() else "?" for character in shown[:200])

@@ -1,0 +1,160 @@
+"""Who is in which swarm: the state of a tracker."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from ..errors import TrackerError
+from .addresses import PeerAddress, canonical_host
+from .announcing import AnnounceRequest, AnnounceResponse
+from .handout import hand_out
+from .scraping import ScrapeEntry
+
+#: Seconds between announces; Murder's.
+INTERVAL = 15.0
+#: Seconds without an announce after which a peer is gone; Murder's.
+SILENCE = 120.0
+#: Peers named in one answer. A full one stays below 1 KiB: 18 bytes each, or some 60 as dictionaries.
+MOST_COMPACT, MOST_DICTIONARIES = 50, 15
+#: What strangers can make a tracker without an allow-list remember.
+MAX_SWARMS, MAX_MEMBERS = 1_000, 10_000
+
+
+@dataclass
+class _Member:
+    """A peer, as it last announced itself."""
+
+    address: PeerAddress
+    peer_id: bytes
+    complete: bool
+    seen: float
+
+
+@dataclass
+class _Swarm:
+    """Everybody at one info hash, in the order they joined; `downloaded` counts who got complete."""
+
+    members: dict[PeerAddress, _Member] = field(default_factory=dict)
+    addresses: dict[tuple[str, bytes], PeerAddress] = field(default_factory=dict)
+    downloaded: int = 0
+
+    def add(self, member: _Member) -> None:
+        """Put *member* in the place of whoever was at its address, and of itself at another port."""
+        identity = (member.address.host, member.peer_id)
+        former = self.addresses.get(identity)
+        if former is not None and former != member.address:
+            self.remove(self.members[former])
+        there = self.members.get(member.address)
+        if there is not None and there.peer_id != member.peer_id:
+            self.remove(there)
+        self.members[member.address] = member
+        self.addresses[identity] = member.address
+
+    def remove(self, member: _Member) -> None:
+        del self.members[member.address]
+        del self.addresses[member.address.host, member.peer_id]
+
+    def entry(self) -> ScrapeEntry:
+        complete = sum(member.complete for member in self.members.values())
+        return ScrapeEntry(complete, self.downloaded, len(self.members) - complete)
+
+
+class Registry:
+    """
+    Takes announces and answers them.
+
+    Args:
+        allowed: the info hashes it tracks; none: whatever is announced.
+        rng: chooses whom to name to whom.
+        interval: seconds it asks peers to wait between announces.
+    """
+
+    def __init__(
+        self, allowed: Collection[bytes] | None, *, rng: random.Random, interval: float = INTERVAL
+    ) -> None:
+        self._open = allowed is None
+        self._hosts: dict[bytes, set[str] | None] = dict.fromkeys(allowed or ())
+        self._rng = rng
+        self._interval = interval
+        self._swarms: dict[bytes, _Swarm] = {}
+
+    def allow(self, info_hash: bytes, hosts: Collection[str] | None = None) -> None:
+        """
+        Track *info_hash* from now on, for *hosts* beside those named before; none: for everybody.
+
+        Raises:
+            ValueError: a host that is no IP address.
+        """
+        if hosts is None:
+            self._hosts[info_hash] = None
+            return
+        known = self._hosts.get(info_hash) or set()
+        self._hosts[info_hash] = known.union(map(canonical_host, hosts))
+
+    def announce(self, request: AnnounceRequest, host: str, *, now: float) -> AnnounceResponse:
+        """
+        Remember the peer that made *request* from *host*, and name it others.
+
+        Raises:
+            TrackerError: the info hash is not tracked here, or not for that host; nothing was remembered.
+        """
+        host = canonical_host(host)
+        swarm = self._swarm(request.info_hash, host)
+        member = _Member(PeerAddress(host, request.port), request.peer_id, request.left == 0, now)
+        before = swarm.members.get(member.address)
+        if before is not None and before.peer_id != member.peer_id:
+            before = None
+        if request.event == "stopped":
+            if before is not None:
+                swarm.remove(before)
+            return self._answer(request.info_hash, swarm, [])
+        if before is None and len(swarm.members) >= MAX_MEMBERS:
+            raise TrackerError(f"this swarm already has {MAX_MEMBERS} peers")
+        if member.complete and (request.event == "completed" if before is None else not before.complete):
+            swarm.downloaded += 1
+        swarm.add(member)
+        self._swarms[request.info_hash] = swarm
+        others = [other for other in swarm.members.values() if other is not member]
+        count = min(request.num_want, MOST_COMPACT if request.compact else MOST_DICTIONARIES)
+        return self._answer(request.info_hash, swarm, hand_out(member, others, count, self._rng))
+
+    def scrape(self, info_hashes: Iterable[bytes]) -> dict[bytes, ScrapeEntry]:
+        """Return the numbers of each of *info_hashes* that has a swarm, or may have one."""
+        nobody = _Swarm()
+        return {
+            info_hash: self._swarms.get(info_hash, nobody).entry()
+            for info_hash in info_hashes
+            if info_hash in self._swarms or info_hash in self._hosts
+        }
+
+    def expire(self, *, now: float) -> None:
+        """Forget who has been silent for `SILENCE` seconds; swarms of strangers end with their last peer."""
+        for info_hash, swarm in list(self._swarms.items()):
+            for member in [m for m in swarm.members.values() if now - m.seen >= SILENCE]:
+                swarm.remove(member)
+            self._drop_if_empty(info_hash, swarm)
+
+    def _swarm(self, info_hash: bytes, host: str) -> _Swarm:
+        """Return the swarm that *host* may announce to, a new one if need be; nothing is remembered yet."""
+        if info_hash in self._hosts:
+            hosts = self._hosts[info_hash]
+            if hosts is not None and host not in hosts:
+                raise TrackerError("this torrent is not for your address")
+        elif not self._open:
+            raise TrackerError("this torrent is not tracked here")
+        elif info_hash not in self._swarms and len(self._swarms) >= MAX_SWARMS:
+            raise TrackerError(f"this tracker already has {MAX_SWARMS} swarms")
+        return self._swarms.get(info_hash) or _Swarm()
+
+    def _answer(self, info_hash: bytes, swarm: _Swarm, named: list[_Member]) -> AnnounceResponse:
+        self._drop_if_empty(info_hash, swarm)
+        entry = swarm.entry()
+        peers = tuple(member.address for member in named)
+        return AnnounceResponse(self._interval, entry.complete, entry.incomplete, peers)
+
+    def _drop_if_empty(self, info_hash: bytes, swarm: _Swarm) -> None:
+        # The count of completions is kept where the info hash is expected to be asked about again.
+        if not swarm.members and info_hash not in self._hosts:
+            self._swarms.pop(info_hash, None)
