@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Optional, Protocol
+from typing import Optional, Protocol, Union
 
 from ..bencoding import encode
 from .geometry import Geometry
@@ -14,7 +14,7 @@ from .geometry import Geometry
 class Hasher(Protocol):
     """The part of a hashlib object that checking a piece needs."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: Union[bytes, memoryview], /) -> None:
         """Take more bytes in."""
 
     def digest(self) -> bytes:
