@@ -1,0 +1,112 @@
+"""Makes Fabric connections for many hosts at once, without the surprises that only many hosts meet."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Optional, Union
+
+import fabric
+
+from .ranges import parse_host
+from .settings import Settings
+
+#: What a `Connection` is made of, as in `@task(hosts=[{...}])`: `host` and, where wanted, `user`, `port`, …
+HostKwargs = dict[str, Any]
+#: `Connection` for ProxyJump, a command for ProxyCommand.
+Gateway = Union[fabric.Connection, str, None]
+
+
+def host_kwargs(text: str) -> HostKwargs:
+    """Return the keyword arguments of a `Connection` to *text*; Fabric alone cannot read `[::1]:22`."""
+    return {name: value for name, value in parse_host(text)._asdict().items() if value is not None}
+
+
+def connection(config: fabric.Config, kwargs: Mapping[str, Any]) -> fabric.Connection:
+    """
+    Make a connection that is not open yet and leaves *config* as it is.
+
+    Fabric's own constructor writes the keys of each host back into the configuration all hosts share, so that
+    the seventh host is offered seven keys and its sshd hangs up after six; and it waits for a dead host as
+    long as the kernel does.
+    """
+    own = dict(kwargs, config=config)
+    if own.get("connect_kwargs"):
+        own["connect_kwargs"] = dict(own["connect_kwargs"])
+    else:
+        own["connect_kwargs"] = dict(config.connect_kwargs, key_filename=[])
+    made = fabric.Connection(**own)
+    _set_timeouts(made, config)
+    return made
+
+
+class Gateways:
+    """
+    The jump hosts of one run: hosts with the same list of hops share one connection to it.
+
+    Fabric opens one to the jump host for each target, which sshd there refuses from the tenth on
+    (`MaxStartups`).
+    """
+
+    def __init__(self, config: fabric.Config) -> None:
+        self._config = config
+        self._shared: dict[str, fabric.Connection] = {}
+        self._opening: dict[int, threading.Lock] = {}
+
+    def connection(self, kwargs: Mapping[str, Any]) -> fabric.Connection:
+        """Make a connection, not open yet, that goes through the shared jump hosts where it has any."""
+        if kwargs.get("gateway") is not None:
+            made = connection(self._config, kwargs)
+        else:
+            made = connection(self._config, {**kwargs, "gateway": False})
+            made.gateway = self._gateway(made)
+        if isinstance(made.gateway, fabric.Connection):
+            self._opening.setdefault(id(made.gateway), threading.Lock())
+        return made
+
+    def open(self, wanted: fabric.Connection) -> None:
+        """Open *wanted*, and first what it goes through; of many threads one opens it and the others wait."""
+        if isinstance(wanted.gateway, fabric.Connection):
+            with self._opening.setdefault(id(wanted.gateway), threading.Lock()):
+                self.open(wanted.gateway)
+        wanted.open()
+
+    def close(self) -> None:
+        """Close the jump hosts, last hop first."""
+        for made in reversed(list(self._shared.values())):
+            made.close()
+
+    def _gateway(self, target: fabric.Connection) -> Gateway:
+        jump = target.ssh_config.get("proxyjump")
+        if jump is None:
+            command: Optional[str] = target.ssh_config.get("proxycommand")
+            fallback: Gateway = self._config.gateway
+            return command if command is not None else fallback
+        hops = jump.split(",")
+        # `ProxyJump none` switches it off (ssh_config(5)); a wildcard may make a jump host its own.
+        if jump.lower() == "none" or target.host in (parse_host(hop).host for hop in hops):
+            return None
+        return self._hop(hops)
+
+    def _hop(self, hops: list[str]) -> fabric.Connection:
+        """Return the connection to the last of *hops*, through those before it."""
+        name = ",".join(hops)
+        if name not in self._shared:
+            if len(hops) > 1:
+                made = connection(self._config, {**host_kwargs(hops[-1]), "gateway": self._hop(hops[:-1])})
+            else:
+                made = connection(self._config, {**host_kwargs(hops[0]), "gateway": False})
+                made.gateway = self._gateway(made)
+            self._shared[name] = made
+        return self._shared[name]
+
+
+def _set_timeouts(made: fabric.Connection, config: fabric.Config) -> None:
+    """Give up on a silent host; `-t`, `ConnectTimeout` and Fabric's own settings go first."""
+    seconds = made.connect_kwargs.get("timeout", made.connect_timeout)
+    if seconds is None:
+        seconds = Settings.from_config(config).connect_timeout
+        made.connect_timeout = seconds
+    # A machine that accepts and then says nothing is as dead as one that does not accept.
+    made.connect_kwargs.setdefault("banner_timeout", seconds)
+    made.connect_kwargs.setdefault("channel_timeout", seconds)

@@ -1,0 +1,221 @@
+"""
+Fabric's executor, taught two things: host ranges in `-H`, and tasks that get all hosts in one call.
+
+Importing `murder_fabric` in a fabfile puts it in place (`install`). Off switch, in `fabric.yaml`:
+`tasks: {executor_class: fabric.executor.Executor}`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional, Union, cast
+
+import fabric
+from fabric.tasks import ConnectionCall as FabricConnectionCall
+from invoke.collection import Collection
+from invoke.config import AmbiguousMergeError, Config, merge_dicts
+from invoke.context import Context
+from invoke.exceptions import Exit, UncastableEnvVar
+from invoke.tasks import Call, Task
+
+from ..errors import HostRangeError, MurderError, SettingsError
+from .connections import Gateways, HostKwargs, connection, host_kwargs
+from .ranges import expand
+from .settings import SECTION, Settings
+
+HostValue = Union[str, HostKwargs]
+
+
+class GroupContext(Context):
+    """
+    What a group task gets instead of a connection: every host the call is for. `run` is local.
+
+    Two times the same host, user and port is one host here.
+    """
+
+    def __init__(
+        self, config: Optional[Config] = None, hosts: Iterable[HostValue] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(config=config, **kwargs)
+        given = [host_kwargs(host) if isinstance(host, str) else host for host in hosts]
+        unique = {(host["host"], host.get("user"), host.get("port")): host for host in given}
+        self._set(host_kwargs=list(unique.values()))
+
+    host_kwargs: list[HostKwargs]
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts as they were written: `user@name:port`, with what was left out left out."""
+        return [_written(host) for host in self.host_kwargs]
+
+    def gateways(self) -> Gateways:
+        """Return what makes and opens this context's connections, with jump hosts shared among them."""
+        return Gateways(_fabric_config(self.config))
+
+    def connections(self) -> list[fabric.Connection]:
+        """Make a new connection to each host, none of them open."""
+        gateways = self.gateways()
+        return [gateways.connection(host) for host in self.host_kwargs]
+
+
+class GroupTask(fabric.Task):
+    """A task that is called once, with a `GroupContext` of all hosts, instead of once for each host."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the task; a `Connection` or plain `Context` from Python code becomes a `GroupContext` too."""
+        if args and isinstance(args[0], Context) and not isinstance(args[0], GroupContext):
+            args = (_group_context(args[0]), *args[1:])
+        return super().__call__(*args, **kwargs)
+
+
+def group_task(*args: Any, **options: Any) -> Any:
+    """
+    Make a `GroupTask` of a function: `@group_task`, or with the options of Fabric's own `@task`.
+
+    Short flags are off unless asked for: Invoke would make `-t` out of `--tag`, and `fab` itself has a `-t`.
+    """
+    options.setdefault("auto_shortflags", False)
+    return fabric.task(*args, **{"klass": GroupTask, **options})
+
+
+class ConnectionCall(FabricConnectionCall):
+    """Fabric's call of a task for one host; also understands Invoke 3, whose second argument Fabric lacks."""
+
+    def clone_data(self) -> dict[str, Any]:
+        return {**super().clone_data(), "init_kwargs": self.init_kwargs}
+
+    def make_context(self, config: Config, core_parse_result: Any = None) -> fabric.Connection:
+        return connection(_fabric_config(config), self.init_kwargs)
+
+
+class GroupCall(Call):
+    """The call of a group task; *origin* is the call that Fabric multiplied by the hosts."""
+
+    def __init__(self, *args: Any, hosts: Sequence[HostKwargs], origin: Call, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group_hosts = list(hosts)
+        self.origin = origin
+
+    def clone_data(self) -> dict[str, Any]:
+        return {**super().clone_data(), "hosts": self.group_hosts, "origin": self.origin}
+
+    def make_context(self, config: Config, core_parse_result: Any = None) -> GroupContext:
+        extra = {} if core_parse_result is None else {"remainder": core_parse_result.remainder}
+        return GroupContext(config, self.group_hosts, **extra)
+
+
+class Executor(fabric.Executor):
+    """
+    Fabric's executor with ranges, roles and group tasks; all else is as in Fabric.
+
+    An error of ours becomes one line on stderr and its exit code.
+    """
+
+    _expanded = False
+
+    def execute(self, *tasks: Any) -> Any:
+        try:
+            if any(name.startswith(f"FABRIC_{SECTION.upper()}_") for name in os.environ):
+                self._loaded_config()
+            return super().execute(*tasks)
+        except MurderError as error:
+            raise Exit(f"{SECTION}: {error}", code=error.exit_code) from None
+        except AmbiguousMergeError as error:
+            raise Exit(f"fab: a setting has the wrong shape: {error}", code=2) from None
+
+    def expand_calls(self, calls: Iterable[Union[Call, Task[Any]]], apply_hosts: bool = True) -> list[Call]:
+        self._expand_command_line()
+        merged: list[Call] = []
+        for call in super().expand_calls(calls, apply_hosts):
+            last = merged[-1] if merged else None
+            if isinstance(call, GroupCall) and isinstance(last, GroupCall) and last.origin is call.origin:
+                last.group_hosts += call.group_hosts
+            else:
+                merged.append(call)
+        return merged
+
+    def normalize_hosts(self, hosts: Optional[Sequence[HostValue]]) -> list[HostKwargs]:
+        normal = []
+        for given in super().normalize_hosts(hosts):
+            for host in self._expand(given.get("host") or ""):
+                normal.append({**given, **host_kwargs(host)})
+        return normal
+
+    def parameterize(self, call: Call, connection_init_kwargs: HostKwargs) -> Call:
+        if isinstance(call.task, GroupTask):
+            return call.clone(into=GroupCall, with_={"hosts": [connection_init_kwargs], "origin": call})
+        return call.clone(into=ConnectionCall, with_={"init_kwargs": connection_init_kwargs})
+
+    def _expand_command_line(self) -> None:
+        """Rewrite `-H` once; what is left holds no bracket, so that Fabric may split it at its commas."""
+        if self._expanded:
+            return
+        self._expanded = True
+        argument = self.core[0].args.hosts
+        if argument.value:
+            try:
+                argument.value = ",".join(self._expand(argument.value))
+            except HostRangeError as error:
+                raise HostRangeError(f"-H/--hosts: {error}") from None
+
+    def _expand(self, text: str) -> list[str]:
+        roles = Settings.from_config(self._loaded_config()).roles if "@" in text else {}
+        return expand(text, roles=roles)
+
+    def _loaded_config(self) -> Config:
+        """Return the configuration with the collections' part and the environment, as tasks will see it."""
+        collected: dict[str, Any] = {}
+        for part in _configurations(self.collection):
+            merge_dicts(collected, part)
+        config = self.config.clone()
+        config.load_collection(collected)
+        try:
+            config.load_shell_env()
+        except (ValueError, UncastableEnvVar) as error:
+            raise SettingsError(
+                f"a FABRIC_… variable of the environment has a wrong value: {error}"
+            ) from None
+        return config
+
+
+def install() -> bool:
+    """
+    Make `Executor` the executor of the running `fab`, unless another one was chosen.
+
+    Returns:
+        Whether it was put in place; never outside `fab`, as in a plain Python or under `inv`.
+    """
+    main = sys.modules.get("fabric.main")
+    if main is None or main.program.executor_class is not fabric.Executor:
+        return False
+    main.program.executor_class = Executor
+    return True
+
+
+def _group_context(context: Context) -> GroupContext:
+    if not isinstance(context, fabric.Connection):
+        return GroupContext(context.config)
+    host: HostKwargs = {"host": context.original_host, "user": context.user, "port": context.port}
+    return GroupContext(context.config, [host])
+
+
+def _fabric_config(config: Config) -> fabric.Config:
+    return (
+        config if isinstance(config, fabric.Config) else cast(fabric.Config, config.clone(into=fabric.Config))
+    )
+
+
+def _written(host: HostKwargs) -> str:
+    user, name, port = host.get("user"), str(host["host"]), host.get("port")
+    if port and ":" in name:
+        name = f"[{name}]"
+    return f"{user}@" * bool(user) + name + f":{port}" * bool(port)
+
+
+def _configurations(collection: Collection) -> Iterable[dict[str, Any]]:
+    """Yield the configuration of every collection, those nearer to the root later, as they win."""
+    for part in collection.collections.values():
+        yield from _configurations(part)
+    yield collection.configuration()

@@ -1,0 +1,253 @@
+"""Every setting of `murder:`, in one place: its name, its type, its default and what it means."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import SettingsError
+from .ranges import RoleHosts
+
+#: The key in `fabric.yaml` and `ns.configure`; variables of the environment begin with `FABRIC_MURDER_`.
+SECTION = "murder"
+#: The roles of Murder; others may be named too, for `-H @canary`.
+ROLES = ("tracker", "seeder", "peer")
+
+#: Returns the value as it is kept; raises ValueError with what the setting must be.
+Check = Callable[[Any], Any]
+
+
+def _whole(low: int, high: int) -> Check:
+    def check(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+            value = int(value)
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def _text(pattern: str, meant: str, *, optional: bool = False) -> Check:
+    def check(value: Any) -> str:
+        if value is None and optional:
+            value = ""
+        if type(value) in (int, float):  # YAML reads the tag 20261121 and the tag 1.5 as numbers.
+            value = str(value)
+        if not isinstance(value, str) or not (re.fullmatch(pattern, value) or (optional and not value)):
+            raise ValueError(meant)
+        return value
+
+    return check
+
+
+def _path(value: Any) -> str:
+    meant = "an absolute path or one that starts with ~/, without '..' in it, and not '/' or '~' itself"
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not value.isprintable() or not value.startswith(("/", "~/")):
+        raise ValueError(meant)
+    path = os.path.normpath(value)
+    if ".." in value.split("/") or path in ("/", "//", "~"):
+        raise ValueError(meant)
+    return path
+
+
+def _address(value: Any) -> str:
+    if not value:
+        return ""
+    try:
+        return str(ipaddress.ip_address(value)) if isinstance(value, str) else _not_an_address()
+    except ValueError:
+        raise ValueError("an IP address") from None
+
+
+def _not_an_address() -> str:
+    raise ValueError
+
+
+def _ports(value: Any) -> str:
+    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", str(value))
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 0 < first <= last < 65536:
+        raise ValueError("a port such as 6881 or a range of ports such as 6881-6999")
+    return f"{first}-{last}"
+
+
+def _failures(value: Any) -> str:
+    text = str(value)
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,6}|[0-9]{1,2}%|100%", text):
+        raise ValueError("a number of hosts such as 3, or a share of them such as 10%")
+    return text
+
+
+def _user(value: Any) -> str:
+    if isinstance(value, bool):
+        return "root" if value else ""
+    checked: str = _text(r"[A-Za-z_][A-Za-z0-9_.-]*", "the user to become on the host", optional=True)(value)
+    return checked
+
+
+def _roles(value: Any) -> dict[str, RoleHosts]:
+    meant = "role names, each with a host expression or a list of them"
+    if not isinstance(value, Mapping):
+        raise ValueError(meant)
+    roles: dict[str, RoleHosts] = {}
+    for name, hosts in value.items():
+        if isinstance(hosts, (list, tuple)) and all(isinstance(host, str) for host in hosts):
+            hosts = [host for host in hosts if host]
+        elif not isinstance(hosts, str) and hosts is not None:
+            raise ValueError(meant)
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+            raise ValueError(meant)
+        roles[name] = hosts or ""
+    return {**dict.fromkeys(ROLES, ""), **roles}
+
+
+def _choice(*words: str) -> Check:
+    def check(value: Any) -> str:
+        if value is False and "off" in words:  # YAML 1.1 reads a bare `off` as no.
+            value = "off"
+        if value not in words:
+            raise ValueError(" or ".join([", ".join(words[:-1]), words[-1]]))
+        return str(value)
+
+    return check
+
+
+def _setting(default: Any, check: Check, meaning: str) -> Any:
+    metadata = {"check": check, "meaning": meaning}
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+_SAFE_WORD = r"(~/)?[A-Za-z0-9_./+][A-Za-z0-9_./+-]*"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a run is told besides the arguments of its task; built by `from_config`, checked once."""
+
+    roles: Mapping[str, RoleHosts] = _setting(
+        dict.fromkeys(ROLES, ""),
+        _roles,
+        "Which hosts are tracker, seeder and peer. Without them the hosts of -H are the peers, and the first "
+        "of them is tracker and seeder too. Further names are groups for `-H @name`.",
+    )
+    default_tag: str = _setting(
+        "",
+        _text(
+            r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}",
+            "a tag: letters, digits, '.', '_' and '-', 100 at most",
+            optional=True,
+        ),
+        "The tag of tasks that are given none.",
+    )
+    default_seeder_files_path: str = _setting("", _path, "What is deployed where no --files-path is given.")
+    default_destination_path: str = _setting("", _path, "Where it goes where no --destination-path is given.")
+    remote_murder_path: str = _setting(
+        "~/.murder",
+        _text(_SAFE_WORD, "a path of letters, digits and . _ + - /, as it is part of a command"),
+        "Where the agent and its state live on a host; `~` is the home directory there.",
+    )
+    python: str = _setting(
+        "python3",
+        _text(_SAFE_WORD, "the name or path of an interpreter, as it is part of a command"),
+        "The interpreter of the agent: Python 3.9 or newer.",
+    )
+    sudo: str = _setting(
+        "", _user, "The user to become on the host with `sudo -n`; `true` is root, empty is who logged in."
+    )
+    pool_size: int = _setting(32, _whole(1, 1000), "How many SSH connections are being opened at a time.")
+    connect_timeout: int = _setting(
+        10, _whole(1, 600), "Seconds until a host that does not answer is unreachable; `fab -t` goes first."
+    )
+    tracker_port: int = _setting(
+        8998, _whole(1, 65535), "The tracker's port; the next free one if it is taken."
+    )
+    peer_ports: str = _setting(
+        "6881-6999", _ports, "The ports of peers and seeder; each takes the first free one."
+    )
+    address: str = _setting("", _address, "The hosts' address for the swarm; empty is the one SSH reached.")
+    interface: str = _setting(
+        "",
+        _text(r"[A-Za-z0-9_.:-]{1,15}", "the name of a network interface", optional=True),
+        "The interface whose address the hosts use for the swarm, where SSH comes in by another one.",
+    )
+    seed_for: int = _setting(
+        3600, _whole(0, 3600), "Seconds after which an agent that a task left running ends by itself."
+    )
+    keep_releases: int = _setting(
+        5, _whole(1, 10_000), "How many releases a host keeps, the current one included."
+    )
+    allow_failures: str = _setting(
+        "0", _failures, "How many hosts, or which share of them, may fail before the others do not switch."
+    )
+    host_keys: str = _setting(
+        "strict",
+        _choice("strict", "accept-new", "off"),
+        "What becomes of a host key unknown to known_hosts, where ssh_config has no StrictHostKeyChecking.",
+    )
+
+    @classmethod
+    def from_config(cls, config: Any, **flags: Any) -> Settings:
+        """
+        Merge defaults, the `murder:` of *config* and *flags*; a flag that is None was not given.
+
+        Args:
+            config: an Invoke configuration, or any mapping.
+            flags: values by field name, as the task's command line gave them.
+
+        Raises:
+            SettingsError: a key is unknown, or a value cannot be meant.
+        """
+        section = _plain(config[SECTION]) if SECTION in config else {}
+        if not isinstance(section, dict):
+            raise SettingsError(f"{SECTION} must be a table of settings, not {section!r:.60}")
+        given = {name: value for name, value in flags.items() if value is not None}
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        values = {}
+        for name, value in {**section, **given}.items():
+            if name not in fields:
+                raise SettingsError(f"{SECTION}.{name} is no setting; {_nearest(str(name), list(fields))}")
+            try:
+                values[name] = fields[name].metadata["check"](value)
+            except ValueError as error:
+                where = f"--{name.replace('_', '-')}" if name in given else f"{SECTION}.{name}"
+                raise SettingsError(f"{where} is {value!r:.80}, but must be {error}") from None
+        return cls(**values)
+
+    def peer_port_range(self) -> tuple[int, int]:
+        """Return the first and the last of `peer_ports`."""
+        first, _, last = self.peer_ports.partition("-")
+        return int(first), int(last)
+
+    def failures_allowed(self, host_count: int) -> int:
+        """Return how many of *host_count* hosts may fail; a share is rounded down."""
+        if self.allow_failures.endswith("%"):
+            return math.floor(host_count * int(self.allow_failures[:-1]) / 100)
+        return int(self.allow_failures)
+
+
+def defaults() -> dict[str, Any]:
+    """Return the defaults as a collection's configuration: only known keys are read from the environment."""
+    return dataclasses.asdict(Settings())
+
+
+def _plain(value: Any) -> Any:
+    """Turn Invoke's proxies into the dictionaries they stand for."""
+    if hasattr(value, "keys"):
+        return {key: _plain(value[key]) for key in value.keys()}  # noqa: SIM118 (a proxy is no mapping)
+    return value
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"

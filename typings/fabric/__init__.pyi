@@ -1,0 +1,4 @@
+from .config import Config as Config
+from .connection import Connection as Connection
+from .executor import Executor as Executor
+from .tasks import Task as Task, task as task
