@@ -54,9 +54,10 @@ class Lab:
         self.path = Path(path).resolve()
         self.names = [f"web{number}" for number in range(1, hosts + 1)]
         self.rate = rate
-        self.python = python or (
-            "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys._base_executable  # type: ignore[attr-defined]
-        )
+        found = shutil.which("python3", path=files.SYSTEM_PATH)
+        if python is not None and (found := shutil.which(python)) is None:
+            raise LabError(f"{python} is no interpreter; name one by its path, such as /usr/bin/python3")
+        self.python = os.path.realpath(found or sys.executable)
         self.ssh_config = self.path / "ssh_config"
         self.home = Path(pwd.getpwuid(0).pw_dir)
         digest = hashlib.sha256(str(self.path).encode()).hexdigest()
@@ -258,7 +259,7 @@ class Lab:
         host = self.host_root(name)
         arguments = [f"{self.path}/etc-hosts", "/etc/hosts", "rw", f"{host}/shadow", "/etc/shadow", "rw"]
         needed = {Path(sys.base_prefix), Path(sys.prefix), REPOSITORY, self.path}
-        needed.add(Path(os.path.realpath(self.python)).parent.parent)
+        needed.add(Path(self.python).parent.parent)
         needed = {path for path in needed if self.home in path.parents}
         for path in sorted(needed):
             if needed.isdisjoint(path.parents):
