@@ -1,0 +1,100 @@
+"""Connections to many hosts: what they share, and what they must not."""
+
+from __future__ import annotations
+
+import io
+
+import fabric
+import pytest
+from paramiko import SSHConfig
+
+from murder_fabric.deploy.connections import Gateways, connection, host_kwargs
+
+SSH_CONFIG = """
+Host web*
+    IdentityFile /keys/web
+    ProxyJump jump1,root@jump2:2222
+Host db*
+    ProxyCommand nc %h %p
+Host free1
+    ProxyJump none
+Host jump2
+    ConnectTimeout 3
+Host *
+    User deploy
+"""
+
+
+@pytest.fixture
+def config():
+    ssh_config = SSHConfig()
+    ssh_config.parse(io.StringIO(SSH_CONFIG))
+    return fabric.Config(ssh_config=ssh_config)
+
+
+def test_the_keys_of_one_host_are_not_offered_by_the_next(config):
+    made = [connection(config, {"host": f"web{n}", "gateway": False}) for n in range(8)]
+    assert [one.connect_kwargs["key_filename"] for one in made] == [["/keys/web"]] * 8
+    assert "key_filename" not in config.connect_kwargs
+
+
+def test_the_keys_of_the_command_line_reach_every_host_once(config):
+    config.connect_kwargs = {"key_filename": ["/cli"], "timeout": 4}
+    made = [connection(config, {"host": f"web{n}", "gateway": False}) for n in range(3)]
+    assert [one.connect_kwargs["key_filename"] for one in made] == [["/cli", "/keys/web"]] * 3
+    assert [(one.connect_timeout, one.connect_kwargs["timeout"]) for one in made] == [(None, 4)] * 3
+
+
+def test_a_tasks_own_connect_kwargs_are_not_written_to(config):
+    own = {"password": "x"}
+    made = connection(config, {"host": "web1", "gateway": False, "connect_kwargs": own})
+    assert made.connect_kwargs["password"] == "x"
+    assert own == {"password": "x"}
+
+
+def test_a_silent_host_is_given_up_on(config):
+    assert connection(config, {"host": "other"}).connect_timeout == 10
+    assert connection(config, {"host": "jump2"}).connect_timeout == 3
+    config.murder = {"connect_timeout": 7}
+    made = connection(config, {"host": "other"})
+    assert (made.connect_timeout, made.connect_kwargs["banner_timeout"]) == (7, 7)
+
+
+def test_hosts_behind_the_same_jump_hosts_share_them(config):
+    gateways = Gateways(config)
+    one, two = gateways.connection({"host": "web1"}), gateways.connection({"host": "web2"})
+    assert one.gateway is two.gateway
+    assert (one.gateway.host, one.gateway.user, one.gateway.port) == ("jump2", "root", 2222)
+    assert one.gateway.gateway.host == "jump1"
+    assert one.gateway.gateway.gateway is None
+
+
+@pytest.mark.parametrize(
+    ("host", "gateway"), [("db1", "nc db1 22"), ("free1", None), ("jump1", None), ("other", None)]
+)
+def test_a_host_without_jump_hosts_goes_its_own_way(config, host, gateway):
+    assert Gateways(config).connection({"host": host}).gateway == gateway
+
+
+def test_the_configured_gateway_is_used_where_ssh_config_has_none(config):
+    config.gateway = "nc proxy 22"
+    assert Gateways(config).connection({"host": "other"}).gateway == "nc proxy 22"
+
+
+def test_a_jump_host_is_opened_before_what_lies_behind_it(config, monkeypatch):
+    opened = []
+    monkeypatch.setattr(fabric.Connection, "open", lambda self: opened.append(self.host))
+    gateways = Gateways(config)
+    gateways.open(gateways.connection({"host": "web1"}))
+    assert opened == ["jump1", "jump2", "web1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kwargs"),
+    [
+        ("web1", {"host": "web1"}),
+        ("root@[::1]:2222", {"host": "::1", "user": "root", "port": 2222}),
+    ],
+)
+def test_a_host_string_becomes_what_a_connection_takes(text, kwargs):
+    assert host_kwargs(text) == kwargs

@@ -1,0 +1,137 @@
+"""Settings: merged in order, checked once, each mistake one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from invoke.config import Config
+
+from murder_fabric.deploy.settings import Settings, defaults
+from murder_fabric.errors import SettingsError
+
+GOOD = [
+    ("pool_size", "64", 64),
+    ("default_tag", 20261121, "20261121"),
+    ("default_tag", "v1.2-rc_3", "v1.2-rc_3"),
+    ("default_destination_path", "/srv//app/", "/srv/app"),
+    ("default_destination_path", "~/app", "~/app"),
+    ("default_seeder_files_path", "/data/$(x) tree", "/data/$(x) tree"),
+    ("peer_ports", 7000, "7000-7000"),
+    ("sudo", True, "root"),
+    ("sudo", False, ""),
+    ("address", "fd00:0::1", "fd00::1"),
+    ("allow_failures", 3, "3"),
+    ("allow_failures", "10%", "10%"),
+    ("host_keys", False, "off"),
+    ("python", "/opt/python3.11/bin/python3.11", "/opt/python3.11/bin/python3.11"),
+]
+
+BAD = [
+    ("pool_size", 0, "a whole number from 1 to 1000"),
+    ("pool_size", True, "a whole number"),
+    ("tracker_port", 65536, "from 1 to 65535"),
+    ("default_tag", "..", "a tag"),
+    ("default_tag", "a/b", "a tag"),
+    ("default_tag", "v1\n", "a tag"),
+    ("default_destination_path", "/", "not '/'"),
+    ("default_destination_path", "/srv/../", "without '..'"),
+    ("default_destination_path", "~", "not '/' or '~' itself"),
+    ("default_destination_path", "srv/app", "an absolute path"),
+    ("default_destination_path", "/srv/a\nb", "an absolute path"),
+    ("remote_murder_path", "~/x;id", "part of a command"),
+    ("remote_murder_path", "-rf", "part of a command"),
+    ("python", "python3 -c x", "part of a command"),
+    ("python", "", "part of a command"),
+    ("sudo", "root; id", "the user to become"),
+    ("peer_ports", "6999-6881", "a range of ports"),
+    ("peer_ports", "0-5", "a range of ports"),
+    ("address", "10.0.0", "an IP address"),
+    ("address", 7, "an IP address"),
+    ("interface", "eth0; id", "network interface"),
+    ("seed_for", 3601, "from 0 to 3600"),
+    ("allow_failures", "101%", "a share"),
+    ("allow_failures", -1, "a share"),
+    ("host_keys", "ask", "strict, accept-new or off"),
+    ("roles", ["web1"], "role names"),
+    ("roles", {"peer": 7}, "role names"),
+    ("roles", {"a b": "web1"}, "role names"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "kept"), GOOD)
+def test_a_value_is_kept_in_one_form(name, value, kept):
+    assert getattr(Settings.from_config({"murder": {name: value}}), name) == kept
+
+
+@pytest.mark.parametrize(("name", "value", "reason"), BAD)
+def test_a_value_that_cannot_be_meant_is_named(name, value, reason):
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_config({"murder": {name: value}})
+    assert str(caught.value).startswith(f"murder.{name} is ")
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_flags_go_before_the_configuration_and_none_is_not_given():
+    config = {"murder": {"tracker_port": 9000, "seed_for": 60}}
+    settings = Settings.from_config(config, tracker_port=9001, seed_for=None)
+    assert (settings.tracker_port, settings.seed_for, settings.pool_size) == (9001, 60, 32)
+
+
+def test_a_bad_flag_is_named_as_it_was_written():
+    with pytest.raises(SettingsError, match="--tracker-port is 0"):
+        Settings.from_config({}, tracker_port=0)
+
+
+def test_a_misspelt_setting_is_not_ignored():
+    with pytest.raises(SettingsError, match="tracker_prot is no setting; did you mean tracker_port"):
+        Settings.from_config({"murder": {"tracker_prot": 1}})
+
+
+def test_a_section_that_is_no_table_is_refused():
+    with pytest.raises(SettingsError, match="murder must be a table"):
+        Settings.from_config({"murder": "web1"})
+
+
+def test_roles_of_an_invoke_configuration_are_read():
+    config = Config(
+        overrides={"murder": {"roles": {"peer": ["web[1-2]", ""], "canary": "web1", "seeder": None}}}
+    )
+    roles = Settings.from_config(config).roles
+    assert roles == {"tracker": "", "seeder": "", "peer": ["web[1-2]"], "canary": "web1"}
+
+
+def test_the_environment_is_read_for_every_setting_in_its_type(monkeypatch):
+    """Invoke casts by the type of the default; a None or a list there would be the wrong one."""
+    for name, value in {
+        "POOL_SIZE": "7",
+        "ROLES_PEER": "web1",
+        "ALLOW_FAILURES": "5%",
+        "SUDO": "app",
+    }.items():
+        monkeypatch.setenv(f"INVOKE_MURDER_{name}", value)
+    config = Config(overrides={"murder": defaults()})
+    config.load_shell_env()
+    config = Config(overrides=config._env)
+    settings = Settings.from_config(config)
+    assert (settings.pool_size, settings.allow_failures, settings.sudo) == (7, "5%", "app")
+    assert settings.roles["peer"] == "web1"
+
+
+def test_every_setting_says_what_it_means_and_its_default_is_allowed():
+    for field in dataclasses.fields(Settings):
+        assert field.metadata["meaning"].endswith(".")
+        assert type(defaults()[field.name]) in (str, int, dict)
+    assert Settings.from_config({"murder": defaults()}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("allowed", "hosts", "count"), [("0", 500, 0), ("3", 5, 3), ("10%", 19, 1), ("100%", 7, 7)]
+)
+def test_a_share_of_failures_is_rounded_down(allowed, hosts, count):
+    assert Settings(allow_failures=allowed).failures_allowed(hosts) == count
+
+
+def test_peer_ports_are_two_numbers():
+    assert Settings(peer_ports="6881-6999").peer_port_range() == (6881, 6999)
