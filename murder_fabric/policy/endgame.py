@@ -14,10 +14,12 @@ PATIENCE = 0.5
 class InFlight(Protocol):
     """All that the endgame needs to know of a piece that was asked for."""
 
-    #: How many peers were asked.
-    sources: int
-    #: When the first of them was.
+    #: When the first peer was asked.
     asked_at: float
+
+    @property
+    def sources(self) -> int:
+        """How many peers were asked."""
 
 
 F = TypeVar("F", bound=InFlight)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+#: Host and port.
+Address = tuple[str, int]
 
 #: Seconds before the first, second, third and every later attempt after a failure, each with jitter.
 BACKOFF = (1.0, 2.0, 4.0, 8.0)
@@ -31,23 +34,23 @@ class PeerPool:
     def __init__(self, rng: random.Random, most: int = 1000) -> None:
         self._rng = rng
         self._most = most
-        self._known: dict[Hashable, _Known] = {}
+        self._known: dict[Address, _Known] = {}
 
     def __len__(self) -> int:
         return len(self._known)
 
-    def learned(self, addresses: Iterable[Hashable]) -> None:
+    def learned(self, addresses: Iterable[Address]) -> None:
         """Somebody told us of *addresses*; those beyond the limit are forgotten."""
         for address in addresses:
             if len(self._known) >= self._most:
                 return
             self._known.setdefault(address, _Known())
 
-    def forgotten(self, address: Hashable) -> None:
+    def forgotten(self, address: Address) -> None:
         """*address* is of no use to us: ourselves, or somebody we banned."""
         self._known.pop(address, None)
 
-    def due(self, count: int, *, now: float) -> list[Hashable]:
+    def due(self, count: int, *, now: float) -> list[Address]:
         """Return at most *count* addresses to dial now, by chance; they count as busy from here on."""
         ready = [a for a, known in self._known.items() if not known.busy and known.not_before <= now]
         chosen = self._rng.sample(ready, min(max(count, 0), len(ready)))
@@ -55,12 +58,12 @@ class PeerPool:
             self._known[address].busy = True
         return chosen
 
-    def connected(self, address: Hashable) -> None:
+    def connected(self, address: Address) -> None:
         """A connection with *address* stands."""
         known = self._known.setdefault(address, _Known())
         known.busy, known.failures = True, 0
 
-    def failed(self, address: Hashable, *, now: float) -> None:
+    def failed(self, address: Address, *, now: float) -> None:
         """Dialing *address* failed, or the connection with it was lost."""
         known = self._known.get(address)
         if known is None:

@@ -43,7 +43,3 @@ class PiecePicker:
     def give_back(self, index: int) -> None:
         """*index*, taken before, is to be asked for again."""
         self._open.add(index)
-
-    def close(self, index: int) -> None:
-        """*index* came from somebody who was no longer asked: it is not open any more."""
-        self._open.discard(index)

@@ -26,6 +26,8 @@ class ExtendedHandshake:
     request_queue: int = 250
     #: Longest block in bytes it serves; 16 KiB where it does not say (`murder_request_length`).
     request_length: int = BLOCK_LENGTH
+    #: Where it listens (`p`), so that a peer that was connected to need not connect back; 0: it does not say.
+    port: int = 0
     #: Name and version (`v`), for people.
     client: str = ""
     #: Its random part of the proof (`murder_nonce`); empty: it cannot prove anything.
@@ -41,6 +43,8 @@ class ExtendedHandshake:
             "reqq": self.request_queue,
             "v": self.client,
         }
+        if self.port:
+            fields["p"] = self.port
         if self.nonce:
             fields["murder_nonce"] = self.nonce
         return encode(fields)
@@ -66,6 +70,7 @@ def parse_extended_handshake(payload: bytes) -> ExtendedHandshake:
         request_length=_bounded(
             fields.get(b"murder_request_length"), BLOCK_LENGTH, MAX_REQUEST_LENGTH, BLOCK_LENGTH
         ),
+        port=_bounded(fields.get(b"p"), 1, 65535, 0),
         client=client.decode("utf-8", "replace")[:64] if isinstance(client, bytes) else "",
         nonce=nonce if isinstance(nonce, bytes) and len(nonce) == NONCE_LENGTH else b"",
         auth_id=_bounded(extensions.get(b"murder_auth"), 1, 255, 0) if isinstance(extensions, dict) else 0,

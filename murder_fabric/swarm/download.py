@@ -1,0 +1,189 @@
+"""Getting pieces: whom to ask for what, and what becomes of the answers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..bitfield import Bitfield
+from ..errors import RemoteProtocolError
+from ..metainfo.values import Info
+from ..policy.endgame import choose_duplicate
+from ..policy.picker import PiecePicker
+from ..policy.pipeline import bytes_ahead
+from ..policy.snubbing import Patience, patience_with
+from ..wire.connection import BLOCK_LENGTH
+from ..wire.messages import BlockPart, Cancel, Piece, Request
+from .assembly import Assembly
+from .peer import Peer
+from .ports import Storage
+
+
+@dataclass
+class _InFlight:
+    """A piece that was asked for, and of whom; the first one asked writes to the disk."""
+
+    index: int
+    asked_at: float
+    peers: list[Peer] = field(default_factory=list)
+
+    @property
+    def sources(self) -> int:
+        return len(self.peers)
+
+
+class Download:
+    """All that is still to come, in a swarm whose payload is described by *info*."""
+
+    def __init__(self, info: Info, have: Bitfield, storage: Storage, rng: random.Random) -> None:
+        self._info = info
+        self._geometry = info.geometry
+        self._have = have
+        self._storage = storage
+        self.picker = PiecePicker(have, rng)
+        self._in_flight: dict[int, _InFlight] = {}
+
+    def fill(self, peer: Peer, *, now: float) -> None:
+        """Ask *peer* for as much as its pipeline holds."""
+        if peer.peer_choking or not peer.useful or peer.snubbed:
+            return
+        rate = peer.download.rate(now=now)
+        ahead = bytes_ahead(rate, peer.request_length, self._geometry.piece_length)
+        while peer.owed < ahead and len(peer.requested) < peer.request_queue:
+            assembly = self._unfinished(peer) or self._begin(peer, now=now)
+            if assembly is None:
+                return
+            request = assembly.next_request()
+            if not peer.requested:
+                peer.waiting_since = now
+            peer.requested.add(request)
+            peer.owed += request.length
+            peer.link.send(request)
+
+    def block_announced(self, peer: Peer, piece: Piece) -> None:
+        """
+        A block starts to come in from *peer*.
+
+        One that was taken back meanwhile is passed over as it comes.
+
+        Raises:
+            RemoteProtocolError: no block like that exists.
+        """
+        if not self._geometry.holds(*piece):
+            raise RemoteProtocolError(f"a block outside its piece: {tuple(piece)}")
+        peer.incoming = piece if Request(*piece) in peer.requested else None
+
+    def part_received(self, peer: Peer, part: BlockPart, *, now: float) -> int | None:
+        """Take in a part of the announced block; return the piece if that completes and verifies it."""
+        peer.waiting_since = now
+        peer.snubbed = False
+        if peer.incoming is None:
+            return None
+        peer.download.add(len(part.data), now=now)
+        assembly = peer.assemblies[part.index]
+        assembly.part_received(part.begin, part.data)
+        if not assembly.spare:
+            self._storage.write(part.index, part.begin, part.data)
+        if not part.last:
+            return None
+        self._forget_request(peer, Request(*peer.incoming))
+        peer.incoming = None
+        return self._assembled(peer, assembly) if assembly.complete else None
+
+    def rejected(self, peer: Peer, request: Request) -> None:
+        """*peer* will not answer *request*: the rest of that piece is not worth having from it either."""
+        if request in peer.requested:
+            self._release(peer, request.index)
+
+    def released(self, peer: Peer) -> None:
+        """*peer* will answer nothing it was asked: choked, gone, or given up on."""
+        for index in list(peer.assemblies):
+            self._release(peer, index)
+
+    def check_patience(self, peer: Peer, *, now: float) -> Patience:
+        """See whether *peer* still sends what it owes; what a snubbed one owes is asked of others."""
+        if not peer.requested and not peer.snubbed:
+            return Patience.WAIT
+        patience = patience_with(peer.waiting_since, now=now)
+        if patience is not Patience.WAIT and not peer.snubbed:
+            peer.snubbed = True
+            self.released(peer)
+        return patience
+
+    def ask_twice(self, peers: Iterable[Peer], *, now: float) -> None:
+        """Endgame: let peers with nothing to do send what one of the others is slow with."""
+        if self.picker.open_count or not self._in_flight:
+            return
+        for peer in peers:
+            if peer.requested or peer.peer_choking or peer.snubbed or not peer.trusted:
+                continue
+            others = [f for f in self._in_flight.values() if f.index in peer.has and peer not in f.peers]
+            late = choose_duplicate(others, now=now)
+            if late is not None:
+                self._begin_piece(peer, late.index, now=now)
+                self.fill(peer, now=now)
+
+    def _unfinished(self, peer: Peer) -> Assembly | None:
+        """Return the piece that *peer* has been asked for in part; at most the newest is."""
+        newest = next(reversed(peer.assemblies.values()), None)
+        return None if newest is None or newest.all_asked else newest
+
+    def _begin(self, peer: Peer, *, now: float) -> Assembly | None:
+        index = self.picker.take(peer.has)
+        return None if index is None else self._begin_piece(peer, index, now=now)
+
+    def _begin_piece(self, peer: Peer, index: int, *, now: float) -> Assembly:
+        flight = self._in_flight.setdefault(index, _InFlight(index, now))
+        size = self._geometry.piece_size(index)
+        longest = size if peer.request_length >= size else BLOCK_LENGTH
+        assembly = Assembly(index, size, longest, self._info.hasher(), now, spare=bool(flight.peers))
+        flight.peers.append(peer)
+        peer.assemblies[index] = assembly
+        return assembly
+
+    def _assembled(self, peer: Peer, assembly: Assembly) -> int | None:
+        index = assembly.index
+        if not self._is_right(assembly):
+            peer.strikes += assembly.in_order
+            self._release(peer, index)
+            return None
+        if assembly.spare:
+            self._storage.write(index, 0, memoryview(assembly.kept()))
+        for other in self._in_flight.pop(index).peers:
+            self._drop(other, index)
+        self._have.add(index)
+        return index
+
+    def _is_right(self, assembly: Assembly) -> bool:
+        expected = self._info.piece_hash(assembly.index)
+        if assembly.in_order:
+            return assembly.digest() == expected
+        if assembly.spare:  # rare and late: not worth sorting its parts for
+            return False
+        hasher = self._info.hasher()
+        hasher.update(self._storage.read(assembly.index, 0, assembly.received))
+        return hasher.digest() == expected
+
+    def _release(self, peer: Peer, index: int) -> None:
+        """*peer* is no longer a source of piece *index*; without any, others may be asked for it."""
+        flight = self._in_flight[index]
+        flight.peers.remove(peer)
+        self._drop(peer, index)
+        if not flight.peers:
+            del self._in_flight[index]
+            self.picker.give_back(index)
+
+    def _drop(self, peer: Peer, index: int) -> None:
+        """Forget what *peer* owes of piece *index*, and take back what it has not sent."""
+        del peer.assemblies[index]
+        if peer.incoming is not None and peer.incoming.index == index:
+            peer.incoming = None
+        for request in [one for one in peer.requested if one.index == index]:
+            self._forget_request(peer, request)
+            if not peer.peer_choking:
+                peer.link.send(Cancel(*request))
+
+    def _forget_request(self, peer: Peer, request: Request) -> None:
+        peer.requested.discard(request)
+        peer.owed -= request.length

@@ -1,0 +1,388 @@
+"""One torrent's swarm as this agent sees it: the one owner of all that peers change."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ..bitfield import Bitfield
+from ..errors import RemoteProtocolError, StorageError
+from ..metainfo.values import Info
+from ..policy.peer_pool import PeerPool
+from ..policy.snubbing import Patience
+from ..wire import messages as wire
+from .admission import Admission
+from .download import Download
+from .peer import Peer
+from .ports import Address, Dialer, Link, Observer, Storage
+from .upload import Upload
+
+#: Proven wrong pieces after which a peer is not spoken to again.
+MOST_STRIKES = 2
+#: Seconds within which a handshake, and the proof where one is asked for, must be complete.
+HANDSHAKE_TIMEOUT = 5.0
+#: Seconds of our silence after which we say that we are still here, and of theirs after which we hang up.
+KEEP_ALIVE_AFTER = 30.0
+SILENT_AFTER = 120.0
+#: Seconds between two hand-outs of upload slots.
+RECHOKE_INTERVAL = 1.0
+
+
+@dataclass(frozen=True)
+class SwarmConfig:
+    """What may differ from swarm to swarm; checked by whoever makes it."""
+
+    #: 20 bytes, different for every process (BEP 20 style prefix).
+    peer_id: bytes
+    #: Where we listen, told to peers; 0: do not say.
+    port: int = 0
+    #: The run's peer key (`wire.extensions.peer_key`); None is an open swarm.
+    key: bytes | None = None
+    #: Connections at the most, and below how many we dial.
+    max_connections: int = 60
+    dial_below: int = 30
+    #: Peers that may ask us at the same time.
+    slots: int = 60
+    #: Whether to show pieces one by one; only for a seeder among hosts that pass on what they get.
+    super_seed: bool = False
+    #: Longest block we serve and ask our own kind for, in bytes.
+    max_block: int = 4 << 20
+
+
+class Session:
+    """
+    The swarm of one torrent.
+
+    What happens is told to it by methods in the past tense, `now` being monotonic seconds; what is to be done
+    it says to its ports. `tick` is to be called a few times a second.
+    """
+
+    def __init__(
+        self,
+        info: Info,
+        have: Bitfield,
+        config: SwarmConfig,
+        storage: Storage,
+        dialer: Dialer,
+        observer: Observer,
+        rng: random.Random,
+        nonces: Callable[[int], bytes],
+    ) -> None:
+        self.have = have
+        self.peers: set[Peer] = set()
+        self.bytes_downloaded = 0
+        self.bytes_uploaded = 0
+        self._config = config
+        self._dialer = dialer
+        self._observer = observer
+        self._pool = PeerPool(rng)
+        self._banned: set[bytes] = set()
+        self._rechoke_at = 0.0
+        self._failed = False
+        self._download = Download(info, have, storage, rng)
+        self._upload = Upload(
+            info.geometry,
+            have,
+            rng,
+            slots=config.slots,
+            max_block=config.max_block,
+            super_seed=config.super_seed,
+        )
+        self._admission = Admission(info, config.peer_id, config.key, config.port, config.max_block, nonces)
+
+    @property
+    def trusted_peers(self) -> list[Peer]:
+        """The peers we are on speaking terms with."""
+        return [peer for peer in self.peers if peer.trusted]
+
+    def connected(self, link: Link, address: Address, *, dialed: bool, now: float) -> Peer | None:
+        """A connection stands; returns its peer, or None where there is no room for one more."""
+        if self._failed or len(self.peers) >= self._config.max_connections:
+            if dialed:
+                self._pool.failed(address, now=now)
+            return None
+        peer = Peer(link, address, len(self.have), dialed=dialed, now=now)
+        self.peers.add(peer)
+        if dialed:
+            self._pool.connected(address)
+            link.send(self._admission.handshake())
+        return peer
+
+    def dial_failed(self, address: Address, *, now: float) -> None:
+        """Nobody answered at *address*."""
+        self._pool.failed(address, now=now)
+
+    def addresses_learned(self, addresses: Iterable[Address], *, now: float) -> None:
+        """A tracker named *addresses*."""
+        self._pool.learned(addresses)
+        self._dial(now=now)
+
+    def link_lost(self, peer: Peer, *, now: float) -> None:
+        """The connection of *peer* is gone."""
+        if peer not in self.peers:
+            return
+        self.peers.discard(peer)
+        peer.peer_choking = True  # so that nothing more is said to it
+        self._download.released(peer)
+        self._upload.left(peer)
+        if peer.trusted and not peer.has.complete:
+            for index in peer.has:
+                self._download.picker.vanished(index)
+        if not (peer.has.complete and self.have.complete):
+            self._pool.failed(peer.address, now=now)
+        self._fill_all(now=now)
+
+    def message_received(self, peer: Peer, message: wire.Message, *, now: float) -> None:
+        """
+        *peer* said something.
+
+        Raises:
+            RemoteProtocolError: it may not say that; the connection is to be closed.
+        """
+        peer.heard_at = now
+        handle = _RECEIVED.get(type(message))
+        if handle is None:
+            return
+        if not peer.trusted and type(message) not in _BEFORE_TRUST:
+            raise RemoteProtocolError(f"{type(message).__name__} before it proved who it is")
+        try:
+            handle(self, peer, message, now)
+        except StorageError as error:
+            self._give_up(str(error))
+
+    def block_sent(self, peer: Peer, request: wire.Request, *, now: float) -> None:
+        """The last byte of a block that `send_block` queued has been handed to the network."""
+        self.bytes_uploaded += request.length
+        self._upload.block_sent(peer, request, now=now)
+
+    def storage_failed(self, reason: str) -> None:
+        """Reading for an upload failed."""
+        self._give_up(reason)
+
+    def tick(self, *, now: float) -> None:
+        """Time has passed."""
+        for peer in list(self.peers):
+            self._check(peer, now=now)
+        if now >= self._rechoke_at:
+            self._rechoke(now=now)
+        self._download.ask_twice(self.trusted_peers, now=now)
+        self._dial(now=now)
+
+    # What one message changes -----------------------------------------------------------------------------
+
+    def _handshake_received(self, peer: Peer, handshake: wire.Handshake, now: float) -> None:
+        self._admission.check(handshake)
+        if handshake.peer_id in self._banned:
+            raise RemoteProtocolError("banned: it sent wrong pieces before")
+        peer.peer_id = handshake.peer_id
+        if not peer.dialed:
+            peer.link.send(self._admission.handshake())
+        if self._lost_to_twin(peer):
+            return
+        peer.fast = handshake.fast
+        opening = self._upload.opening(peer)
+        if opening is not None:
+            peer.link.send(opening)
+        if handshake.extended:
+            peer.link.send(self._admission.extended_handshake(peer))
+        if self._admission.is_open:
+            self._trust(peer, now=now)
+
+    def _extended_received(self, peer: Peer, message: wire.Extended, now: float) -> None:
+        if message.id == 0:
+            theirs = self._admission.extended_handshake_received(peer, message.payload)
+            if theirs.port and not peer.dialed:
+                peer.address = (peer.address[0], theirs.port)
+                self._pool.connected(peer.address)
+        elif self._admission.is_proof(peer, message):
+            self._trust(peer, now=now)
+
+    def _trust(self, peer: Peer, *, now: float) -> None:
+        peer.trusted = True
+        peer.useful = peer.has.count_not_in(self.have)
+        self._note_availability(peer, peer.has)
+        self._upload.joined(peer)
+        self._reconsider(peer, now=now)
+
+    def _bitfield_received(self, peer: Peer, message: wire.Bitfield, now: float) -> None:
+        self._has_received(peer, Bitfield.from_bytes(message.bits, len(self.have)), now)
+
+    def _have_all_received(self, peer: Peer, message: wire.HaveAll, now: float) -> None:
+        self._has_received(peer, Bitfield.full(len(self.have)), now)
+
+    def _has_received(self, peer: Peer, has: Bitfield, now: float) -> None:
+        peer.has = has
+        if peer.trusted:
+            peer.useful = has.count_not_in(self.have)
+            self._note_availability(peer, has)
+            self._upload.peer_has(peer, *has)
+            self._reconsider(peer, now=now)
+
+    def _have_received(self, peer: Peer, message: wire.Have, now: float) -> None:
+        index = message.index
+        if index >= len(self.have):
+            raise RemoteProtocolError(f"it has piece {index} of {len(self.have)}")
+        if index in peer.has:
+            return
+        peer.has.add(index)
+        self._upload.peer_has(peer, index)
+        if peer.has.complete:  # it makes no piece rarer than another any more
+            for one in peer.has:
+                if one != index:
+                    self._download.picker.vanished(one)
+        else:
+            self._download.picker.appeared(index)
+        if index not in self.have:
+            peer.useful += 1
+        self._reconsider(peer, now=now)
+
+    def _choke_received(self, peer: Peer, message: wire.Choke, now: float) -> None:
+        peer.peer_choking = True
+        if not peer.fast:  # BEP 6: with it, each request is rejected by name
+            self._download.released(peer)
+            self._fill_all(now=now)
+
+    def _unchoke_received(self, peer: Peer, message: wire.Unchoke, now: float) -> None:
+        peer.peer_choking = False
+        self._download.fill(peer, now=now)
+
+    def _interested_received(self, peer: Peer, message: wire.Interested, now: float) -> None:
+        peer.peer_interested = True
+        self._rechoke(now=now)
+
+    def _not_interested_received(self, peer: Peer, message: wire.NotInterested, now: float) -> None:
+        peer.peer_interested = False
+
+    def _request_received(self, peer: Peer, request: wire.Request, now: float) -> None:
+        self._upload.requested(peer, request)
+
+    def _cancel_received(self, peer: Peer, message: wire.Cancel, now: float) -> None:
+        self._upload.cancelled(peer, wire.Request(*message))
+
+    def _reject_received(self, peer: Peer, message: wire.Reject, now: float) -> None:
+        self._download.rejected(peer, wire.Request(*message))
+        self._fill_all(now=now)
+
+    def _piece_received(self, peer: Peer, message: wire.Piece, now: float) -> None:
+        self._download.block_announced(peer, message)
+
+    def _part_received(self, peer: Peer, part: wire.BlockPart, now: float) -> None:
+        strikes = peer.strikes
+        verified = self._download.part_received(peer, part, now=now)
+        self.bytes_downloaded += len(part.data)
+        if verified is not None:
+            self._verified(verified, now=now)
+        elif peer.strikes > strikes:
+            self._struck(peer)
+        if part.last:
+            self._download.fill(peer, now=now)
+
+    # What follows from it ---------------------------------------------------------------------------------
+
+    def _verified(self, index: int, *, now: float) -> None:
+        self._observer.piece_verified(index)
+        for peer in self.trusted_peers:
+            if not peer.has.complete:
+                peer.link.send(wire.Have(index))
+            if index in peer.has:
+                peer.useful -= 1
+                self._show_interest(peer)
+        if self.have.complete:
+            self._observer.completed()
+            for peer in self.trusted_peers:
+                self._close_if_both_complete(peer)
+
+    def _struck(self, peer: Peer) -> None:
+        if peer.strikes >= MOST_STRIKES:
+            self._banned.add(peer.peer_id)
+            self._pool.forgotten(peer.address)
+            peer.link.close(f"banned: {peer.strikes} of its pieces did not match their hashes")
+
+    def _reconsider(self, peer: Peer, *, now: float) -> None:
+        """*peer* has more than before."""
+        if not self._close_if_both_complete(peer):
+            self._show_interest(peer)
+            self._download.fill(peer, now=now)
+
+    def _show_interest(self, peer: Peer) -> None:
+        if peer.am_interested != bool(peer.useful):
+            peer.am_interested = bool(peer.useful)
+            peer.link.send(wire.Interested() if peer.am_interested else wire.NotInterested())
+
+    def _close_if_both_complete(self, peer: Peer) -> bool:
+        if self.have.complete and peer.has.complete:
+            peer.link.close("both have everything")
+            return True
+        return False
+
+    def _note_availability(self, peer: Peer, has: Bitfield) -> None:
+        if not has.complete:
+            for index in has:
+                self._download.picker.appeared(index)
+
+    def _lost_to_twin(self, peer: Peer) -> bool:
+        """Of two connections with one peer keep the one that the lower peer id made, on both sides."""
+        for twin in self.peers:
+            if twin is not peer and twin.peer_id == peer.peer_id:
+                ours_wins = self._config.peer_id < peer.peer_id
+                loser = peer if peer.dialed != ours_wins else twin
+                survivor = twin if loser is peer else peer
+                survivor.address = twin.address if twin.dialed else peer.address
+                loser.link.close("connected twice")
+                return loser is peer
+        return False
+
+    def _check(self, peer: Peer, *, now: float) -> None:
+        if not peer.trusted:
+            if now - peer.connected_at >= HANDSHAKE_TIMEOUT:
+                peer.link.close("no handshake in time")
+            return
+        patience = self._download.check_patience(peer, now=now)
+        if patience is Patience.GIVE_UP or now - peer.heard_at >= SILENT_AFTER:
+            peer.link.close("it does not answer")
+        elif patience is Patience.SNUB:
+            self._fill_all(now=now)
+        if now - peer.spoke_at >= KEEP_ALIVE_AFTER:
+            peer.spoke_at = now
+            peer.link.send(wire.KeepAlive())
+
+    def _rechoke(self, *, now: float) -> None:
+        self._rechoke_at = now + RECHOKE_INTERVAL
+        self._upload.rechoke(self.trusted_peers, now=now)
+
+    def _fill_all(self, *, now: float) -> None:
+        for peer in self.trusted_peers:
+            self._download.fill(peer, now=now)
+
+    def _dial(self, *, now: float) -> None:
+        if self._failed:
+            return
+        for address in self._pool.due(self._config.dial_below - len(self.peers), now=now):
+            self._dialer.dial(address)
+
+    def _give_up(self, reason: str) -> None:
+        if not self._failed:
+            self._failed = True
+            self._observer.failed(reason)
+
+
+#: Who looks at which message; those not named are passed over (BEP 6's hints, keep-alives).
+_RECEIVED: dict[type, Callable[[Session, Peer, Any, float], None]] = {
+    wire.Handshake: Session._handshake_received,
+    wire.Extended: Session._extended_received,
+    wire.Bitfield: Session._bitfield_received,
+    wire.HaveAll: Session._have_all_received,
+    wire.Have: Session._have_received,
+    wire.Choke: Session._choke_received,
+    wire.Unchoke: Session._unchoke_received,
+    wire.Interested: Session._interested_received,
+    wire.NotInterested: Session._not_interested_received,
+    wire.Request: Session._request_received,
+    wire.Cancel: Session._cancel_received,
+    wire.Reject: Session._reject_received,
+    wire.Piece: Session._piece_received,
+    wire.BlockPart: Session._part_received,
+}
+_BEFORE_TRUST = {wire.Handshake, wire.Extended, wire.Bitfield, wire.HaveAll}
