@@ -18,6 +18,7 @@ by which we know a directory of ours.
 # f-strings are newer than the oldest interpreter that must understand this.
 # ruff: noqa: UP031
 
+import contextlib
 import hashlib
 import io
 import json
@@ -162,7 +163,8 @@ def install(content: bytes, home: str, agent: str) -> None:
             marker.flush()
             os.fsync(marker.fileno())  # a marker that outlives a crash shows what else did not
         if os.path.lexists(agent) and not is_whole(agent):
-            os.rename(agent, os.path.join(new, ".damaged"))
+            with contextlib.suppress(FileNotFoundError):  # the other one was quicker
+                os.rename(agent, os.path.join(new, ".damaged"))
         try:
             os.rename(new, agent)
         except OSError:

@@ -4,7 +4,7 @@ The agent bundle: one zip with all that a host needs beside `python3`.
 It is put together from what is installed beside us, so that agent and operator never differ in version, and
 it is deterministic: equal inputs give equal bytes, and the SHA-256 of those bytes is the agent's name on
 every host. No byte code travels: it would help only where host and operator have the same Python, 0.3 s once
-a host, and cost every host twice the bytes; a host compiles as it imports and keeps the result.
+a host, and cost every host three times the bytes; a host compiles as it imports and keeps the result.
 """
 
 from __future__ import annotations
