@@ -1,0 +1,213 @@
+"""Who is in which swarm, and who is told of whom; faults.md rows 6, 9, 55 and 56."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import pytest
+
+from murder_fabric.errors import TrackerError
+from murder_fabric.tracker import registry as registry_module
+from murder_fabric.tracker.addresses import PeerAddress
+from murder_fabric.tracker.announcing import AnnounceRequest, encode_response
+from murder_fabric.tracker.handout import hand_out
+from murder_fabric.tracker.registry import Registry
+from murder_fabric.tracker.scraping import ScrapeEntry
+
+HASH = b"h" * 20
+
+
+def announce(number=1, *, port=None, left=9, event="", info_hash=HASH, num_want=30, compact=True):
+    return AnnounceRequest(
+        info_hash, b"%020d" % number, port or 6000 + number, 0, 0, left, event, num_want, compact
+    )
+
+
+def make_registry(allowed=None, **options):
+    return Registry(allowed, rng=random.Random(1), **options)
+
+
+def test_peers_hear_of_each_other_but_not_of_themselves():
+    registry = make_registry()
+    assert registry.announce(announce(1, left=0), "10.0.0.1", now=0.0).peers == ()
+    answer = registry.announce(announce(2), "10.0.0.2", now=0.0)
+    assert answer.peers == (PeerAddress("10.0.0.1", 6001),)
+    assert (answer.complete, answer.incomplete, answer.interval) == (1, 1, 15.0)
+
+
+def test_seeders_are_not_told_of_seeders():
+    registry = make_registry()
+    for number in (1, 2):
+        answer = registry.announce(announce(number, left=0), "10.0.0.1", now=0.0)
+    assert (answer.peers, answer.complete) == ((), 2)
+
+
+def test_who_stops_is_gone_and_is_told_nobody():
+    registry = make_registry()
+    registry.announce(announce(1), "10.0.0.1", now=0.0)
+    registry.announce(announce(2), "10.0.0.1", now=0.0)
+    assert registry.announce(announce(1, event="stopped"), "10.0.0.1", now=1.0).peers == ()
+    assert registry.announce(announce(2), "10.0.0.1", now=2.0).peers == ()
+
+
+def test_a_late_goodbye_does_not_remove_who_came_to_the_same_port_since():
+    registry = make_registry()
+    registry.announce(announce(1, port=6881), "10.0.0.1", now=0.0)
+    registry.announce(announce(2, port=6881), "10.0.0.1", now=1.0)
+    registry.announce(announce(1, port=6881, event="stopped"), "10.0.0.1", now=2.0)
+    assert registry.scrape([HASH])[HASH].incomplete == 1
+
+
+def test_a_peer_that_moved_to_another_port_is_named_there_only():
+    registry = make_registry()
+    registry.announce(announce(1, port=6881), "10.0.0.1", now=0.0)
+    registry.announce(announce(1, port=6882), "10.0.0.1", now=1.0)
+    assert registry.announce(announce(2), "10.0.0.2", now=2.0).peers == (PeerAddress("10.0.0.1", 6882),)
+
+
+def test_a_peer_cannot_push_out_another_hosts_peer_by_its_id():
+    registry = make_registry()
+    registry.announce(announce(1), "10.0.0.1", now=0.0)
+    registry.announce(announce(1), "10.0.0.66", now=1.0)
+    registry.announce(announce(1, event="stopped"), "10.0.0.66", now=2.0)
+    assert registry.announce(announce(2), "10.0.0.2", now=3.0).peers == (PeerAddress("10.0.0.1", 6001),)
+
+
+def test_two_minutes_of_silence_end_a_membership():
+    registry = make_registry()
+    registry.announce(announce(1), "10.0.0.1", now=0.0)
+    registry.announce(announce(2), "10.0.0.2", now=100.0)
+    registry.expire(now=119.0)
+    assert registry.scrape([HASH])[HASH].incomplete == 2
+    registry.expire(now=120.0)
+    assert registry.scrape([HASH])[HASH].incomplete == 1
+
+
+def test_a_swarm_of_strangers_ends_with_its_last_peer():
+    registry = make_registry()
+    registry.announce(announce(1), "10.0.0.1", now=0.0)
+    registry.expire(now=500.0)
+    assert registry.scrape([HASH]) == {}
+
+
+def test_completions_are_counted_once_each():
+    registry = make_registry([HASH])
+    registry.announce(announce(1, left=0, event="started"), "10.0.0.1", now=0.0)  # came as a seeder
+    registry.announce(announce(2, event="started"), "10.0.0.2", now=0.0)
+    registry.announce(announce(2, left=0, event="completed"), "10.0.0.2", now=1.0)
+    registry.announce(announce(2, left=0, event="completed"), "10.0.0.2", now=2.0)
+    registry.announce(announce(3, event="started"), "10.0.0.3", now=0.0)
+    registry.announce(announce(3, left=0), "10.0.0.3", now=3.0)  # its `completed` was lost
+    registry.announce(announce(4, left=0, event="completed"), "10.0.0.4", now=4.0)  # we restarted meanwhile
+    registry.announce(announce(5, left=5, event="completed"), "10.0.0.5", now=4.0)  # a liar
+    assert registry.scrape([HASH])[HASH] == ScrapeEntry(complete=4, downloaded=3, incomplete=1)
+
+
+def test_only_allowed_info_hashes_leave_a_trace():
+    registry = make_registry([HASH])
+    for number in range(1000):
+        with pytest.raises(TrackerError, match="not tracked here"):
+            registry.announce(announce(info_hash=b"%020d" % number), "10.0.0.1", now=0.0)
+    assert registry.scrape(b"%020d" % number for number in range(1000)) == {}
+    assert registry.scrape([HASH]) == {HASH: ScrapeEntry(0, 0, 0)}
+
+
+def test_a_torrent_can_be_allowed_later_and_for_some_hosts_only():
+    registry = make_registry([])
+    registry.allow(HASH, ["10.0.0.1"])
+    registry.allow(HASH, ["::ffff:10.0.0.2"])
+    registry.announce(announce(1), "10.0.0.1", now=0.0)
+    registry.announce(announce(2), "10.0.0.2", now=0.0)
+    with pytest.raises(TrackerError, match="not for your address"):
+        registry.announce(announce(3), "10.0.0.3", now=0.0)
+    registry.allow(HASH)
+    assert len(registry.announce(announce(3), "10.0.0.3", now=0.0).peers) == 2
+
+
+def test_strangers_cannot_fill_an_open_tracker(monkeypatch):
+    monkeypatch.setattr(registry_module, "MAX_SWARMS", 2)
+    monkeypatch.setattr(registry_module, "MAX_MEMBERS", 2)
+    registry = make_registry()
+    for info_hash in (HASH, b"2" * 20):
+        registry.announce(announce(1, info_hash=info_hash), "10.0.0.1", now=0.0)
+    with pytest.raises(TrackerError, match="already has 2 swarms"):
+        registry.announce(announce(1, info_hash=b"3" * 20), "10.0.0.1", now=0.0)
+    registry.announce(announce(2), "10.0.0.2", now=0.0)
+    with pytest.raises(TrackerError, match="already has 2 peers"):
+        registry.announce(announce(3), "10.0.0.3", now=0.0)
+    assert len(registry.announce(announce(2), "10.0.0.2", now=0.0).peers) == 1
+
+
+@pytest.mark.parametrize("compact", [True, False])
+@pytest.mark.parametrize("host", ["255.255.255.{}", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ff{:02x}"])
+def test_an_answer_stays_below_a_kibibyte(compact, host):
+    registry = make_registry()
+    for number in range(200):
+        registry.announce(announce(number, port=65000), host.format(number), now=0.0)
+    answer = registry.announce(announce(999, num_want=10_000, compact=compact), host.format(250), now=0.0)
+    assert 15 <= len(answer.peers) <= 50
+    assert len(encode_response(answer, compact)) <= 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Peer:
+    number: int
+    complete: bool = False
+
+
+def test_a_few_are_all_named_in_any_order():
+    others = [Peer(n) for n in range(30)]
+    named = hand_out(Peer(99), others, 30, random.Random(1))
+    assert named != others
+    assert sorted(named, key=lambda p: p.number) == others
+
+
+def test_of_many_a_seeder_and_the_latest_are_always_named():
+    others = [Peer(0, complete=True), *(Peer(n) for n in range(1, 500))]
+    for seed in range(20):
+        named = {peer.number for peer in hand_out(Peer(999), others, 30, random.Random(seed))}
+        assert len(named) == 30
+        assert {0, 494, 495, 496, 497, 498, 499} <= named
+
+
+def test_who_asks_for_one_gets_a_seeder_and_who_asks_for_none_nobody():
+    others = [Peer(0, complete=True), *(Peer(n) for n in range(1, 500))]
+    assert hand_out(Peer(999), others, 1, random.Random(1)) == [others[0]]
+    assert hand_out(Peer(999), others, 0, random.Random(1)) == []
+
+
+def test_the_latest_are_not_named_twice_for_being_complete():
+    others = [Peer(n, complete=n >= 97) for n in range(100)]
+    named = hand_out(Peer(999), others, 20, random.Random(1))
+    assert len(set(named)) == len(named) == 20
+
+
+def test_whom_chance_names_is_spread_evenly():
+    """Nobody is named to all, else its connections run out."""
+    others = [Peer(n) for n in range(500)]
+    times = [0] * 500
+    rng = random.Random(1)
+    for _ in range(500):
+        for peer in hand_out(Peer(999), others, 30, rng):
+            times[peer.number] += 1
+    assert max(times[:-6]) < 60
+    assert min(times) > 5
+
+
+def test_five_hundred_that_join_at_once_know_each_other_through_each_other():
+    """However they were told: from the seeder, everybody is reached over who was named to whom."""
+    registry = make_registry()
+    known = {}
+    for number in range(500):
+        answer = registry.announce(announce(number, left=number), "10.0.0.1", now=0.0)
+        known[number] = {peer.port - 6000 for peer in answer.peers}
+    links = {number: set(named) for number, named in known.items()}
+    for number, named in known.items():
+        for other in named:
+            links[other].add(number)
+    reached, edge = {0}, {0}
+    while edge:
+        edge = set().union(*(links[number] for number in edge)) - reached
+        reached |= edge
+    assert len(reached) == 500

@@ -1,0 +1,142 @@
+"""The tracker's port, over a transport held in memory; faults.md rows 54 and 55."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+
+from murder_fabric import bencoding
+from murder_fabric.net.tracker_site import REQUEST_TIMEOUT, TrackerSite
+from murder_fabric.tracker.announcing import AnnounceRequest, announce_query, parse_response
+from murder_fabric.tracker.keys import announce_path
+from murder_fabric.tracker.registry import Registry
+from murder_fabric.tracker.scraping import ScrapeEntry, parse_scrape_response, scrape_query
+
+HASH = b"h" * 20
+TOKEN = b"0123456789abcdef"
+
+
+class Visitor:
+    """One connection to a site."""
+
+    def __init__(self, site, address=None):
+        self.transport = StringTransport(peerAddress=address or IPv4Address("TCP", "10.0.0.1", 50000))
+        self.protocol = site.buildProtocol(None)
+        self.protocol.makeConnection(self.transport)
+
+    def ask(self, path, query=b""):
+        self.protocol.dataReceived(b"GET %s?%s HTTP/1.1\r\nHost: x\r\n\r\n" % (path, query))
+        head, _, body = self.transport.value().partition(b"\r\n\r\n")
+        return int(head.split()[1]), body
+
+
+def make_site(token=None, allowed=(HASH,)):
+    clock = Clock()
+    return TrackerSite(Registry(allowed, rng=random.Random(1)), clock, token), clock
+
+
+def announce(number=1):
+    return announce_query(AnnounceRequest(HASH, b"%020d" % number, 6000 + number, 0, 0, number))
+
+
+def test_an_announce_is_answered_and_the_connection_closed():
+    site, _ = make_site()
+    visitor = Visitor(site)
+    status, body = visitor.ask(b"/announce", announce())
+    assert (status, parse_response(body).incomplete) == (200, 1)
+    assert visitor.transport.disconnecting
+
+
+def test_a_scrape_is_answered():
+    site, _ = make_site()
+    Visitor(site).ask(b"/announce", announce())
+    status, body = Visitor(site).ask(b"/scrape", scrape_query([HASH, b"x" * 20]))
+    assert (status, parse_scrape_response(body)) == (200, {HASH: ScrapeEntry(0, 0, 1)})
+
+
+def test_only_the_connection_says_where_a_peer_is():
+    site, _ = make_site()
+    Visitor(site).ask(b"/announce", announce(1) + b"&ip=8.8.8.8")
+    _, body = Visitor(site, IPv6Address("TCP", "::ffff:10.0.0.2", 50000)).ask(b"/announce", announce(2))
+    assert [peer.host for peer in parse_response(body).peers] == ["10.0.0.1"]
+    _, body = Visitor(site).ask(b"/announce", announce(1))
+    assert [peer.host for peer in parse_response(body).peers] == ["10.0.0.2"]
+
+
+@pytest.mark.parametrize("query", [b"", b"info_hash=short", announce().replace(b"h" * 20, b"x" * 20)])
+def test_a_refusal_is_bencoded(query):
+    site, _ = make_site()
+    status, body = Visitor(site).ask(b"/announce", query)
+    assert status == 200
+    assert list(bencoding.decode(body, 1000)) == [b"failure reason"]
+
+
+def test_with_a_token_there_is_nothing_outside_its_passkey():
+    site, _ = make_site(TOKEN)
+    inside = announce_path(TOKEN).encode()
+    for path in (b"/announce", b"/scrape", b"/" + TOKEN + b"/announce", inside + b"/", inside.upper(), b"/"):
+        assert Visitor(site).ask(path, announce()) == (404, b"not found\n")
+    assert Visitor(site).ask(inside, announce())[0] == 200
+    assert Visitor(site).ask(inside.replace(b"announce", b"scrape"), scrape_query([HASH]))[0] == 200
+
+
+def test_a_request_in_drops_is_cut_off_after_five_seconds():
+    """However steadily it drips."""
+    site, clock = make_site()
+    visitor = Visitor(site)
+    for byte in b"GET /announce":
+        visitor.protocol.dataReceived(bytes([byte]))
+        clock.advance(REQUEST_TIMEOUT / 14)
+    assert not visitor.transport.disconnected
+    clock.advance(REQUEST_TIMEOUT)
+    assert visitor.transport.disconnected
+    assert visitor.transport.value() == b""
+
+
+def test_who_does_not_take_the_answer_is_cut_off_too():
+    site, clock = make_site()
+    visitor = Visitor(site)
+    visitor.ask(b"/announce", announce())
+    clock.advance(REQUEST_TIMEOUT)
+    assert visitor.transport.disconnected
+
+
+def test_a_connection_that_ends_leaves_no_timer():
+    site, clock = make_site()
+    visitor = Visitor(site)
+    visitor.protocol.connectionLost()
+    assert clock.getDelayedCalls() == []
+
+
+def test_a_second_request_on_a_connection_is_not_answered():
+    site, _ = make_site()
+    visitor = Visitor(site)
+    visitor.ask(b"/announce", announce())
+    first = visitor.transport.value()
+    visitor.ask(b"/announce", announce())
+    assert visitor.transport.value() == first
+
+
+@pytest.mark.parametrize("data", [b"PRI * HTTP/2.0\r\n\r\n", b"\x16\x03\x01", b"GET /" + b"x" * 5000])
+def test_what_is_no_announce_is_told_so_and_dropped(data):
+    site, _ = make_site()
+    visitor = Visitor(site)
+    visitor.protocol.dataReceived(data)
+    assert visitor.transport.value().startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert visitor.transport.disconnecting
+
+
+def test_as_long_as_it_listens_the_silent_are_forgotten():
+    site, clock = make_site()
+    site.doStart()
+    Visitor(site).ask(b"/announce", announce())
+    clock.pump([15.0] * 9)
+    _, body = Visitor(site).ask(b"/scrape", scrape_query([HASH]))
+    assert parse_scrape_response(body)[HASH].incomplete == 0
+    clock.advance(REQUEST_TIMEOUT)
+    site.doStop()
+    assert clock.getDelayedCalls() == []
