@@ -1,0 +1,139 @@
+"""Tasks for whoever works on this project; `./dev --list` names them."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shlex
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+REPOSITORY = Path(__file__).resolve().parent
+LAB = REPOSITORY / "lab" / "run"
+VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+#: Fabric 3.2.3 refuses Invoke 3; the release before it takes either.
+OTHER_PAIR = ("fabric==3.2.2", "invoke==3.0.3")
+#: What Invoke leaves alone: `inv test -- -k lab`.
+REST = shlex.join(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
+PYTHON = shlex.quote(sys.executable)
+
+
+@task(
+    help={
+        "hosts": "how many hosts (default 8)",
+        "size": "of the tree, such as 200MB (default 48MB)",
+        "files": "how many files (default 3000)",
+    }
+)
+def demo(c: Context, hosts: int = 8, size: str = "48MB", files: int = 3000) -> None:
+    """Deploy a tree twice to hosts inside one process here, and compare every byte."""
+    argv = [sys.executable, "-m", "demo.demo", f"--hosts={hosts}", f"--size={size}", f"--files={files}"]
+    with c.cd(str(REPOSITORY)):
+        done = c.run(shlex.join(argv), warn=True, pty=sys.stdout.isatty())
+    raise Exit(code=done.exited if done else 1)
+
+
+@task(help={"all-versions": "also the unit tests on every other Python, and the other Fabric (default: yes)"})
+def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
+    """Run the tests; `./dev test -k lab` hands that to pytest, and then only this Python is tested."""
+    with c.cd(str(REPOSITORY)):
+        c.run(f"{PYTHON} -m pytest {REST}", pty=sys.stdout.isatty())
+        if REST or not all_versions:
+            return
+        for version, python in other_pythons().items():
+            print(f"== Python {version}", flush=True)
+            c.run(f"{environment(c, version, python)} -m pytest -q tests/unit")
+        if Path("tests/integration/test_fab.py").exists():
+            print(f"== {' and '.join(OTHER_PAIR)}", flush=True)
+            other = environment(c, "other-fabric", sys.executable, *OTHER_PAIR)
+            c.run(f"{other} -m pytest -q tests/integration/test_fab.py")
+
+
+@task
+def lint(c: Context) -> None:
+    """Check style and format."""
+    with c.cd(str(REPOSITORY)):
+        c.run(f"{PYTHON} -m ruff check .")
+        c.run(f"{PYTHON} -m ruff format --check .")
+
+
+@task
+def types(c: Context) -> None:
+    """Check annotations, strictly."""
+    with c.cd(str(REPOSITORY)):
+        c.run(f"{PYTHON} -m mypy")
+        c.run(f"{PYTHON} -m mypy lab demo tasks.py")
+
+
+@task
+def docs(c: Context) -> None:
+    """Show the changelog as the next release would have it."""
+    with c.cd(str(REPOSITORY)):
+        c.run(f"{PYTHON} -m towncrier build --draft --version next")
+
+
+@task(
+    help={
+        "hosts": "how many hosts, web1 to webN (default 8)",
+        "rate": "of every host's link, each way, such as 100mbit (default: unshaped)",
+        "python": "what the hosts have as python3 (default: the system's)",
+    }
+)
+def up(c: Context, hosts: int = 8, rate: str = "", python: str = "") -> None:
+    """Put up hosts with real sshd as network namespaces (needs root)."""
+    from lab.machine import LabError
+    from lab.rig import Lab
+
+    try:
+        Lab(LAB, hosts=hosts, rate=rate or None, python=python or None).up()
+    except LabError as error:
+        raise Exit(f"lab: {error}", code=2) from None
+    print(f"{hosts} hosts are up: ssh -F {LAB.relative_to(REPOSITORY)}/ssh_config web1")
+
+
+@task
+def down(c: Context) -> None:
+    """Remove the hosts, what runs on them and their files."""
+    from lab.machine import LabError
+    from lab.rig import Lab
+
+    try:
+        Lab(LAB).down()
+    except LabError as error:
+        raise Exit(f"lab: {error}", code=2) from None
+
+
+def other_pythons() -> dict[str, str]:
+    """Return version -> interpreter for those of `VERSIONS` this machine has, this one's left out."""
+    found: dict[str, str] = {}
+    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    for version in VERSIONS:
+        places = [*sorted(glob.glob(f"{pyenv}/versions/{version}.*/bin/python"))]
+        places += [f"{directory}/python{version}" for directory in ("/usr/local/bin", "/usr/bin")]
+        places = [place for place in places if os.access(place, os.X_OK)]
+        if places and version != f"{sys.version_info[0]}.{sys.version_info[1]}":
+            found[version] = places[-1] if places[-1].startswith(pyenv) else places[0]
+    return found
+
+
+def environment(c: Context, name: str, python: str, *pins: str) -> str:
+    """Return the interpreter of the kept environment `.tox-venvs/<name>`: the tests' needs and *pins*."""
+    place = REPOSITORY / ".tox-venvs" / name
+    wanted = zlib.crc32((REPOSITORY / "setup.cfg").read_bytes() + python.encode() + " ".join(pins).encode())
+    mark = place / f"complete-{wanted:08x}"
+    if not mark.exists():
+        subprocess.run([python, "-m", "venv", "--clear", str(place)], check=True)
+        packages = shlex.join(["--editable", f"{REPOSITORY}[test,demo]", *pins])
+        c.run(f"{place}/bin/python -m pip install --quiet --disable-pip-version-check {packages}")
+        mark.touch()
+    return shlex.quote(f"{place}/bin/python")
+
+
+ns = Collection(demo, test, lint, types, docs, lab=Collection("lab", up, down))
