@@ -59,6 +59,10 @@ class StorageError(MurderError):
     """The disk did not do what was asked: full, not permitted, broken."""
 
 
+class ListenError(MurderError):
+    """No port that we may listen on is free, or the address is not one of ours."""
+
+
 class VerifyError(MurderError):
     """What is on disk is not what the torrent promises."""
 

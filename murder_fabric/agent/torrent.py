@@ -1,0 +1,213 @@
+"""One torrent in the swarm: the session joined to its sockets, its files, its tracker and the clock."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from ..bitfield import Bitfield
+from ..errors import StorageError, TrackerError
+from ..metainfo.values import Info
+from ..net.announcer import Announcer, Standing
+from ..net.dialer import BACKLOG, AcceptedFactory, TcpDialer
+from ..net.peer_protocol import PeerProtocol
+from ..net.tracker_client import TrackerClient
+from ..policy.rates import RateMeter
+from ..storage.payload import Payload
+from ..swarm.ports import Address
+from ..swarm.session import Session, SwarmConfig
+from ..tracker.addresses import PeerAddress
+from ..tracker.announcing import AnnounceRequest
+from ..tracker.tiers import Tiers
+from ..version import __version__
+from ..wire.extensions import peer_key
+from .addresses import Listen, listen_on
+
+#: Seconds between two looks at the clock.
+TICK = 0.25
+
+
+@dataclass(frozen=True)
+class TorrentConfig:
+    """How to take part in one swarm."""
+
+    listen: Listen
+    #: Announce URLs, in tiers (BEP 12).
+    trackers: Sequence[Sequence[str]]
+    #: The run's secret; None is an open swarm.
+    token: bytes | None = None
+    #: The only addresses that may connect; None: any.
+    hosts: Collection[str] | None = None
+    #: Show pieces one by one.
+    super_seed: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a torrent has come: counts of pieces, bytes, bytes per second."""
+
+    pieces: int
+    piece_count: int
+    bytes: int
+    length: int
+    rate: float
+    upload_rate: float
+    peers: int
+    bytes_downloaded: int
+    bytes_uploaded: int
+
+
+class Torrent:
+    """
+    Takes part in a swarm from `start` to `stop`.
+
+    `complete` fires when every piece is on disk and right, and fails with StorageError when the disk does.
+    """
+
+    def __init__(
+        self, reactor: Any, info: Info, payload: Payload, have: Bitfield, config: TorrentConfig
+    ) -> None:
+        self.complete: Deferred[None] = Deferred()
+        self.tracker_problem: str | None = None
+        self._reactor = reactor
+        self._info = info
+        self._payload = payload
+        self._have = have
+        self._config = config
+        self._rng = random.Random(os.urandom(16))
+        self._download, self._upload = RateMeter(), RateMeter()
+        self._bytes = sum(info.geometry.piece_size(index) for index in have)
+        self._port: Any = None
+        self._ticker = LoopingCall(self._tick)
+        self._ticker.clock = reactor
+
+    def start(self) -> int:
+        """
+        Listen, announce, connect; return the port.
+
+        Raises:
+            ListenError: no port asked for is free.
+        """
+        self._accepted = AcceptedFactory(self._build_protocol, self._config.hosts)
+        self._port = listen_on(self._reactor, self._config.listen, self._accepted, BACKLOG)
+        port = int(self._port.getHost().port)
+        listening = self._config.listen.address
+        bind = None if listening in ("0.0.0.0", "::") else listening
+        dialer = TcpDialer(self._reactor, self._build_protocol, self._dial_failed, bind)
+        config = SwarmConfig(
+            peer_id=_peer_id(self._rng),
+            port=port,
+            key=None if self._config.token is None else peer_key(self._config.token),
+            super_seed=self._config.super_seed,
+        )
+        self._max_block = config.max_block
+        self._peer_id = config.peer_id
+        self.session = Session(
+            self._info, self._have, config, self._payload, dialer, self, self._rng, os.urandom
+        )
+        self._start_announcing(bind)
+        self._ticker.start(TICK, now=False)
+        if self._have.complete:
+            self.complete.callback(None)
+        return port
+
+    async def stop(self) -> None:
+        """Leave the swarm: say so to the tracker, close every connection, free the port."""
+        if self._ticker.running:
+            self._ticker.stop()
+        for peer in list(self.session.peers):
+            peer.link.close("leaving")
+        await self._port.stopListening()
+        self._announcing.cancel()
+        await self._announcing
+
+    def progress(self) -> Progress:
+        """Return how far we are, now."""
+        now = self._reactor.seconds()
+        self._download.add(self.session.bytes_downloaded - self._download.total, now=now)
+        self._upload.add(self.session.bytes_uploaded - self._upload.total, now=now)
+        return Progress(
+            pieces=self._have.have,
+            piece_count=len(self._have),
+            bytes=self._bytes,
+            length=self._info.geometry.length,
+            rate=self._download.rate(now=now),
+            upload_rate=self._upload.rate(now=now),
+            peers=len(self.session.trusted_peers),
+            bytes_downloaded=self.session.bytes_downloaded,
+            bytes_uploaded=self.session.bytes_uploaded,
+        )
+
+    # What the session observes --------------------------------------------------------------------------
+
+    def piece_verified(self, index: int) -> None:
+        """Count it."""
+        self._bytes += self._info.geometry.piece_size(index)
+
+    def completed(self) -> None:
+        """Tell the tracker and whoever waits."""
+        self._announcer.completed()
+        self.complete.callback(None)
+
+    def failed(self, reason: str) -> None:
+        """Tell whoever waits; after completion there is nothing left to fail."""
+        if not self.complete.called:
+            self.complete.errback(Failure(StorageError(reason)))
+
+    # Inside ---------------------------------------------------------------------------------------------
+
+    def _build_protocol(self, address: Address | None) -> PeerProtocol:
+        return PeerProtocol(self.session, self._info, self._payload, self._reactor, self._max_block, address)
+
+    def _dial_failed(self, address: Address) -> None:
+        self.session.dial_failed(address, now=self._reactor.seconds())
+
+    def _tick(self) -> None:
+        self.session.tick(now=self._reactor.seconds())
+
+    def _start_announcing(self, bind: str | None) -> None:
+        client = TrackerClient(self._reactor, Tiers(self._config.trackers, self._rng), bind_address=bind)
+        self._announcer = Announcer(
+            self._reactor,
+            client.announce,
+            self._standing,
+            self._peers_learned,
+            self._rng,
+            self._tracker_failed,
+        )
+        self._announcing = Deferred.fromCoroutine(self._announcer.run())
+        self._announcing.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    def _standing(self) -> Standing:
+        session = self.session
+        request = AnnounceRequest(
+            info_hash=self._info.info_hash,
+            peer_id=self._peer_id,
+            port=int(self._port.getHost().port),
+            uploaded=session.bytes_uploaded,
+            downloaded=session.bytes_downloaded,
+            left=self._info.geometry.length - self._bytes,
+        )
+        return Standing(request, len(session.trusted_peers))
+
+    def _peers_learned(self, peers: Sequence[PeerAddress]) -> None:
+        self.tracker_problem = None
+        addresses = [(peer.host, peer.port) for peer in peers]
+        self.session.addresses_learned(addresses, now=self._reactor.seconds())
+
+    def _tracker_failed(self, error: TrackerError) -> None:
+        self.tracker_problem = str(error)
+
+
+def _peer_id(rng: random.Random) -> bytes:
+    """Return an id in the style of BEP 20: `-MF0100-` and twelve random characters."""
+    major, minor, patch = (__version__ + ".0.0").split(".")[:3]
+    prefix = f"-MF{int(major):X}{int(minor):X}{int(patch):X}0-".encode()
+    return prefix + bytes(rng.choices(b"0123456789abcdefghijklmnopqrstuvwxyz", k=12))

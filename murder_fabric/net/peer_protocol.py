@@ -1,0 +1,128 @@
+"""The Twisted edge of one peer connection: moves bytes, decides nothing."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, cast
+
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ..errors import RemoteProtocolError, StorageError
+from ..metainfo.values import Info
+from ..swarm.peer import Peer
+from ..swarm.ports import Address
+from ..swarm.session import Session
+from ..wire.connection import WireConnection
+from ..wire.messages import Message, Piece, Request
+from .block_sender import BlockSender, BlockSource
+from .ports import Clock
+
+#: Bytes taken from the socket at once: 64 KiB, Twisted's own figure, costs twice the CPU.
+RECEIVE_SIZE = 1 << 20
+#: Milliseconds unacknowledged data may wait before the kernel calls the connection dead.
+USER_TIMEOUT = 10_000
+
+
+class PeerProtocol(Protocol):
+    """
+    Joins a transport to a `WireConnection`, a session and the files it serves.
+
+    Args:
+        address: where we dialed; None for a connection that was accepted.
+        max_block: longest block that we ask for, in bytes.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        session: Session,
+        info: Info,
+        source: BlockSource,
+        clock: Clock,
+        max_block: int,
+        address: Address | None = None,
+    ) -> None:
+        self._session = session
+        self._info = info
+        self._source = source
+        self._clock = clock
+        self._address = address
+        self._wire = WireConnection(info.geometry.piece_count, max_block)
+        self._peer: Peer | None = None
+        self._closing = False
+
+    # The session's orders -----------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> None:
+        """Put *message* on the wire; once we are closing, nothing is said any more."""
+        if not self._closing:
+            self._blocks.say(self._wire.send(message))
+
+    def send_block(self, request: Request) -> None:
+        """Queue a block."""
+        self._blocks.queue(request)
+
+    def cancel_block(self, request: Request) -> bool:
+        """Take a queued block back; False if it has begun to leave."""
+        return self._blocks.cancel(request)
+
+    def close(self, reason: str) -> None:
+        """End the connection now."""
+        if not self._closing:
+            self._closing = True
+            self._log.debug("closing {peer}: {reason}", peer=self._address, reason=reason)
+            self._transport.abortConnection()
+
+    # The transport's facts ----------------------------------------------------------------------------------
+
+    @property
+    def _transport(self) -> Any:
+        return cast(Any, self.transport)
+
+    def connectionMade(self) -> None:
+        transport, now = self._transport, self._clock.seconds()
+        transport.bufferSize = RECEIVE_SIZE
+        transport.setTcpNoDelay(True)
+        transport.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
+        self._blocks = BlockSender(
+            transport, self._info, self._source, self._block_header, self._block_sent, self._storage_failed
+        )
+        dialed = self._address is not None
+        if self._address is None:
+            self._address = (transport.getPeer().host, transport.getPeer().port)
+        self._peer = self._session.connected(self, self._address, dialed=dialed, now=now)
+        if self._peer is None:
+            self.close("no room for another peer")
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._peer is None or self._closing:
+            return
+        now = self._clock.seconds()
+        try:
+            for message in self._wire.receive(data):
+                self._session.message_received(self._peer, message, now=now)
+                if self._closing:
+                    return
+        except RemoteProtocolError as error:
+            self.close(str(error))
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._closing = True
+        if self._peer is not None:
+            self._session.link_lost(self._peer, now=self._clock.seconds())
+
+    # The block sender's questions ---------------------------------------------------------------------------
+
+    def _block_header(self, request: Request) -> bytes:
+        return self._wire.send(Piece(*request))
+
+    def _block_sent(self, request: Request) -> None:
+        if self._peer is not None:
+            self._session.block_sent(self._peer, request, now=self._clock.seconds())
+
+    def _storage_failed(self, error: StorageError) -> None:
+        self.close(str(error))
+        self._session.storage_failed(str(error))
