@@ -106,14 +106,15 @@ class Registry:
         before = swarm.members.get(member.address)
         if before is not None and before.peer_id != member.peer_id:
             before = None
+        if before is None and len(swarm.members) >= MAX_MEMBERS:
+            raise TrackerError(f"this swarm already has {MAX_MEMBERS} peers")
+        # Also on leaving: who does not stay to seed may say `stopped` alone, with nothing left.
+        if member.complete and (request.event == "completed" if before is None else not before.complete):
+            swarm.downloaded += 1
         if request.event == "stopped":
             if before is not None:
                 swarm.remove(before)
             return self._answer(request.info_hash, swarm, [])
-        if before is None and len(swarm.members) >= MAX_MEMBERS:
-            raise TrackerError(f"this swarm already has {MAX_MEMBERS} peers")
-        if member.complete and (request.event == "completed" if before is None else not before.complete):
-            swarm.downloaded += 1
         swarm.add(member)
         self._swarms[request.info_hash] = swarm
         others = [other for other in swarm.members.values() if other is not member]

@@ -101,7 +101,9 @@ def test_completions_are_counted_once_each():
     registry.announce(announce(3, left=0), "10.0.0.3", now=3.0)  # its `completed` was lost
     registry.announce(announce(4, left=0, event="completed"), "10.0.0.4", now=4.0)  # we restarted meanwhile
     registry.announce(announce(5, left=5, event="completed"), "10.0.0.5", now=4.0)  # a liar
-    assert registry.scrape([HASH])[HASH] == ScrapeEntry(complete=4, downloaded=3, incomplete=1)
+    registry.announce(announce(6, event="started"), "10.0.0.6", now=0.0)
+    registry.announce(announce(6, left=0, event="stopped"), "10.0.0.6", now=5.0)  # complete, and off
+    assert registry.scrape([HASH])[HASH] == ScrapeEntry(complete=4, downloaded=4, incomplete=1)
 
 
 def test_only_allowed_info_hashes_leave_a_trace():
