@@ -13,12 +13,12 @@ from .parsing import LONGEST_PIECE, SHORTEST_PIECE, parse_info
 from .paths import Path, shown
 from .values import Directory, Hasher, Info
 
-#: Carries out two pieces of work that do not touch each other, and returns when both are done.
-Both = Callable[[Callable[[], None], Callable[[], None]], None]
+#: Carries out two pieces of work on so many bytes, and returns when both are done.
+Both = Callable[[Callable[[], None], Callable[[], None], int], None]
 
 
-def one_after_the_other(first: Callable[[], None], second: Callable[[], None]) -> None:
-    """Do `first`, then `second`: what a builder does with its two hashes unless told better."""
+def one_after_the_other(first: Callable[[], None], second: Callable[[], None], length: int) -> None:
+    """Do `first`, then `second`, as a builder does with its two hashes unless told better."""
     first()
     second()
 
@@ -82,7 +82,7 @@ class InfoBuilder:
             file.update(data)
             self._sha256.update(data)
 
-        self._both(lambda: self._sha1.update(data), sha256)
+        self._both(lambda: self._sha1.update(data), sha256, len(data))
 
     def build(self) -> Info:
         """

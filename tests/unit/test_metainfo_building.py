@@ -58,7 +58,7 @@ def test_how_the_bytes_are_cut_changes_nothing(tree: dict[Any, Any]) -> None:
 def test_the_two_hashes_may_be_made_in_any_order() -> None:
     tree = {(b"a",): (random.Random(1).randbytes(5000), 0o644)}
 
-    def backwards(first: Any, second: Any) -> None:
+    def backwards(first: Any, second: Any, length: int) -> None:
         second()
         first()
 

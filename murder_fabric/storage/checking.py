@@ -1,0 +1,169 @@
+"""Hashing what is on disk: which pieces are there, and whether a finished tree is the one promised."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from typing import Callable, Optional, Union
+
+from ..bitfield import Bitfield
+from ..errors import VerifyError
+from ..metainfo.paths import Path
+from ..metainfo.values import FileEntry, Info
+from .directories import Directories
+from .failures import naming
+from .finishing import directory_modes, file_mode
+from .payload import READ_SIZE, Payload
+
+#: Told how many bytes are done, and of how many.
+Progress = Callable[[int, int], None]
+
+
+def check(info: Info, payload: Payload, progress: Optional[Progress] = None) -> Bitfield:
+    """
+    Return the pieces that are on disk and right; files that are missing or short cost no reading.
+
+    Raises:
+        StorageError: the disk fails to give what it has.
+    """
+    geometry = info.geometry
+    found = Bitfield(geometry.piece_count)
+    absent = _absent_pieces(info, payload)
+    for index in range(geometry.piece_count):
+        if index not in absent and _piece_digest(info, payload, index) == info.piece_hash(index):
+            found.add(index)
+        if progress is not None:
+            progress(min((index + 1) * geometry.piece_length, geometry.length), geometry.length)
+    return found
+
+
+def verify_tree(info: Info, root: Union[str, bytes], *, mtimes: Optional[Sequence[int]] = None) -> None:
+    """
+    Read a finished tree again: every byte, mode and link, and nothing that does not belong.
+
+    Around a single file other things may lie.  Times (nanoseconds, one for each file) are compared
+    only where `mtimes` are given.
+
+    Raises:
+        VerifyError: the tree is not what the torrent promises; names the first path and counts the rest.
+        StorageError: something in it cannot be read.
+    """
+    faults = [*_shape_faults(info, Directories(root), mtimes)]
+    if not faults:
+        payload = Payload(info, root)
+        try:
+            faults = [*_content_faults(info, payload)]
+        finally:
+            payload.close()
+    if faults:
+        path, fault = min(faults)
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise VerifyError(f"{Directories(root).shown(path)} {fault}{more}")
+
+
+def _absent_pieces(info: Info, payload: Payload) -> Bitfield:
+    """Return the pieces that reach past the end of a file on disk."""
+    geometry = info.geometry
+    absent = Bitfield(geometry.piece_count)
+    start = 0
+    for file, entry in enumerate(info.files):
+        if entry.length and not entry.padding:
+            present = payload.present(file)
+            if present < entry.length:
+                first = (start + present) // geometry.piece_length
+                for index in range(first, geometry.pieces_of(file).stop):
+                    absent.add(index)
+        start += entry.length
+    return absent
+
+
+def _piece_digest(info: Info, payload: Payload, index: int) -> bytes:
+    hasher, size = info.hasher(), info.geometry.piece_size(index)
+    for begin in range(0, size, READ_SIZE):
+        hasher.update(payload.read(index, begin, min(READ_SIZE, size - begin)))
+    return hasher.digest()
+
+
+def _shape_faults(
+    info: Info, directories: Directories, mtimes: Optional[Sequence[int]]
+) -> Iterator[tuple[Path, str]]:
+    """Yield what is wrong with names, kinds, sizes, modes and links, without reading a byte of content."""
+    modes = {} if info.single_file else directory_modes(info)
+    entries = {entry.path: (file, entry) for file, entry in enumerate(info.files) if not entry.padding}
+    missing = entries.keys() | modes.keys()
+    try:
+        with naming(directories, ()):
+            for path, status in _walk(info, directories):
+                missing.discard(path)
+                if path in modes:
+                    fault = _directory_fault(modes[path], status)
+                elif path in entries:
+                    file, entry = entries[path]
+                    fault = _entry_fault(directories, entry, status)
+                    if fault is None and mtimes is not None and status.st_mtime_ns != mtimes[file]:
+                        fault = "has another time than the torrent says"
+                else:
+                    fault = "does not belong there"
+                if fault is not None:
+                    yield path, fault
+    finally:
+        directories.close()
+    yield from ((path, "is missing") for path in missing)
+
+
+def _walk(info: Info, directories: Directories) -> Iterator[tuple[Path, os.stat_result]]:
+    if not info.single_file:
+        status = os.fstat(directories.open_root())
+        if any(directory.path == () for directory in info.directories):
+            yield (), status
+        yield from directories.walk()
+        return
+    try:
+        yield (info.name,), os.stat(info.name, dir_fd=directories.open_root(), follow_symlinks=False)
+    except FileNotFoundError:
+        return
+
+
+def _directory_fault(mode: int, status: os.stat_result) -> Optional[str]:
+    if not stat.S_ISDIR(status.st_mode):
+        return "is not a directory"
+    return _mode_fault(mode, status)
+
+
+def _entry_fault(directories: Directories, entry: FileEntry, status: os.stat_result) -> Optional[str]:
+    if entry.symlink is not None:
+        if not stat.S_ISLNK(status.st_mode):
+            return "is not a link"
+        found = os.readlink(entry.path[-1], dir_fd=directories.open(entry.path[:-1]))
+        return None if found == entry.symlink else "is a link to something else"
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a file"
+    if status.st_size != entry.length:
+        return f"is {status.st_size} bytes long, and should be {entry.length}"
+    return _mode_fault(file_mode(entry), status)
+
+
+def _mode_fault(mode: int, status: os.stat_result) -> Optional[str]:
+    found = stat.S_IMODE(status.st_mode)
+    return None if found == mode else f"has the mode {found:o}, and should have {mode:o}"
+
+
+def _content_faults(info: Info, payload: Payload) -> Iterator[tuple[Path, str]]:
+    real = [(file, e) for file, e in enumerate(info.files) if e.symlink is None and not e.padding]
+    fault = "does not hold the bytes that it should"
+    if all(entry.sha256 is not None for _, entry in real):
+        for file, entry in real:
+            if _file_digest(payload, file) != entry.sha256:
+                yield entry.path, fault
+        return
+    wrong = {file for index in check(info, payload).missing() for file in info.geometry.files_of(index)}
+    yield from ((entry.path, fault) for file, entry in real if file in wrong and entry.length)
+
+
+def _file_digest(payload: Payload, file: int) -> bytes:
+    hasher = hashlib.sha256()
+    for data in payload.contents(file):
+        hasher.update(data)
+    return hasher.digest()
