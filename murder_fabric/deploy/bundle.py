@@ -117,16 +117,22 @@ def _installed() -> tuple[dict[str, str], tuple[int, int]]:
     """Return the version of each distribution, and the oldest Python that all of them run on."""
     versions, floor = {}, OWN_FLOOR
     for name in DISTRIBUTIONS:
-        try:
-            metadata = importlib.metadata.distribution(name).metadata
-        except importlib.metadata.PackageNotFoundError:
-            raise BadInput(
-                f"{name} is not installed beside murder_fabric, so there is no agent to send;"
-                f" no host was touched: pip install {name}"
-            ) from None
-        versions[name] = metadata["Version"]
-        floor = max(floor, python_floor(name, metadata["Version"], metadata["Requires-Python"]))
+        versions[name], requires = _version_and_requires(name)
+        floor = max(floor, python_floor(name, versions[name], requires))
     return versions, floor
+
+
+def _version_and_requires(name: str) -> tuple[str, Optional[str]]:
+    """Return the version and the Requires-Python of an installed distribution."""
+    # Before 3.10, a distribution is found only by the spelling its installer gave the directory.
+    for spelling in (name, re.sub(r"[-_.]+", "_", name)):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            metadata = importlib.metadata.metadata(spelling)
+            return metadata["Version"], metadata["Requires-Python"]
+    raise BadInput(
+        f"{name} is not installed beside murder_fabric, so there is no agent to send;"
+        f" no host was touched: pip install {name}"
+    )
 
 
 def python_floor(name: str, version: str, requires: Optional[str]) -> tuple[int, int]:
