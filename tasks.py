@@ -44,16 +44,22 @@ def demo(c: Context, hosts: int = 8, size: str = "48MB", files: int = 3000) -> N
 def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
     """Run the tests; `./dev test -k lab` hands that to pytest, and then only this Python is tested."""
     with c.cd(str(REPOSITORY)):
-        c.run(f"{PYTHON} -m pytest {REST}", pty=sys.stdout.isatty())
-        if REST or not all_versions:
-            return
-        for version, python in other_pythons().items():
-            print(f"== Python {version}", flush=True)
-            c.run(f"{environment(c, version, python)} -m pytest -q tests/unit")
-        if Path("tests/integration/test_fab.py").exists():
-            print(f"== {' and '.join(OTHER_PAIR)}", flush=True)
-            other = environment(c, "other-fabric", sys.executable, *OTHER_PAIR)
-            c.run(f"{other} -m pytest -q tests/integration/test_fab.py")
+        runs = [("this Python", PYTHON, REST)]
+        if all_versions and not REST:
+            others = other_pythons().items()
+            runs += [
+                (f"Python {name}", environment(c, name, python), "-q tests/unit") for name, python in others
+            ]
+            other_fabric = environment(c, "other-fabric", sys.executable, *OTHER_PAIR)
+            runs.append((" and ".join(OTHER_PAIR), other_fabric, "-q tests/integration/test_fab.py"))
+        failed = []
+        for name, python, arguments in runs:
+            print(f"== {name}", file=sys.stderr, flush=True)
+            done = c.run(f"{python} -m pytest {arguments}", warn=True, pty=sys.stdout.isatty())
+            if not done or done.failed:
+                failed.append(name)
+        if failed:
+            raise Exit(f"test: failed with {'; '.join(failed)}", code=1)
 
 
 @task
