@@ -1,1 +1,1 @@
-"""The process on a host: command line, control loop, life cycle, release switch; where all parts are joined."""
+"""The process on a host: command line, control loop, life cycle, switch; where all parts are joined."""

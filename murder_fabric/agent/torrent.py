@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 from collections.abc import Collection, Sequence
@@ -10,7 +11,6 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
-from twisted.python.failure import Failure
 
 from ..bitfield import Bitfield
 from ..errors import StorageError, TrackerError
@@ -97,7 +97,7 @@ class Torrent:
         """
         self._accepted = AcceptedFactory(self._build_protocol, self._config.hosts)
         self._port = listen_on(self._reactor, self._config.listen, self._accepted, BACKLOG)
-        port = int(self._port.getHost().port)
+        self._port_number = port = int(self._port.getHost().port)
         listening = self._config.listen.address
         bind = None if listening in ("0.0.0.0", "::") else listening
         dialer = TcpDialer(self._reactor, self._build_protocol, self._dial_failed, bind)
@@ -159,7 +159,7 @@ class Torrent:
     def failed(self, reason: str) -> None:
         """Tell whoever waits; after completion there is nothing left to fail."""
         if not self.complete.called:
-            self.complete.errback(Failure(StorageError(reason)))
+            self.complete.errback(StorageError(reason))
 
     # Inside ---------------------------------------------------------------------------------------------
 
@@ -182,15 +182,18 @@ class Torrent:
             self._rng,
             self._tracker_failed,
         )
-        self._announcing = Deferred.fromCoroutine(self._announcer.run())
-        self._announcing.addErrback(lambda failure: failure.trap(CancelledError) and None)
+        self._announcing = Deferred.fromCoroutine(self._announce())
+
+    async def _announce(self) -> None:
+        with contextlib.suppress(CancelledError):
+            await self._announcer.run()
 
     def _standing(self) -> Standing:
         session = self.session
         request = AnnounceRequest(
             info_hash=self._info.info_hash,
             peer_id=self._peer_id,
-            port=int(self._port.getHost().port),
+            port=self._port_number,
             uploaded=session.bytes_uploaded,
             downloaded=session.bytes_downloaded,
             left=self._info.geometry.length - self._bytes,

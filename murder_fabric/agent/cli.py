@@ -1,0 +1,146 @@
+"""The agent's command line; Twisted is imported only once the arguments are known to be good."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ..errors import BadInput, MurderError
+from ..version import __version__
+from .addresses import parse_listen
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Do what *arguments* say and return the exit code (0 done, 2 bad input, 3 failed, 130 interrupted)."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "control":
+            from .control_loop import run_control
+
+            return run_control()
+        if options.command == "detached":
+            from .detached import run_detached
+
+            return run_detached(options.name)
+        return _run(options)
+    except MurderError as error:
+        _say_failed(options, error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command != "create":
+        options.listen = parse_listen(options.listen)
+    from . import commands
+
+    command = {
+        "create": commands.create,
+        "tracker": commands.tracker,
+        "seed": commands.seed,
+        "peer": commands.peer,
+    }[options.command]
+    return command(options)
+
+
+def _say_failed(options: argparse.Namespace, error: MurderError) -> None:
+    from .report import Report
+
+    as_json = getattr(options, "json", False)
+    Report(json=as_json).event("failed", f"murder-agent {options.command}: {error}", reason=str(error))
+    if as_json:
+        print(f"murder-agent {options.command}: {error}", file=sys.stderr)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Exits with one sentence, not with a usage text and a sentence."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(BadInput.exit_code, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="murder-agent", description="A BitTorrent tracker, seeder and peer for hosts of one data centre."
+    )
+    parser.add_argument("--version", action="version", version=f"murder_fabric {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_create(commands)
+    _add_tracker(commands)
+    _add_seed(commands)
+    _add_peer(commands)
+    commands.add_parser("control", help="serve an operator: requests on stdin, events on stdout")
+    detached = commands.add_parser("detached", help=argparse.SUPPRESS)
+    detached.add_argument("name")
+    return parser
+
+
+def _add_create(commands: argparse._SubParsersAction[_Parser]) -> None:
+    create = commands.add_parser("create", help="hash a directory or a file into a torrent")
+    create.add_argument("path", metavar="PATH", help="the directory or the file")
+    create.add_argument("--announce", metavar="URL", help="the tracker that peers shall ask")
+    create.add_argument(
+        "--piece-length", type=int, metavar="N", help="bytes; chosen from the size by default"
+    )
+    create.add_argument(
+        "--exclude", action="append", default=[], metavar="GLOB", help="leave these out too (.git* always is)"
+    )
+    create.add_argument("-o", "--output", required=True, metavar="FILE", help="where to write the torrent")
+    _add_json(create)
+
+
+def _add_tracker(commands: argparse._SubParsersAction[_Parser]) -> None:
+    tracker = commands.add_parser("tracker", help="tell peers of each other until stopped")
+    _add_listen(tracker)
+    tracker.add_argument(
+        "--allow", action="append", metavar="INFO_HASH", help="track these and no others (40 hex digits each)"
+    )
+    _add_json(tracker)
+
+
+def _add_seed(commands: argparse._SubParsersAction[_Parser]) -> None:
+    seed = commands.add_parser("seed", help="serve a payload that lies here until stopped")
+    seed.add_argument("torrent", metavar="TORRENT")
+    seed.add_argument(
+        "path", metavar="PATH", help="the file, or the directory that holds the torrent's files"
+    )
+    seed.add_argument("--trust", action="store_true", help="do not check the payload first")
+    seed.add_argument(
+        "--plain", action="store_true", help="offer everything to everybody at once instead of super-seeding"
+    )
+    _add_swarm(seed)
+
+
+def _add_peer(commands: argparse._SubParsersAction[_Parser]) -> None:
+    peer = commands.add_parser("peer", help="fetch a torrent, then serve it")
+    peer.add_argument("torrent", metavar="TORRENT")
+    peer.add_argument(
+        "destination", metavar="DESTINATION", help="DESTINATION/NAME is written, as other clients do"
+    )
+    peer.add_argument(
+        "--seed-for",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="serve so long once complete (default 30)",
+    )
+    _add_swarm(peer)
+
+
+def _add_swarm(parser: argparse.ArgumentParser) -> None:
+    _add_listen(parser)
+    parser.add_argument("--announce", metavar="URL", help="ask this tracker instead of the torrent's")
+    _add_json(parser)
+
+
+def _add_listen(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--listen", required=True, metavar="ADDRESS:PORT", help="PORT may be a range; 0 takes any free one"
+    )
+    parser.add_argument("--token-file", metavar="FILE", help="the run's secret, 32 hex digits")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object a line on stdout")

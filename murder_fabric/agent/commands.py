@@ -1,0 +1,235 @@
+"""What the agent does when it is run by hand: create, tracker, seed, peer."""
+
+from __future__ import annotations
+
+import argparse
+import binascii
+import os
+import random
+import time
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.threads import deferToThread
+
+from ..bitfield import Bitfield
+from ..errors import BadInput, VerifyError
+from ..metainfo.parsing import parse_metainfo
+from ..metainfo.values import Info, Metainfo
+from ..net.dialer import BACKLOG
+from ..net.tracker_site import TrackerSite
+from ..storage.checking import check
+from ..storage.creation import create_metainfo
+from ..storage.payload import Payload
+from ..tracker.keys import announce_url
+from ..tracker.registry import Registry
+from .addresses import listen_on
+from .files import read_limited, write_atomically
+from .report import INTERVAL, Report, megabytes
+from .running import run
+from .torrent import Torrent, TorrentConfig
+
+MAX_TORRENT = 64 << 20
+
+
+def create(options: argparse.Namespace) -> int:
+    """Write a torrent; print what identifies it."""
+    report = Report(json=options.json)
+    metainfo = create_metainfo(
+        options.path, options.announce, piece_length=options.piece_length, exclude=options.exclude
+    )
+    write_atomically(options.output, metainfo.encode())
+    info = metainfo.info
+    facts = {
+        "info_hash": info.info_hash.hex(),
+        "digest": info.digest.hex(),
+        "length": info.geometry.length,
+        "files": len(info.files),
+        "piece_length": info.piece_length,
+        "pieces": info.geometry.piece_count,
+    }
+    text = "\n".join(f"{name.replace('_', ' '):12}  {value}" for name, value in facts.items())
+    report.result("created", text, path=options.output, **facts)
+    return 0
+
+
+def tracker(options: argparse.Namespace) -> int:
+    """Serve announces until stopped."""
+    report = Report(json=options.json)
+    allowed = None if options.allow is None else [_parse_info_hash(text) for text in options.allow]
+    token = _read_token(options)
+
+    async def main(reactor: Any) -> int:
+        site = TrackerSite(Registry(allowed, rng=random.Random(os.urandom(16))), reactor, token)
+        port = listen_on(reactor, options.listen, site, BACKLOG)
+        number = port.getHost().port
+        url = announce_url(options.listen.address, number)
+        report.event("started", f"tracking at {url}", port=number, address=options.listen.address)
+        try:
+            await Deferred()
+        except CancelledError:
+            await port.stopListening()
+        return 0
+
+    return run(main)
+
+
+def seed(options: argparse.Namespace) -> int:
+    """Serve a payload until stopped."""
+    report = Report(json=options.json)
+    metainfo = _read_torrent(options.torrent)
+    info = metainfo.info
+    root = os.path.dirname(os.path.abspath(options.path)) if info.single_file else options.path
+    _check_single_name(info, options.path)
+    config = _torrent_config(options, metainfo, super_seed=not options.plain)
+
+    async def main(reactor: Any) -> int:
+        payload = Payload(info, root)
+        try:
+            have = Bitfield.full(info.geometry.piece_count)
+            if not options.trust:
+                have = await deferToThread(check, info, payload)
+            if not have.complete:
+                missing = len(have) - have.have
+                raise VerifyError(
+                    f"{options.path} is not what {options.torrent} describes: {missing} of {len(have)} pieces"
+                    " differ or are missing; nothing was changed"
+                )
+            torrent = Torrent(reactor, info, payload, have, config)
+            await _serve(reactor, torrent, report, info, options, seconds=None)
+        finally:
+            payload.close()
+        return 0
+
+    return run(main)
+
+
+def peer(options: argparse.Namespace) -> int:
+    """Fetch a torrent and serve it for a while."""
+    report = Report(json=options.json)
+    if not options.seed_for >= 0:
+        raise BadInput(f"--seed-for {options.seed_for}: seconds, 0 or more")
+    metainfo = _read_torrent(options.torrent)
+    info = metainfo.info
+    root = os.fsencode(options.destination)
+    if not info.single_file:
+        root = os.path.join(root, info.name)
+    config = _torrent_config(options, metainfo, super_seed=False)
+
+    async def main(reactor: Any) -> int:
+        payload = Payload(info, root)
+        try:
+            payload.prepare()
+            have = await deferToThread(check, info, payload)
+            torrent = Torrent(reactor, info, payload, have, config)
+            torrent.complete.addCallback(lambda _: payload.finish(metainfo.mtimes))
+            await _serve(reactor, torrent, report, info, options, seconds=options.seed_for)
+        finally:
+            payload.close()
+        return 0
+
+    return run(main)
+
+
+async def _serve(
+    reactor: Any,
+    torrent: Torrent,
+    report: Report,
+    info: Info,
+    options: argparse.Namespace,
+    seconds: float | None,
+) -> None:
+    """Take part in the swarm until *seconds* after completion, or for ever; report as it goes."""
+    began = time.monotonic()
+    port = torrent.start()
+    listen = options.listen._replace(first_port=port, last_port=port)
+    report.event(
+        "started",
+        f"{options.command}ing {info.name.decode('utf-8', 'replace')}, {megabytes(info.geometry.length)},"
+        f" on {listen}",
+        port=port,
+        address=listen.address,
+        info_hash=info.info_hash.hex(),
+    )
+    ticker = LoopingCall(lambda: _report_progress(torrent, report))
+    ticker.clock = reactor
+    ticker.start(INTERVAL, now=False)
+    try:
+        await torrent.complete
+        progress = torrent.progress()
+        took = time.monotonic() - began
+        report.event(
+            "completed",
+            f"complete after {took:.1f} s: {megabytes(progress.bytes_downloaded)} fetched,"
+            f" {megabytes(progress.bytes_uploaded)} served",
+            seconds=round(took, 3),
+            bytes_downloaded=progress.bytes_downloaded,
+            bytes_uploaded=progress.bytes_uploaded,
+        )
+        await (Deferred() if seconds is None else deferLater(reactor, seconds))
+    except CancelledError:
+        if not torrent.complete.called:
+            raise
+    finally:
+        ticker.stop()
+        await torrent.stop()
+    final = torrent.progress()
+    report.event(
+        "stopped",
+        "",
+        bytes_downloaded=final.bytes_downloaded,
+        bytes_uploaded=final.bytes_uploaded,
+    )
+
+
+def _report_progress(torrent: Torrent, report: Report) -> None:
+    report.progress(torrent.progress())
+    if torrent.tracker_problem is not None:
+        report.event("tracker", f"tracker: {torrent.tracker_problem}", reason=torrent.tracker_problem)
+        torrent.tracker_problem = None
+
+
+def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_seed: bool) -> TorrentConfig:
+    trackers = metainfo.announce_list or ((metainfo.announce,),) if metainfo.announce else ()
+    if options.announce is not None:
+        trackers = ((options.announce,),)
+    if not trackers:
+        raise BadInput(f"{options.torrent} names no tracker: give one with --announce URL")
+    return TorrentConfig(options.listen, trackers, token=_read_token(options), super_seed=super_seed)
+
+
+def _read_torrent(path: str) -> Metainfo:
+    try:
+        return parse_metainfo(read_limited(path, MAX_TORRENT))
+    except BadInput as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _read_token(options: argparse.Namespace) -> bytes | None:
+    if options.token_file is None:
+        return None
+    text = read_limited(options.token_file, 1024).strip()
+    try:
+        token = binascii.unhexlify(text)
+    except ValueError:
+        token = b""
+    if len(token) < 16:
+        raise BadInput(f"{options.token_file}: a token is at least 32 hex digits")
+    return token
+
+
+def _parse_info_hash(text: str) -> bytes:
+    try:
+        info_hash = bytes.fromhex(text)
+    except ValueError:
+        info_hash = b""
+    if len(info_hash) != 20:
+        raise BadInput(f"--allow {text}: an info hash is 40 hex digits")
+    return info_hash
+
+
+def _check_single_name(info: Info, path: str) -> None:
+    name = os.path.basename(os.fsencode(path))
+    if info.single_file and name != info.name:
+        raise BadInput(f"{path}: the torrent's file is called {info.name.decode('utf-8', 'replace')}")

@@ -1,0 +1,50 @@
+"""Small files read whole and written whole, with errors a person understands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+
+from ..errors import BadInput, StorageError
+
+
+def read_limited(path: str | bytes, max_length: int) -> bytes:
+    """
+    Return what is in a file.
+
+    Raises:
+        BadInput: it cannot be read, or is longer than *max_length* bytes.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(max_length + 1)
+    except OSError as error:
+        raise BadInput(f"{os.fsdecode(path)}: {error.strerror}") from None
+    if len(data) > max_length:
+        raise BadInput(f"{os.fsdecode(path)}: longer than {max_length} bytes")
+    return data
+
+
+def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644) -> None:
+    """
+    Give a file new contents: all of them, or on failure the old ones.
+
+    Raises:
+        StorageError: the disk or the permissions do not allow it.
+    """
+    path = os.fsdecode(path)
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".murder-")
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            os.fchmod(descriptor, mode)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        raise StorageError(f"{path}: {error.strerror}") from None

@@ -1,0 +1,60 @@
+"""What an agent says about itself: JSON lines on stdout for programs, a line a second for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from .torrent import Progress
+
+#: Seconds between two progress reports.
+INTERVAL = 1.0
+
+
+class Report:
+    """
+    Where events go.
+
+    With *json*, each is one object a line on *out*, with `event` and `time` (Unix seconds). Without, a person
+    reads *err*.
+    """
+
+    def __init__(self, *, json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self._json = json
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+
+    def event(self, event: str, text: str, **fields: Any) -> None:
+        """Report that something happened: *fields* to a program, *text* to a person."""
+        if self._json:
+            line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
+            print(line, file=self._out, flush=True)
+        elif text:
+            print(text, file=self._err, flush=True)
+
+    def result(self, event: str, text: str, **fields: Any) -> None:
+        """Report what the command was run for: like `event`, but a person finds it on stdout."""
+        if self._json:
+            self.event(event, text, **fields)
+        else:
+            print(text, file=self._out, flush=True)
+
+    def progress(self, progress: Progress) -> None:
+        """Report how far a torrent is."""
+        self.event("progress", progress_line(progress), **asdict(progress))
+
+
+def progress_line(progress: Progress) -> str:
+    """Return *progress* as a person wants it: how much, of how much, how fast, from how many."""
+    share = 100 * progress.bytes // progress.length if progress.length else 100
+    done = f"{share:3d} %  {megabytes(progress.bytes)} of {megabytes(progress.length)}"
+    speed = f"down {megabytes(progress.rate)}/s, up {megabytes(progress.upload_rate)}/s"
+    return f"{done}  {speed}  {progress.peers} peer{'' if progress.peers == 1 else 's'}"
+
+
+def megabytes(count: float) -> str:
+    """Return *count* bytes as decimal megabytes, the unit links are sold in."""
+    return f"{count / 1e6:.1f} MB"

@@ -1,0 +1,52 @@
+"""Starting the reactor, and ending in order: the one place that knows the global one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from ..errors import MurderError
+
+
+def run(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    """
+    Run `main(reactor)` until it returns the exit code; SIGINT and SIGTERM cancel it, and it may clean up.
+
+    Raises:
+        MurderError: what *main* raised.
+    """
+    from twisted.internet import reactor
+
+    the_reactor: Any = reactor
+    outcome: list[int | Failure] = []
+    running: list[Deferred[int]] = []
+
+    def start() -> None:
+        deferred = Deferred.fromCoroutine(main(the_reactor))
+        running.append(deferred)
+        deferred.addBoth(outcome.append)
+        deferred.addBoth(lambda _: the_reactor.running and not stopping and the_reactor.stop())
+
+    stopping: list[bool] = []
+
+    def stop() -> Deferred[int] | None:
+        stopping.append(True)
+        if not running or outcome:
+            return None
+        running[0].cancel()
+        return running[0]
+
+    the_reactor.callWhenRunning(start)
+    the_reactor.addSystemEventTrigger("before", "shutdown", stop)
+    the_reactor.run()
+    ended = outcome[0] if outcome else 130
+    if isinstance(ended, Failure):
+        if isinstance(ended.value, CancelledError):
+            return 130
+        if isinstance(ended.value, MurderError):
+            raise ended.value
+        ended.raiseException()
+    return ended
