@@ -1,0 +1,223 @@
+"""Which trees become torrents, and what is refused with its path (rows 39, 63 and 64 of the fault matrix)."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import socket
+
+import pytest
+
+from murder_fabric.errors import BadInput, TreeError
+from murder_fabric.metainfo.values import Directory
+from murder_fabric.storage.creation import create_metainfo
+from murder_fabric.storage.excludes import Excludes
+from murder_fabric.storage.tree import scan
+
+
+@pytest.fixture
+def tree(tmp_path: pathlib.Path) -> pathlib.Path:
+    root = tmp_path / "app"
+    (root / "bin").mkdir(parents=True)
+    (root / "empty").mkdir()
+    (root / "bin" / "run").write_bytes(b"#!/bin/sh\n")
+    (root / "bin" / "run").chmod(0o4755)
+    (root / "data").write_bytes(os.urandom(3_000_000))
+    (root / "data").chmod(0o640)
+    (root / "none").touch()
+    (root / "link").symlink_to("bin/./run")
+    (root / "bin").chmod(0o2750)
+    root.chmod(0o755)
+    return root
+
+
+def paths(root: pathlib.Path, *exclude: str) -> list[str]:
+    return [os.fsdecode(b"/".join(file.path)) for file in scan(str(root), exclude).files]
+
+
+def test_files_links_and_directories_are_found_with_their_modes(tree: pathlib.Path) -> None:
+    found = scan(str(tree))
+    assert found.name == b"app"
+    assert [(b"/".join(file.path), file.length, file.symlink) for file in found.files] == [
+        (b"bin/run", 10, None),
+        (b"data", 3_000_000, None),
+        (b"link", 0, b"bin/./run"),
+        (b"none", 0, None),
+    ]
+    assert [oct(file.mode) for file in found.files if file.symlink is None] == ["0o755", "0o640", "0o644"]
+    assert [directory.path for directory in found.directories] == [(), (b"bin",), (b"empty",)]
+    assert Directory((b"bin",), 0o750) in found.directories
+
+
+def test_what_git_keeps_beside_a_tree_stays_at_home(tree: pathlib.Path) -> None:
+    (tree / ".git" / "objects").mkdir(parents=True)
+    (tree / ".git" / "HEAD").touch()
+    (tree / "bin" / ".gitignore").touch()
+    (tree / ".env").touch()
+    assert paths(tree) == [".env", "bin/run", "data", "link", "none"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "path", "is_directory", "excluded"),
+    [
+        ([], ".git", True, True),
+        ([], "a/.gitignore", False, True),
+        ([], "a/git", False, False),
+        (["*.pyc"], "a/b/c.pyc", False, True),
+        (["log/*.log"], "log/a.log", False, True),
+        (["log/*.log"], "log/a/b.log", False, False),
+        (["log/*.log"], "x/log/a.log", False, False),
+        (["log/**/*.log"], "log/a/b/c.log", False, True),
+        (["**/cache"], "a/b/cache", True, True),
+        (["/build"], "build", True, True),
+        (["/build"], "a/build", True, False),
+        (["tmp/"], "a/tmp", True, True),
+        (["tmp/"], "a/tmp", False, False),
+        (["*.log", "!keep.log"], "keep.log", False, False),
+        (["!.git*"], ".gitignore", False, False),
+        (["", "/", "!"], "a", False, False),
+        (["[ab]?"], "b1", False, True),
+    ],
+)
+def test_patterns_mean_what_they_mean_in_gitignore(
+    patterns: list[str], path: str, is_directory: bool, excluded: bool
+) -> None:
+    assert Excludes(patterns)(tuple(os.fsencode(path).split(b"/")), is_directory) is excluded
+
+
+def test_excluded_directories_are_not_even_read(tree: pathlib.Path) -> None:
+    (tree / "cache").mkdir()
+    os.mkfifo(tree / "cache" / "pipe")
+    assert paths(tree, "cache/", "data") == ["bin/run", "link", "none"]
+
+
+@pytest.mark.parametrize("text", ["nothing", ".", "bin/../data", "loop", "../app-not"])
+def test_links_are_kept_only_if_they_stay_inside(tree: pathlib.Path, text: str) -> None:
+    (tree / "loop").symlink_to(text)
+    if text.startswith(".."):
+        with pytest.raises(TreeError, match=r"the link loop -> \.\./app-not leads out of the tree"):
+            scan(str(tree))
+    else:
+        assert "loop" in paths(tree)
+
+
+def test_an_absolute_link_is_refused_even_if_it_points_inside(tree: pathlib.Path) -> None:
+    (tree / "bin" / "abs").symlink_to(tree / "data")
+    with pytest.raises(TreeError, match=r"the link bin/abs -> .* is absolute"):
+        scan(str(tree))
+
+
+def test_what_is_no_file_is_refused_by_its_kind(tree: pathlib.Path) -> None:
+    os.mkfifo(tree / "bin" / "pipe")
+    with pytest.raises(TreeError, match="bin/pipe is a FIFO"):
+        scan(str(tree))
+    (tree / "bin" / "pipe").unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        here = pathlib.Path.cwd()
+        os.chdir(tree)  # a socket's whole path must be shorter than a temporary directory may be
+        listener.bind("sock")
+        os.chdir(here)
+        with pytest.raises(TreeError, match="sock is a socket"):
+            scan(str(tree))
+
+
+def test_hard_links_become_files_of_their_own(tree: pathlib.Path) -> None:
+    os.link(tree / "data", tree / "twin")
+    assert [
+        file.sha256 for file in create_metainfo(str(tree), None).info.files if file.length == 3_000_000
+    ] == ([create_metainfo(str(tree / "data"), None).info.files[0].sha256] * 2)
+
+
+def test_odd_names_are_kept_byte_for_byte(tree: pathlib.Path) -> None:
+    odd = [b"\xff\xfe", b"new\nline", b"-rf", b"$(x)", b"a\\b", b"~root", b"x" * 255]
+    for name in odd:
+        (pathlib.Path(os.fsdecode(os.fsencode(tree) + b"/" + name))).touch()
+    names = [entry.path[-1] for entry in create_metainfo(str(tree), None).info.files]
+    assert set(odd) <= set(names)
+    assert names == sorted(names, key=lambda name: (b"bin", name) if name == b"run" else (name,))
+
+
+@pytest.mark.parametrize("where", ["nowhere", "none/below", "pipe"])
+def test_a_path_to_nothing_useful_is_refused_in_one_sentence(tree: pathlib.Path, where: str) -> None:
+    os.mkfifo(tree / "pipe")
+    with pytest.raises(TreeError, match=where):
+        scan(str(tree / where))
+
+
+def test_a_tree_without_a_file_is_refused(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    with pytest.raises(TreeError, match="holds no file"):
+        scan(str(tmp_path / "a"))
+
+
+def test_the_same_tree_has_the_same_info_hash_whatever_its_dates(
+    tree: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    first = create_metainfo(str(tree), "http://one/announce")
+    os.utime(tree / "data", ns=(1, 1))
+    (tree / "bin" / "again").touch()
+    (tree / "bin" / "again").unlink()
+    second = create_metainfo(f"{tree}/", "http://two/announce")
+    assert second.info == first.info
+    assert first.mtimes is not None
+    assert second.mtimes is not None
+    assert second.mtimes[1] == 1 != first.mtimes[1]
+    moved = tree.rename(tmp_path / "other")
+    assert create_metainfo(str(moved), None).info.info_hash != first.info.info_hash
+    assert create_metainfo(str(moved), None, name=b"app").info == first.info
+
+
+def test_a_single_file_is_named_like_itself_and_not_like_a_link_to_it(tree: pathlib.Path) -> None:
+    info = create_metainfo(str(tree / "link"), None).info
+    assert (info.name, info.single_file, info.files[0].mode) == (b"run", True, 0o755)
+
+
+def test_progress_ends_at_the_whole(tree: pathlib.Path) -> None:
+    told: list[tuple[int, int]] = []
+    create_metainfo(str(tree), None, progress=lambda done, total: told.append((done, total)))
+    assert told[-1] == (3_000_010, 3_000_010)
+    assert told == sorted(told)
+
+
+def _append(tree: pathlib.Path) -> None:
+    with (tree / "bin" / "run").open("ab") as file:
+        file.write(b"more")
+
+
+def _rewrite_with_the_old_time(tree: pathlib.Path) -> None:
+    status = (tree / "bin" / "run").stat()
+    (tree / "bin" / "run").write_bytes(b"#!/bin/ah\n")
+    os.utime(tree / "bin" / "run", ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        (_append, "bin/run"),
+        (_rewrite_with_the_old_time, "bin/run"),
+        (lambda tree: (tree / "data").unlink(), "data"),
+        (lambda tree: (tree / "none").unlink(), "none"),
+        (lambda tree: (tree / "none").rename(tree / "bin" / "none"), "none"),
+        (lambda tree: os.truncate(tree / "data", 2_000_000), "data"),
+        (lambda tree: (tree / "later").touch(), "later"),
+        (lambda tree: (tree / "later").mkdir(), "later"),
+        (lambda tree: (tree / "bin").chmod(0o700), "bin"),
+    ],
+)
+def test_a_tree_that_changes_while_it_is_read_makes_no_torrent(
+    tree: pathlib.Path, change: object, path: str
+) -> None:
+    """The change comes between the first block that is read and the next."""
+    pending = [change]
+
+    def progress(done: int, total: int) -> None:
+        while pending:
+            pending.pop()(tree)  # type: ignore[operator]
+
+    with pytest.raises(TreeError, match=f"source changed: .*/app/{path} "):
+        create_metainfo(str(tree), None, progress=progress)
+
+
+def test_a_piece_length_nobody_takes_is_bad_input(tree: pathlib.Path) -> None:
+    with pytest.raises(BadInput, match="piece length"):
+        create_metainfo(str(tree), None, piece_length=7)
