@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, Optional, Union, get_args, get_origin, get_type_hints
 
-from .errors import ControlError
+from .errors import BadInput, ControlError
 
 #: Said in the agent's `hello`; another number is another contract.
 VERSION = 1
@@ -33,6 +34,24 @@ MAX_LINE = 1 << 20
 MAX_ATTACHED = 64 << 20
 #: What a login shell may print before the agent's first line.
 MAX_NOISE = 64 << 10
+
+
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def check_tag(tag: str) -> str:
+    """
+    Return *tag*, which becomes part of paths on every host.
+
+    Raises:
+        BadInput: it is not made of letters, digits, `.`, `_` and `-`, the first a letter or digit.
+    """
+    if not _TAG.fullmatch(tag):
+        raise BadInput(
+            f"a tag cannot be {tag!r:.120}: letters, digits, '.', '_' and '-', at most 100,"
+            " the first one a letter or digit"
+        )
+    return tag
 
 
 class Message(NamedTuple):
@@ -172,6 +191,9 @@ class Create(Request):
     name = "create"
     path: str
     announce: str
+    #: What the torrent is called; it is under the info hash, so the same for trees that are to be the same.
+    #: None: as what lies at `path` is called.
+    title: Optional[str] = None
     exclude: list[str] = dataclasses.field(default_factory=list)
     piece_length: Optional[int] = None
 
@@ -198,23 +220,29 @@ class Track(Request):
     hosts: Optional[list[str]] = None
 
 
+#: Where a staged payload is to end up: a release of a destination; the destination itself, as in Murder; or
+#: nowhere, being there only to be seeded.
+LAYOUTS = ("release", "plain", "temporary")
+
+
 @dataclasses.dataclass(frozen=True)
 class Stage(Request):
     """
-    Make the staging release of the attached torrent ready and check what is already in it.
+    Make ready to take in the payload of the attached torrent, and check what of it is there already.
 
-    Done: `missing`, the indices of the pieces it lacks.
+    Done: `released` (it is a verified release already); the bitfield of the pieces it has is attached.
     """
 
     name = "stage"
-    destination: str
     tag: str
     #: The release's digest (hex), as the operator knows it.
     digest: str
-    #: A payload on the host itself to fill the staging release from.
+    #: Ignored where *layout* is `temporary`.
+    destination: str = ""
+    #: One of `LAYOUTS`.
+    layout: str = "release"
+    #: A payload on the host itself to copy from.
     source: Optional[str] = None
-    #: Straight into the destination, no releases (Murder's own layout).
-    plain: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,13 +271,15 @@ class Join(Request):
     token: Optional[str] = None
     #: The only addresses connections are taken from (None: any).
     hosts: Optional[list[str]] = None
-    #: Seconds to go on seeding once complete; None: until stopped.
-    seed_for: Optional[float] = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Seed(Request):
-    """Serve the attached torrent from a payload at `path` on the host. Done once checked and serving."""
+    """
+    Serve the attached torrent from a payload at `path` on the host, until stopped.
+
+    Done once checked and serving: `port`.
+    """
 
     name = "seed"
     tag: str
@@ -260,17 +290,14 @@ class Seed(Request):
     announce: str
     token: Optional[str] = None
     hosts: Optional[list[str]] = None
-    seed_for: Optional[float] = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Verify(Request):
-    """Re-read the whole staged tree, make it durable, and make it a release. Done: `seconds`."""
+    """Finish what was staged, make it durable, read it all again; a release becomes one. Done: `seconds`."""
 
     name = "verify"
-    destination: str
     tag: str
-    digest: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -294,7 +321,7 @@ class SwitchBack(Request):
 
 @dataclasses.dataclass(frozen=True)
 class Stop(Request):
-    """End the tracker (`tag` None) or what runs for a tag; failed if nothing does. Done: `stopped`."""
+    """End the tracker (`tag` None) or what runs for a tag; failed if nothing does. Done: `bytes_uploaded`."""
 
     name = "stop"
     tag: Optional[str] = None
@@ -302,11 +329,9 @@ class Stop(Request):
 
 @dataclasses.dataclass(frozen=True)
 class Finish(Request):
-    """Stop everything this run started here, remove its leavings, give the lock back."""
+    """End everything this agent runs, remove what a run left, give the lock back. Done: `bytes_uploaded`."""
 
     name = "finish"
-    destination: str
-    run: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -316,21 +341,23 @@ class Detach(Request):
     name = "detach"
     #: What later requests put under `to`: `tracker`, `seeder-v1`, `peer-v1`.
     agent: str
+    #: It ends by itself after so many seconds without a request.
+    lifetime: float
 
 
 @dataclasses.dataclass(frozen=True)
 class Dismiss(Request):
-    """End the detached agent of that name and everything it runs; failed if there is none. Done: `pid`."""
+    """End the detached agent of that name and all that it runs; failed if there is none. Done: `pid`."""
 
     name = "dismiss"
     agent: str
 
 
 @dataclasses.dataclass(frozen=True)
-class Remember(Request):
-    """What a detached tracker needs to tell later tasks. Done: `token`, `address`, `port` of the tracker."""
+class TrackerFacts(Request):
+    """What later tasks must know of the tracker that runs here. Done: `address`, `port`, `token`."""
 
-    name = "remember"
+    name = "tracker_facts"
 
 
 REQUESTS: dict[str, type[Request]] = {kind.name: kind for kind in Request.__subclasses__()}

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
 import re
+import socket
+import struct
 from typing import Any, NamedTuple
 
 from ..errors import BadInput, ListenError
+
+#: Asks the kernel for an interface's IPv4 address (netdevice(7)).
+_SIOCGIFADDR = 0x8915
 
 _LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]]+)):(?P<first>\d+)(?:-(?P<last>\d+))?")
 
@@ -66,3 +72,32 @@ def listen_on(reactor: Any, listen: Listen, factory: Any, backlog: int) -> Any:
         except CannotListenError as error:
             reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
     raise ListenError(f"cannot listen on {listen}: {reason}")
+
+
+def address_of_interface(name: str, like: str) -> str:
+    """
+    Return this host's address on the interface *name*, of the same kind (IPv4 or IPv6) as *like*.
+
+    Raises:
+        BadInput: there is no such interface, or it has no such address.
+    """
+    if ipaddress.ip_address(like).version == 6:
+        for line in _lines_of("/proc/net/if_inet6"):
+            digits, _, _, scope, _, interface = line.split()
+            if interface == name and scope == "00":
+                return str(ipaddress.IPv6Address(bytes.fromhex(digits)))
+        raise BadInput(f"there is no interface {name} with an IPv6 address here")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        except OSError:
+            raise BadInput(f"there is no interface {name} with an IPv4 address here") from None
+    return socket.inet_ntoa(answer[20:24])
+
+
+def _lines_of(path: str) -> list[str]:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().splitlines()
+    except OSError:
+        return []

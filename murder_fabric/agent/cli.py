@@ -22,7 +22,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
         if options.command == "detached":
             from .detached import run_detached
 
-            return run_detached(options.name)
+            return run_detached(options.name, options.lifetime)
         return _run(options)
     except MurderError as error:
         _say_failed(options, error)
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("control", help="serve an operator: requests on stdin, events on stdout")
     detached = commands.add_parser("detached", help=argparse.SUPPRESS)
     detached.add_argument("name")
+    detached.add_argument("--lifetime", type=float, required=True)
     return parser
 
 

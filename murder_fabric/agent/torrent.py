@@ -84,7 +84,9 @@ class Torrent:
         self._rng = random.Random(os.urandom(16))
         self._download, self._upload = RateMeter(), RateMeter()
         self._bytes = sum(info.geometry.piece_size(index) for index in have)
-        self._port: Any = None
+        self._listening: Any = None
+        #: Where peers reach us, once started.
+        self.port = 0
         self._ticker = LoopingCall(self._tick)
         self._ticker.clock = reactor
 
@@ -96,8 +98,8 @@ class Torrent:
             ListenError: no port asked for is free.
         """
         self._accepted = AcceptedFactory(self._build_protocol, self._config.hosts)
-        self._port = listen_on(self._reactor, self._config.listen, self._accepted, BACKLOG)
-        self._port_number = port = int(self._port.getHost().port)
+        self._listening = listen_on(self._reactor, self._config.listen, self._accepted, BACKLOG)
+        self.port = port = int(self._listening.getHost().port)
         listening = self._config.listen.address
         bind = None if listening in ("0.0.0.0", "::") else listening
         dialer = TcpDialer(self._reactor, self._build_protocol, self._dial_failed, bind)
@@ -124,7 +126,7 @@ class Torrent:
             self._ticker.stop()
         for peer in list(self.session.peers):
             peer.link.close("leaving")
-        await self._port.stopListening()
+        await self._listening.stopListening()
         self._announcing.cancel()
         await self._announcing
 
@@ -193,7 +195,7 @@ class Torrent:
         request = AnnounceRequest(
             info_hash=self._info.info_hash,
             peer_id=self._peer_id,
-            port=self._port_number,
+            port=self.port,
             uploaded=session.bytes_uploaded,
             downloaded=session.bytes_downloaded,
             left=self._info.geometry.length - self._bytes,

@@ -1,0 +1,152 @@
+"""Serving an operator: requests in, events out, over stdin and stdout or over a detached agent's socket."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.stdio import StandardIO
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+from .. import control
+from ..errors import ControlError, MurderError
+from ..version import __version__
+from . import detached
+from .host import Answer, Host
+from .running import run
+
+#: Seconds between two looks at the lease.
+_LEASE_CHECK = 5.0
+
+
+class ControlProtocol(Protocol):
+    """
+    One operator's connection.
+
+    Several requests may be under way at once; the bytes that came in order are looked at in order.
+
+    Args:
+        host: serves the requests.
+        clock: the reactor.
+        forward: whether requests for detached agents are passed on, as only the first agent does.
+    """
+
+    def __init__(self, host: Host, clock: Any, *, forward: bool) -> None:
+        self.lost: Deferred[None] = Deferred()
+        self.heard_at = clock.seconds()
+        self._host = host
+        self._clock = clock
+        self._reader = control.MessageReader()
+        self._relays: detached.Relays | None = detached.Relays(clock, self._write) if forward else None
+        self._running: set[Deferred[None]] = set()
+
+    def connectionMade(self) -> None:
+        self._emit(None, "hello", {"version": control.VERSION, "agent": __version__, "pid": os.getpid()})
+
+    def dataReceived(self, data: bytes) -> None:
+        self.heard_at = self._clock.seconds()
+        try:
+            messages = self._reader.receive(data)
+        except ControlError as error:
+            self._emit(None, "failed", {"reason": str(error)})
+            cast(Any, self.transport).loseConnection()
+            return
+        for message in messages:
+            serving = Deferred.fromCoroutine(self._serve(message))
+            if not serving.called:
+                self._running.add(serving)
+                serving.addCallback(self._served, serving)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        for serving in list(self._running):
+            serving.cancel()
+        if self._relays is not None:
+            self._relays.close()
+        if not self.lost.called:
+            self.lost.callback(None)
+
+    async def _serve(self, message: control.Message) -> None:
+        number = message.fields.get("id")
+        try:
+            answer = await self._answer(message, number)
+        except MurderError as error:
+            self._emit(number, "failed", {"reason": str(error), "exit_code": error.exit_code})
+        except CancelledError:
+            return
+        except Exception as error:  # a fault of ours: the operator must hear of it, and other requests go on
+            reason = f"a fault in the agent, please report it: {type(error).__name__}: {error}"
+            self._emit(number, "failed", {"reason": reason})
+        else:
+            if answer is not None:
+                self._emit(number, "done", answer.fields, answer.attached)
+
+    def _served(self, _: None, serving: Deferred[None]) -> None:
+        self._running.discard(serving)
+
+    async def _answer(self, message: control.Message, number: Any) -> Answer | None:
+        """Return the answer; None where somebody else gives it."""
+        to = message.fields.get("to")
+        if to is not None and self._relays is not None:
+            await self._relays.send(str(to), message)
+            return None
+        request = control.parse_request(message.fields)
+        if isinstance(request, control.Detach):
+            return Answer(await detached.start(self._clock, request.agent, request.lifetime))
+        if isinstance(request, control.Dismiss):
+            return Answer(await detached.dismiss(self._clock, request.agent))
+        return await self._host.do(
+            request, message.attached, lambda event, fields: self._emit(number, event, fields)
+        )
+
+    def _emit(self, number: Any, event: str, fields: Mapping[str, Any], attached: bytes = b"") -> None:
+        head: dict[str, Any] = {} if number is None else {"id": number}
+        self._write(
+            control.encode_message(
+                {**head, "event": event, "time": round(time.time(), 3), **fields}, attached
+            )
+        )
+
+    def _write(self, data: bytes) -> None:
+        transport = cast(Any, self.transport)
+        if transport is not None and not self.lost.called:
+            transport.write(data)
+
+
+def run_control() -> int:
+    """Serve the operator at stdin and stdout until it hangs up or its lease is over."""
+
+    async def main(reactor: Any) -> int:
+        host = Host(reactor, _address_of_ssh())
+        protocol = ControlProtocol(host, reactor, forward=True)
+        StandardIO(protocol, reactor=reactor)  # type: ignore[no-untyped-call]
+        lease = LoopingCall(_end_silent, protocol, reactor)
+        lease.clock = reactor
+        lease.start(_LEASE_CHECK, now=False)
+        try:
+            await protocol.lost
+        except CancelledError:
+            return 130
+        finally:
+            lease.stop()
+            await host.stop()
+        return 0
+
+    return run(main)
+
+
+def _end_silent(protocol: ControlProtocol, clock: Any) -> None:
+    if clock.seconds() - protocol.heard_at > control.LEASE:
+        cast(Any, protocol.transport).loseConnection()
+        if not protocol.lost.called:
+            protocol.lost.callback(None)
+
+
+def _address_of_ssh() -> str:
+    """Return the address that SSH reached this host by (`SSH_CONNECTION`, third field)."""
+    fields = os.environ.get("SSH_CONNECTION", "").split()
+    return fields[2].partition("%")[0] if len(fields) == 4 else "127.0.0.1"

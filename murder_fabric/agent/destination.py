@@ -1,0 +1,226 @@
+"""
+Where releases lie on this host: `releases/<tag>`, `current`, and our own records in `.murder/`.
+
+    /srv/app/current -> releases/v2
+    /srv/app/releases/v1, v2
+    /srv/app/.murder/staging/v3     a release that is not complete yet
+    /srv/app/.murder/torrents/v2    the torrent of a release
+    /srv/app/.murder/receipts/v2    that it was verified, when, and its digest
+    /srv/app/.murder/lock           who deploys at the moment
+    /srv/app/.murder/runs/<run>/    a mark of each host of a run
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ..control import check_tag
+from ..errors import BadInput, MurderError, StorageError
+from .files import read_limited, write_atomically
+
+_RECORD_LENGTH = 64 * 1024
+
+
+class Destination:
+    """One deploy destination; every method does blocking file I/O and raises MurderError with its path."""
+
+    def __init__(self, path: str) -> None:
+        self.path = expand(path)
+        self.own = os.path.join(self.path, ".murder")
+        self._lock: int | None = None
+
+    def staging(self, tag: str) -> str:
+        """Return where the release *tag* is put together."""
+        return os.path.join(self.own, "staging", check_tag(tag))
+
+    def release(self, tag: str) -> str:
+        """Return where the release *tag* lies once it is verified."""
+        return os.path.join(self.path, "releases", check_tag(tag))
+
+    def prepare(self) -> None:
+        """Make our directories where they are missing; what `current` is must be ours to move."""
+        with self._naming(self.path):
+            os.makedirs(self.path, exist_ok=True)
+            for name in ("", "staging", "torrents", "receipts", "runs"):
+                os.makedirs(os.path.join(self.own, name), mode=0o700, exist_ok=True)
+            os.makedirs(os.path.join(self.path, "releases"), exist_ok=True)
+            if os.stat(os.path.join(self.path, "releases")).st_dev != os.stat(self.own).st_dev:
+                raise StorageError(
+                    f"{self.path}/releases is on another file system than {self.own}: a release could not be"
+                    " moved there in one step; nothing was changed"
+                )
+        self.current()
+
+    def current(self) -> str | None:
+        """Return the tag that `current` points at; None where there is no `current`."""
+        link = os.path.join(self.path, "current")
+        try:
+            target = os.readlink(link)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise StorageError(
+                    f"{link} is a directory or file of its own, not a link to a release; nothing was changed."
+                    f" To keep it as a release: mv {link} {self.path}/releases/before-murder"
+                ) from None
+            raise StorageError(f"{link}: {error.strerror}") from None
+        where = os.path.normpath(os.path.join(self.path, target))
+        if os.path.dirname(where) != os.path.join(self.path, "releases"):
+            raise StorageError(
+                f"{link} points at {target}, outside {self.path}/releases; nothing was changed."
+                f" If nothing needs it any more: rm {link}"
+            )
+        return os.path.basename(where)
+
+    # The lock -------------------------------------------------------------------------------------------
+
+    def lock(self, run: str, operator: str) -> bool:
+        """
+        Take the destination for *run*; False where another name of this host has taken it for the same run.
+
+        Raises:
+            MurderError: another run has it; says whose.
+        """
+        path = os.path.join(self.own, "lock")
+        with self._naming(path):
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = self._holder(descriptor)
+            os.close(descriptor)
+            if holder.get("run") == run:
+                return False
+            raise MurderError(
+                f"busy: {self.path} is being deployed to by {holder.get('operator', 'somebody')} since"
+                f" {holder.get('since', 'just now')} (run {holder.get('run', '?')}); nothing was changed"
+            ) from None
+        record = {"run": run, "operator": operator, "since": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(record).encode(), 0)
+        self._lock = descriptor
+        return True
+
+    def unlock(self) -> None:
+        """Give the destination free, if we had it."""
+        if self._lock is not None:
+            os.ftruncate(self._lock, 0)
+            os.close(self._lock)
+            self._lock = None
+
+    def _holder(self, descriptor: int) -> dict[str, Any]:
+        try:
+            record = json.loads(os.pread(descriptor, _RECORD_LENGTH, 0))
+        except ValueError:
+            return {}
+        return record if isinstance(record, dict) else {}
+
+    # Which names are one host ---------------------------------------------------------------------------
+
+    def leave_mark(self, run: str, nonce: str) -> None:
+        """Leave the mark of one name of this host."""
+        marks = os.path.join(self.own, "runs", check_tag(run))
+        with self._naming(marks):
+            os.makedirs(marks, mode=0o700, exist_ok=True)
+            os.close(os.open(os.path.join(marks, check_tag(nonce)), os.O_WRONLY | os.O_CREAT, 0o600))
+
+    def marks(self, run: str) -> list[str]:
+        """Return the marks that lie here."""
+        with self._naming(self.own):
+            return sorted(os.listdir(os.path.join(self.own, "runs", check_tag(run))))
+
+    def clear_marks(self, run: str) -> None:
+        """Remove the marks of a run."""
+        shutil.rmtree(os.path.join(self.own, "runs", check_tag(run)), ignore_errors=True)
+
+    # Releases -------------------------------------------------------------------------------------------
+
+    def receipt(self, tag: str) -> dict[str, Any] | None:
+        """Return the receipt of a release that was verified here; None for any other."""
+        if not os.path.isdir(self.release(tag)):
+            return None
+        try:
+            record = json.loads(read_limited(os.path.join(self.own, "receipts", tag), _RECORD_LENGTH))
+        except (BadInput, ValueError):
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("digest"), str):
+            raise StorageError(
+                f"{self.release(tag)} is there already and is not a release of ours; nothing was changed."
+                " Choose another --tag"
+            )
+        return record
+
+    def commit(self, tag: str, digest: str, torrent: bytes) -> None:
+        """Make the verified staging tree a release, with torrent and receipt."""
+        write_atomically(os.path.join(self.own, "torrents", tag), torrent, 0o600)
+        with self._naming(self.release(tag)):
+            os.rename(self.staging(tag), self.release(tag))
+        self._sync_directory(os.path.join(self.path, "releases"))
+        record = {"tag": tag, "digest": digest, "verified": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+        write_atomically(os.path.join(self.own, "receipts", tag), json.dumps(record).encode(), 0o600)
+        self._sync_directory(os.path.join(self.own, "receipts"))
+
+    def switch(self, tag: str) -> str | None:
+        """Point `current` at the verified release *tag*, atomically; return what it pointed at."""
+        if self.receipt(tag) is None:
+            raise StorageError(f"{self.release(tag)} was not verified; {self.path}/current stays as it is")
+        previous = self.current()
+        temporary = os.path.join(self.path, f".current-{os.getpid()}")
+        with self._naming(os.path.join(self.path, "current")):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            os.symlink(os.path.join("releases", tag), temporary)
+            os.replace(temporary, os.path.join(self.path, "current"))
+        self._sync_directory(self.path)
+        return previous
+
+    def switch_back(self, tag: str, previous: str | None) -> None:
+        """Undo `switch`, if `current` still points at *tag*."""
+        if self.current() != tag:
+            return
+        if previous is not None:
+            self.switch(previous)
+            return
+        with self._naming(os.path.join(self.path, "current")):
+            os.unlink(os.path.join(self.path, "current"))
+        self._sync_directory(self.path)
+
+    def _sync_directory(self, path: str) -> None:
+        with self._naming(path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _naming(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"{error.filename or path}: {error.strerror}") from None
+
+
+def expand(path: str) -> str:
+    """
+    Return *path* absolute, `~` being the home directory here.
+
+    Raises:
+        BadInput: it is relative, has `..` in it, or is so short that it cannot be meant.
+    """
+    expanded = os.path.expanduser(path)
+    if not os.path.isabs(expanded) or ".." in expanded.split("/") or "\0" in expanded:
+        raise BadInput(f"{path}: give an absolute path without '..', or one that starts with ~/")
+    normal = os.path.normpath("/" + expanded.lstrip("/"))
+    if normal.count("/") < 2:
+        raise BadInput(f"{path}: a destination is at least two directories deep, such as /srv/app")
+    return normal

@@ -1,0 +1,399 @@
+"""What one agent runs on its host and does when asked: the requests of `control`, one method each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import shutil
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
+
+from .. import control
+from ..bitfield import Bitfield
+from ..errors import BadInput, ControlError, MurderError, StorageError, VerifyError
+from ..metainfo.parsing import parse_metainfo
+from ..metainfo.values import Metainfo
+from ..net.dialer import BACKLOG
+from ..net.tracker_site import TrackerSite
+from ..storage.checking import check, verify_tree
+from ..storage.creation import create_metainfo
+from ..storage.payload import Payload
+from ..tracker.registry import Registry
+from .addresses import Listen, address_of_interface, listen_on
+from .destination import Destination, expand
+from .report import INTERVAL
+from .state import state_directory
+from .torrent import Torrent, TorrentConfig
+
+#: Sends one event of the request that is being served: its name and fields.
+Emit = Callable[[str, Mapping[str, Any]], None]
+
+
+@dataclass
+class Answer:
+    """The fields of a request's `done`, and what is attached to it."""
+
+    fields: dict[str, Any]
+    attached: bytes = b""
+
+
+@dataclass
+class _Staged:
+    """A payload that is being put together, or is there already."""
+
+    metainfo: Metainfo
+    raw: bytes
+    root: str
+    payload: Payload
+    have: Bitfield
+    layout: str
+    #: Where it becomes a release; None where it does not.
+    destination: Destination | None
+    released: bool
+
+
+@dataclass
+class _Tracker:
+    """The tracker that runs here."""
+
+    registry: Registry
+    port: Any
+    address: str
+    token: str | None
+
+
+class Host:
+    """
+    Serves requests, and ends whatever it started when told to `stop`.
+
+    Args:
+        reactor: everything runs on it; blocking work goes to its threads.
+        address: how the operator reached this host; where peers find it unless a request says otherwise.
+    """
+
+    def __init__(self, reactor: Any, address: str) -> None:
+        self._reactor = reactor
+        self._address = address
+        self._tracker: _Tracker | None = None
+        self._torrents: dict[str, Torrent] = {}
+        self._staged: dict[str, _Staged] = {}
+        self._destinations: dict[str, Destination] = {}
+        self._runs: dict[str, str] = {}
+        #: Paths hashed into a torrent by this process, by digest: their bytes need no second look.
+        self._created: dict[str, str] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is running here."""
+        return self._tracker is None and not self._torrents
+
+    async def do(self, request: control.Request, attached: bytes, emit: Emit) -> Answer:
+        """
+        Do what *request* asks.
+
+        Raises:
+            MurderError: it could not be done; says what was left unchanged.
+        """
+        return await _DUTIES[type(request)](self, request, attached, emit)
+
+    async def stop(self) -> int:
+        """End everything, keep what is on disk for a later resume; return the bytes that were uploaded."""
+        uploaded = 0
+        for tag in list(self._torrents):
+            uploaded += await self._stop_torrent(tag)
+        await self._stop_tracker()
+        for staged in self._staged.values():
+            staged.payload.close()
+            if staged.layout == "temporary":
+                await deferToThread(shutil.rmtree, staged.root, True)
+        self._staged.clear()
+        for path, destination in self._destinations.items():
+            destination.clear_marks(self._runs[path])
+            destination.unlock()
+        self._destinations.clear()
+        return uploaded
+
+    # Duties ---------------------------------------------------------------------------------------------
+
+    async def _heartbeat(self, request: control.Heartbeat, attached: bytes, emit: Emit) -> Answer:
+        return Answer({})
+
+    async def _prepare(self, request: control.Prepare, attached: bytes, emit: Emit) -> Answer:
+        control.check_tag(request.tag)
+        destination = Destination(request.destination)
+        await deferToThread(destination.prepare)
+        if destination.lock(request.run, request.operator):
+            self._destinations[destination.path] = destination
+            self._runs[destination.path] = request.run
+        destination.leave_mark(request.run, request.nonce)
+        room = os.statvfs(destination.own)
+        address = self._address
+        if request.interface:
+            address = address_of_interface(request.interface, like=address)
+        return Answer(
+            {
+                "destination": destination.path,
+                "free_bytes": room.f_bavail * room.f_frsize,
+                # 0 of 0: a file system that makes inodes as it needs them.
+                "free_inodes": room.f_favail if room.f_files else None,
+                "current": destination.current(),
+                "address": request.address or address,
+                "python": platform.python_version(),
+            }
+        )
+
+    async def _nonces(self, request: control.Nonces, attached: bytes, emit: Emit) -> Answer:
+        return Answer({"nonces": Destination(request.destination).marks(request.run)})
+
+    async def _create(self, request: control.Create, attached: bytes, emit: Emit) -> Answer:
+        path = expand(request.path)
+        metainfo = await deferToThread(
+            create_metainfo,
+            path,
+            request.announce,
+            piece_length=request.piece_length,
+            exclude=request.exclude,
+            name=None if request.title is None else os.fsencode(request.title),
+        )
+        info = metainfo.info
+        self._created[info.digest.hex()] = path
+        fields = {
+            "info_hash": info.info_hash.hex(),
+            "digest": info.digest.hex(),
+            "length": info.geometry.length,
+            "file_count": len(info.files),
+        }
+        return Answer(fields, metainfo.encode())
+
+    async def _start_tracker(self, request: control.StartTracker, attached: bytes, emit: Emit) -> Answer:
+        if self._tracker is None:
+            token = None if request.token is None else bytes.fromhex(request.token)
+            registry = Registry((), rng=random.Random(os.urandom(16)))
+            listen = Listen(request.address, request.first_port, request.last_port)
+            port = listen_on(self._reactor, listen, TrackerSite(registry, self._reactor, token), BACKLOG)
+            self._tracker = _Tracker(registry, port, request.address, request.token)
+        return await self._tracker_facts(control.TrackerFacts(), b"", emit)
+
+    async def _tracker_facts(self, request: control.TrackerFacts, attached: bytes, emit: Emit) -> Answer:
+        tracker = self._running_tracker()
+        port = tracker.port.getHost().port
+        return Answer({"address": tracker.address, "port": port, "token": tracker.token})
+
+    async def _track(self, request: control.Track, attached: bytes, emit: Emit) -> Answer:
+        self._running_tracker().registry.allow(bytes.fromhex(request.info_hash), request.hosts)
+        return Answer({})
+
+    async def _stage(self, request: control.Stage, attached: bytes, emit: Emit) -> Answer:
+        metainfo = parse_metainfo(attached)
+        if metainfo.info.digest.hex() != request.digest:
+            raise ControlError("the torrent that came is not the one that was announced")
+        root, destination, released = self._place(request)
+        payload = Payload(metainfo.info, root)
+        if not released:
+            payload.prepare()
+        have = await deferToThread(check, metainfo.info, payload)
+        staged = _Staged(metainfo, attached, root, payload, have, request.layout, destination, released)
+        if request.source is not None and not have.complete:
+            await deferToThread(_copy_pieces, staged, expand(request.source))
+        self._staged[request.tag] = staged
+        return Answer({"released": released}, have.to_bytes())
+
+    async def _store_piece(self, request: control.StorePiece, attached: bytes, emit: Emit) -> Answer:
+        staged = self._staged_as(request.tag)
+        if not _store(staged, request.index, attached):
+            raise ControlError(f"piece {request.index} arrived damaged from the operator")
+        return Answer({})
+
+    async def _join(self, request: control.Join, attached: bytes, emit: Emit) -> Answer:
+        staged = self._staged_as(request.tag)
+        began = time.monotonic()
+        torrent = self._run_torrent(request, staged.metainfo, staged.payload, staged.have)
+        ticker = LoopingCall(lambda: emit("progress", asdict(torrent.progress())))
+        ticker.clock = self._reactor
+        ticker.start(INTERVAL, now=False)
+        try:
+            await torrent.complete
+        except MurderError:
+            await self._stop_torrent(request.tag)
+            raise
+        finally:
+            ticker.stop()
+        progress = torrent.progress()
+        return Answer(
+            {
+                "seconds": round(time.monotonic() - began, 3),
+                "bytes_downloaded": progress.bytes_downloaded,
+                "bytes_uploaded": progress.bytes_uploaded,
+            }
+        )
+
+    async def _seed(self, request: control.Seed, attached: bytes, emit: Emit) -> Answer:
+        metainfo = parse_metainfo(attached)
+        path = expand(request.path)
+        payload = Payload(metainfo.info, os.path.dirname(path) if metainfo.info.single_file else path)
+        have = Bitfield.full(metainfo.info.geometry.piece_count)
+        if self._created.get(metainfo.info.digest.hex()) != path:
+            have = await deferToThread(check, metainfo.info, payload)
+        if not have.complete:
+            payload.close()
+            raise VerifyError(
+                f"{path} is not what the torrent of {request.tag} describes: {len(have) - have.have} of"
+                f" {len(have)} pieces differ or are missing; nothing was changed. Create the torrent again"
+            )
+        torrent = self._run_torrent(request, metainfo, payload, have)
+        return Answer({"port": torrent.port})
+
+    async def _verify(self, request: control.Verify, attached: bytes, emit: Emit) -> Answer:
+        staged = self._staged_as(request.tag)
+        began = time.monotonic()
+        await deferToThread(_finish_and_verify, staged)
+        if staged.destination is not None and not staged.released:
+            digest = staged.metainfo.info.digest.hex()
+            await deferToThread(staged.destination.commit, request.tag, digest, staged.raw)
+            staged.released = True
+        return Answer({"seconds": round(time.monotonic() - began, 3)})
+
+    async def _switch(self, request: control.Switch, attached: bytes, emit: Emit) -> Answer:
+        return Answer({"previous": Destination(request.destination).switch(request.tag)})
+
+    async def _switch_back(self, request: control.SwitchBack, attached: bytes, emit: Emit) -> Answer:
+        Destination(request.destination).switch_back(request.tag, request.previous)
+        return Answer({})
+
+    async def _stop(self, request: control.Stop, attached: bytes, emit: Emit) -> Answer:
+        if request.tag is None:
+            self._running_tracker()
+            await self._stop_tracker()
+            return Answer({"bytes_uploaded": 0})
+        if request.tag not in self._torrents:
+            raise BadInput(f"nothing is running here for the tag {request.tag}")
+        return Answer({"bytes_uploaded": await self._stop_torrent(request.tag)})
+
+    async def _finish(self, request: control.Finish, attached: bytes, emit: Emit) -> Answer:
+        return Answer({"bytes_uploaded": await self.stop()})
+
+    # Inside ---------------------------------------------------------------------------------------------
+
+    def _place(self, request: control.Stage) -> tuple[str, Destination | None, bool]:
+        """Return where the payload goes, the destination it becomes a release of, and whether it is one."""
+        control.check_tag(request.tag)
+        if request.layout == "temporary":
+            return os.path.join(state_directory(), "seeds", request.tag), None, False
+        if request.layout == "plain":
+            root = expand(request.destination)
+            if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
+                raise StorageError(f"{root} is there already and not empty; nothing was changed")
+            return root, None, False
+        destination = Destination(request.destination)
+        receipt = destination.receipt(request.tag)
+        if receipt is None:
+            return destination.staging(request.tag), destination, False
+        if receipt["digest"] != request.digest:
+            raise StorageError(
+                f"{destination.release(request.tag)} is there already with other contents, and a tag never"
+                " changes; nothing was changed. Choose another --tag"
+            )
+        return destination.release(request.tag), destination, True
+
+    def _run_torrent(
+        self, request: control.Join | control.Seed, metainfo: Metainfo, payload: Payload, have: Bitfield
+    ) -> Torrent:
+        if request.tag in self._torrents:
+            raise BadInput(f"the tag {request.tag} is being served here already")
+        config = TorrentConfig(
+            Listen(request.address, request.first_port, request.last_port),
+            ((request.announce,),),
+            token=None if request.token is None else bytes.fromhex(request.token),
+            hosts=None if request.hosts is None else frozenset(request.hosts),
+            super_seed=have.complete,
+        )
+        torrent = Torrent(self._reactor, metainfo.info, payload, have, config)
+        torrent.start()
+        self._torrents[request.tag] = torrent
+        return torrent
+
+    def _staged_as(self, tag: str) -> _Staged:
+        try:
+            return self._staged[tag]
+        except KeyError:
+            raise ControlError(f"nothing is staged here for the tag {tag}") from None
+
+    def _running_tracker(self) -> _Tracker:
+        if self._tracker is None:
+            raise BadInput("no tracker is running here; start one with murder.start-tracker")
+        return self._tracker
+
+    async def _stop_torrent(self, tag: str) -> int:
+        torrent = self._torrents.pop(tag)
+        await torrent.stop()
+        return torrent.session.bytes_uploaded
+
+    async def _stop_tracker(self) -> None:
+        tracker, self._tracker = self._tracker, None
+        if tracker is not None:
+            await tracker.port.stopListening()
+
+
+def _store(staged: _Staged, index: int, data: bytes) -> bool:
+    """Write a piece that did not come from the swarm, if it is what it must be."""
+    info = staged.metainfo.info
+    if not 0 <= index < len(staged.have) or len(data) != info.geometry.piece_size(index):
+        return False
+    hasher = info.hasher()
+    hasher.update(data)
+    if hasher.digest() != info.piece_hash(index):
+        return False
+    staged.payload.write(index, 0, data)
+    staged.have.add(index)
+    return True
+
+
+def _copy_pieces(staged: _Staged, source: str) -> None:
+    """Fill a staged payload from one that lies on this host, piece by piece, each checked."""
+    info = staged.metainfo.info
+    original = Payload(info, os.path.dirname(source) if info.single_file else source)
+    try:
+        for index in list(staged.have.missing()):
+            if not _store(staged, index, original.read(index, 0, info.geometry.piece_size(index))):
+                raise VerifyError(f"{source} has changed since its torrent was made; nothing was switched")
+    finally:
+        original.close()
+
+
+def _finish_and_verify(staged: _Staged) -> None:
+    """Give the tree its final shape and read it again; beside the swarm, which goes on serving from it."""
+    metainfo = staged.metainfo
+    if not staged.released:
+        payload = Payload(metainfo.info, staged.root)
+        try:
+            payload.finish(metainfo.mtimes)
+            payload.sync()
+        finally:
+            payload.close()
+    verify_tree(metainfo.info, staged.root)
+
+
+_DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answer]]] = {
+    control.Heartbeat: Host._heartbeat,
+    control.Prepare: Host._prepare,
+    control.Nonces: Host._nonces,
+    control.Create: Host._create,
+    control.StartTracker: Host._start_tracker,
+    control.TrackerFacts: Host._tracker_facts,
+    control.Track: Host._track,
+    control.Stage: Host._stage,
+    control.StorePiece: Host._store_piece,
+    control.Join: Host._join,
+    control.Seed: Host._seed,
+    control.Verify: Host._verify,
+    control.Switch: Host._switch,
+    control.SwitchBack: Host._switch_back,
+    control.Stop: Host._stop,
+    control.Finish: Host._finish,
+}
