@@ -159,9 +159,11 @@ class Lab:
     def start_sshd(self, name: str) -> None:
         """Start a host's sshd; its log is `sshd.log` beside the host's directories."""
         host = self.host_root(name)
-        argv = ["/usr/sbin/sshd", "-D", "-f", f"{host}/sshd_config", "-E", f"{host}/sshd.log"]
-        null = subprocess.DEVNULL
-        sshd = self.run_in(name, argv, stdin=null, stdout=null, stderr=null, start_new_session=True)
+        argv = ["/usr/sbin/sshd", "-D", "-e", "-f", f"{host}/sshd_config"]
+        with (host / "sshd.log").open("a") as log:  # opened here: on the host the way to it may be read-only
+            sshd = self.run_in(
+                name, argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
         self._children.append(sshd)
         self._sshds[name] = sshd.pid
 
