@@ -1,4 +1,4 @@
-"""The house rules, as tests: who may import whom, who may do I/O, how big a room may be, what things are called."""
+"""The house rules, as tests: who may import whom, who may do I/O, what size and what name."""
 
 from __future__ import annotations
 
@@ -46,17 +46,9 @@ THIRD_PARTY = {
 }
 #: The rest of the house takes `now`, a random source or bytes as arguments instead.
 IMPURE = {
-    "asyncio",
-    "concurrent",
-    "multiprocessing",
-    "os",
-    "secrets",
-    "select",
-    "selectors",
-    "signal",
-    "socket",
+    *("asyncio", "concurrent", "multiprocessing", "os", "secrets", "select", "selectors", "signal"),
+    *("socket", "subprocess", "tempfile", "threading", "time"),
 }
-IMPURE |= {"subprocess", "tempfile", "threading", "time"}
 MAY_BE_IMPURE = {"net", "agent", "deploy", "storage"}
 #: Blocking file I/O is what storage is for; it has no clock and opens no socket.
 NOT_EVEN_STORAGE = {"asyncio", "select", "selectors", "socket", "subprocess", "time"}
@@ -70,6 +62,8 @@ WRONG_MODULES = {"utils", "common", "core", "helpers", "misc", "manager", "handl
 WRONG_CLASSES = re.compile(r"(Manager|Handler|Processor|Engine|Helper|Impl)$|^_*Base[A-Z]")
 #: Words for things that have another name here (pieces and blocks, hosts, deploys).
 WRONG_WORDS = re.compile(
+    r"(^|_)(chunks?|slices?|nodes?|masters?|jobs?)(_|$)|(Chunk|Slice|Node|Master|Job)(?![a-z])"
+)
     r"(^|_)(chunks?|slices?|nodes?|masters?|jobs?)(_|$)|(Chunk|Slice|Node|Master|Job)(?![a-z])"
 )
 
@@ -207,6 +201,6 @@ def test_modules_parse_as_python_3_9(path: Path) -> None:
 
 @EACH_MODULE
 def test_annotations_are_never_evaluated(path: Path) -> None:
-    """`X | None` is legal in an annotation on 3.9 only then; the version is read by setuptools, by parsing."""
+    """`X | None` is legal in an annotation on 3.9 only then; setuptools reads the version by parsing."""
     if path.name not in ("version.py", "bootstrap_program.py"):
         assert "__future__.annotations" in set(imports(path)) or len(tree(path).body) == 1
