@@ -18,7 +18,9 @@ class SuperSeeder:
 
     1. A peer that joins is shown `SHOWN_AHEAD` pieces.
     2. Each time it says that it has one it was shown, it is shown one more.
-    3. What is shown is the piece revealed to the fewest peers so far, ties by chance.
+    3. A client of another kind is shown two more: Transmission says what came to it once a second only, and
+       would get three pieces a second. So what it sees ahead doubles each time.
+    4. What is shown is the piece revealed to the fewest peers so far, ties by chance.
 
     BEP 16 waits until *another* peer has the piece before it shows the next; here everybody is ours and will
     pass it on, so nobody is made to wait.
@@ -40,6 +42,10 @@ class SuperSeeder:
         if pending is None or index not in pending:
             return None
         pending.discard(index)
+        return self._reveal(peer, has)
+
+    def another(self, peer: Hashable, has: Bitfield) -> int | None:
+        """Return one more piece to show *peer*, which is slow to say what it has."""
         return self._reveal(peer, has)
 
     def left(self, peer: Hashable) -> None:

@@ -56,3 +56,8 @@ class Peer:
         self.upload = RateMeter()
         self.heard_at = now
         self.spoke_at = now
+
+    @property
+    def is_our_kind(self) -> bool:
+        """Whether it is an agent of ours: nobody else serves longer blocks."""
+        return self.request_length > BLOCK_LENGTH

@@ -207,7 +207,14 @@ class Session:
         self._reconsider(peer, now=now)
 
     def _bitfield_received(self, peer: Peer, message: wire.Bitfield, now: float) -> None:
-        self._has_received(peer, Bitfield.from_bytes(message.bits, len(self.have)), now)
+        has = Bitfield.from_bytes(message.bits, len(self.have))
+        if not peer.trusted or not peer.has.have:
+            self._has_received(peer, has, now)
+            return
+        if peer.has.count_not_in(has):
+            raise RemoteProtocolError("a bitfield that takes pieces back")
+        for index in has:
+            self._have_received(peer, wire.Have(index), now)
 
     def _have_all_received(self, peer: Peer, message: wire.HaveAll, now: float) -> None:
         self._has_received(peer, Bitfield.full(len(self.have)), now)

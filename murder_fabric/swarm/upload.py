@@ -65,6 +65,7 @@ class Upload:
                 shown = self._super_seeder.confirmed(peer, index, peer.has)
                 if shown is not None:
                     peer.link.send(Have(shown))
+                    self._show_strangers_more(self._super_seeder, peer)
 
     def rechoke(self, peers: Collection[Peer], *, now: float) -> None:
         """Give the slots out anew."""
@@ -104,6 +105,11 @@ class Upload:
         """The last byte of a block is on its way to *peer*."""
         peer.asked.discard(request)
         peer.upload.add(request.length, now=now)
+
+    def _show_strangers_more(self, super_seeder: SuperSeeder, peer: Peer) -> None:
+        another = None if peer.is_our_kind else super_seeder.another(peer, peer.has)
+        if another is not None:
+            peer.link.send(Have(another))
 
     def _refuse_all(self, peer: Peer) -> None:
         for request in list(peer.asked):

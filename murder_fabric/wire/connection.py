@@ -69,6 +69,8 @@ TRANSITIONS: dict[PeerState, dict[type, PeerState]] = {
     PeerState.OPEN: dict.fromkeys((*_ANYTIME, *_ANYTIME_FAST, Extended), PeerState.OPEN),
     PeerState.ERROR: {},
 }
+#: What we take and never say: aria2 sends a bitfield in the place of many Haves.
+_TAKEN: dict[PeerState, dict[type, PeerState]] = {PeerState.OPEN: {Bitfield: PeerState.OPEN}}
 #: Legal only where both handshakes had the bit.
 _NEEDS_FAST = {Suggest, Reject, AllowedFast, HaveAll, HaveNone}
 _NEEDS_EXTENDED = {Extended}
@@ -204,9 +206,10 @@ class WireConnection:
             yield message
 
     def _received(self, message: Message) -> None:
-        state = self._follow(self.their_state, type(message))
+        kind = type(message)
+        state = self._follow(self.their_state, kind) or _TAKEN.get(self.their_state, {}).get(kind)
         if state is None:
-            self._fail(f"{type(message).__name__} while {self.their_state.name}")
+            self._fail(f"{kind.__name__} while {self.their_state.name}")
         self.their_state = state
         if isinstance(message, Piece):
             self._piece, self._piece_received = message, 0
