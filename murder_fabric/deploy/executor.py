@@ -50,6 +50,11 @@ class GroupContext(Context):
         """The hosts as they were written: `user@name:port`, with what was left out left out."""
         return [_written(host) for host in self.host_kwargs]
 
+    def kwargs_of(self, host: str) -> HostKwargs:
+        """Return what the connection to *host* is made of; it need not be one of the group."""
+        own = (given for given in self.host_kwargs if _written(given) == host)
+        return next(own, None) or host_kwargs(host)
+
     def gateways(self) -> Gateways:
         """Return what makes and opens this context's connections, with jump hosts shared among them."""
         return Gateways(_fabric_config(self.config))

@@ -128,9 +128,6 @@ def _setting(default: Any, check: Check, meaning: str) -> Any:
     return dataclasses.field(default=default, metadata=metadata)
 
 
-_SAFE_WORD = r"(~/)?[A-Za-z0-9_./+][A-Za-z0-9_./+-]*"
-
-
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What a run is told besides the arguments of its task; built by `from_config`, checked once."""
@@ -154,12 +151,12 @@ class Settings:
     default_destination_path: str = _setting("", _path, "Where it goes where no --destination-path is given.")
     remote_murder_path: str = _setting(
         "~/.murder",
-        _text(_SAFE_WORD, "a path of letters, digits and . _ + - /, as it is part of a command"),
+        lambda value: _path(value or "missing"),
         "Where the agent and its state live on a host; `~` is the home directory there.",
     )
     python: str = _setting(
         "python3",
-        _text(_SAFE_WORD, "the name or path of an interpreter, as it is part of a command"),
+        _text(r"[^\W-].*|[./~].*", "the name or path of an interpreter"),
         "The interpreter of the agent: Python 3.9 or newer.",
     )
     sudo: str = _setting(
@@ -175,7 +172,6 @@ class Settings:
     peer_ports: str = _setting(
         "6881-6999", _ports, "The ports of peers and seeder; each takes the first free one."
     )
-    address: str = _setting("", _address, "The hosts' address for the swarm; empty is the one SSH reached.")
     interface: str = _setting(
         "",
         _text(r"[A-Za-z0-9_.:-]{1,15}", "the name of a network interface", optional=True),

@@ -1,3 +1,4 @@
+import socket
 from typing import Any, Optional
 
 from .channel import Channel as Channel
@@ -12,6 +13,7 @@ from .ssh_exception import (
 )
 
 class Transport:
+    sock: socket.socket
     active: bool
     def is_active(self) -> bool: ...
     def open_session(

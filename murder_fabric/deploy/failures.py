@@ -1,0 +1,101 @@
+"""Why a host did not do what it was asked, as one word to count by and one sentence to read."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+
+from paramiko.ssh_exception import (
+    AuthenticationException,
+    BadHostKeyException,
+    ChannelException,
+    NoValidConnectionsError,
+    SSHException,
+)
+
+from ..errors import MurderError
+
+#: Longest sentence taken from a host or a library.
+MAX_REASON = 500
+
+
+class HostKeyError(MurderError):
+    """The key a host showed is not the one it is known by."""
+
+
+@dataclass(frozen=True)
+class HostFailure:
+    """
+    One host's end of the matter.
+
+    `cause` is one of: `unresolved`, `refused`, `unreachable`, `timeout`, `authentication`, `host key`, `ssh`
+    (no connection); `lost`, `agent` (no agent any more, or none to talk to); `failed` (the agent said so).
+    """
+
+    cause: str
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+    @property
+    def connected(self) -> bool:
+        """Whether there was ever a connection."""
+        return self.cause in ("lost", "agent", "failed")
+
+
+def printable(text: str, limit: int = MAX_REASON) -> str:
+    """Return *text* on one line, without what could steer a terminal, cut to *limit* characters."""
+    line = "".join(character if character.isprintable() else " " for character in text)
+    line = " ".join(line.split())
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def explain(
+    error: BaseException, *, name: str, port: int, user: str, timeout: float, spent: float
+) -> HostFailure:
+    """
+    Say in one sentence why there is no connection to *user* at *name*, *port*.
+
+    Args:
+        error: what Fabric, Paramiko or the socket raised.
+        timeout: seconds the host had to answer.
+        spent: seconds that were spent on it; Paramiko does not always say that it waited in vain.
+    """
+    cause, reason = _explain(error, name, port, user, timeout, spent)
+    return HostFailure(cause, printable(reason))
+
+
+def _explain(
+    error: BaseException, name: str, port: int, user: str, timeout: float, spent: float
+) -> tuple[str, str]:
+    if isinstance(error, NoValidConnectionsError):
+        error = next(iter(error.errors.values()), error)
+    if isinstance(error, HostKeyError):
+        return "host key", str(error)
+    if isinstance(error, BadHostKeyException):
+        return "host key", f"the host key of {name} is not the one in known_hosts"
+    if isinstance(error, socket.gaierror):
+        return "unresolved", f"the name {name} does not resolve ({error.strerror})"
+    if isinstance(error, ConnectionRefusedError):
+        return "refused", f"{name} refused the connection to port {port}"
+    if isinstance(error, (socket.timeout, TimeoutError)):
+        return "timeout", f"{name} port {port} did not answer within {timeout:g} s"
+    if isinstance(error, AuthenticationException):
+        return "authentication", f"{name} did not let {user} in: {error}"
+    if isinstance(error, ChannelException):
+        return "unreachable", f"the jump host cannot reach {name} port {port}: {error.text}"
+    if isinstance(error, SSHException):
+        if "no existing session" in str(error).lower():
+            if spent >= timeout > 0:
+                return "timeout", f"{name} port {port} did not answer as an SSH server within {timeout:g} s"
+            return "authentication", f"{name} hung up while {user} logged in: too many keys tried, perhaps"
+        if "banner" in str(error).lower():
+            return "ssh", f"no SSH server spoke at {name} port {port}: {error}"
+        if "no authentication methods" in str(error).lower():
+            return "authentication", f"{name} did not let {user} in: there is no key or password to try"
+        return "ssh", f"SSH to {name} failed: {str(error) or type(error).__name__}"
+    if isinstance(error, OSError) and error.errno is not None:
+        return "unreachable", f"{name} port {port} cannot be reached: {os.strerror(error.errno)}"
+    return "ssh", f"SSH to {name} failed: {str(error) or type(error).__name__}"

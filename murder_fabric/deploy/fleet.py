@@ -1,0 +1,328 @@
+"""Talks to the agents of many hosts at once: requests go out, and one loop reads what all of them answer."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple, Optional, Union
+
+from paramiko import Channel, SSHException
+
+from ..control import HEARTBEAT_INTERVAL, VERSION, Heartbeat, Message, MessageReader, encode_message
+from ..errors import ControlError
+from .failures import HostFailure, printable
+from .writers import Outgoing, Writers
+
+#: What is kept of an agent's stderr: its end, where the reason stands.
+MAX_STDERR = 64 * 1024
+#: Read from one host before the others have their turn.
+READ_LENGTH = 256 * 1024
+#: How often the loop looks at the clock (seconds), and while a host's window is full.
+TICK, BLOCKED_TICK = 1.0, 0.05
+WRITERS = 8
+#: The id under which `greet` waits; requests count from 1.
+GREETING = 0
+
+Answer = Union[Message, HostFailure]
+OnEvent = Callable[[str, Message], None]
+
+
+class Opening(NamedTuple):
+    """What an agent is started with: first *program*, and *bundle* where the host says it has none."""
+
+    program: bytes = b""
+    bundle: bytes = b""
+
+
+NO_OPENING = Opening()
+
+
+class Ask:
+    """Requests under way on some hosts."""
+
+    def __init__(self, fleet: Fleet, ids: Mapping[str, int]) -> None:
+        self._fleet = fleet
+        self._ids = dict(ids)
+        self._heard: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
+        self.answers: dict[str, Answer] = {}
+
+    def hear(self, host: str, what: Answer) -> None:
+        """Take what the loop has for this ask; any thread may call it."""
+        self._heard.put((host, what))
+
+    def wait(self, timeout: Optional[float] = None, on_event: Optional[OnEvent] = None) -> dict[str, Answer]:
+        """
+        Wait until every host has answered, *timeout* seconds at most.
+
+        Args:
+            timeout: from now; a host that has not answered then has failed.
+            on_event: called in this thread with each host and event that is no answer yet.
+
+        Returns:
+            By host: the `done` message, or why there is none.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while len(self.answers) < len(self._ids):
+            try:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                host, what = self._heard.get(timeout=left)
+            except queue.Empty:
+                break
+            if host in self.answers:
+                continue
+            if isinstance(what, HostFailure) or what.fields.get("event") in ("done", "hello"):
+                self.answers[host] = what
+            elif what.fields.get("event") == "failed":
+                reason = printable(str(what.fields.get("reason", "the agent gives no reason")))
+                self.answers[host] = HostFailure("failed", reason)
+            elif on_event is not None:
+                on_event(host, what)
+        for host, request in self._ids.items():
+            if host not in self.answers:
+                self._fleet.forget(host, request)
+                self.answers[host] = HostFailure("timeout", f"no answer within {timeout or 0:g} s")
+        return {host: self.answers[host] for host in self._ids}
+
+
+class _Link:
+    """One host's channel; `set` and `clear` make it the event that Paramiko rings when something came."""
+
+    def __init__(self, host: str, channel: Channel, ringing: queue.SimpleQueue[Optional[_Link]]) -> None:
+        self.host = host
+        self.channel = channel
+        self.reader = MessageReader(noise=True)
+        self.stderr = bytearray()
+        self.greeted = False
+        self.asks: dict[int, Ask] = {}
+        self.failure: Optional[HostFailure] = None
+        self.ended = threading.Event()
+        self._ringing = ringing
+        self._rung = False
+        self.outgoing = Outgoing(channel, self.set)
+
+    def set(self) -> None:
+        if not self._rung:
+            self._rung = True
+            self._ringing.put(self)
+
+    def clear(self) -> None:
+        """Nothing: the loop takes the link from its queue, and that is all there is to clear."""
+
+    def read(self) -> tuple[bytes, bool]:
+        """Return what came on stdout, and whether that was the end."""
+        self._rung = False
+        ended = self.channel.closed
+        try:
+            data = self.channel.recv(READ_LENGTH) if self.channel.recv_ready() else b""
+            said = self.channel.recv_stderr(READ_LENGTH) if self.channel.recv_stderr_ready() else b""
+        except (OSError, EOFError, SSHException):
+            return b"", True
+        self.stderr += said
+        del self.stderr[:-MAX_STDERR]
+        if data or said:  # there may be more, after the others had their turn
+            self.set()
+        return data, ended and not data and not said
+
+    def why_ended(self) -> HostFailure:
+        lines = [printable(line) for line in self.stderr.decode("utf-8", "replace").splitlines()]
+        said = next((line for line in reversed(lines) if line), "")
+        status = self.channel.recv_exit_status() if self.channel.exit_status_ready() else -1
+        if status < 0:
+            return HostFailure("lost", f"the connection to {self.host} was lost" + f" ({said})" * bool(said))
+        cause = "lost" if self.greeted else "agent"
+        return HostFailure(cause, f"the agent ended with exit code {status}: {said or 'it said nothing'}")
+
+
+class Fleet:
+    """
+    The agents of all hosts of a run; leave it by `close`, or as a context.
+
+    A host that failed stays in it: what it is asked fails with the same reason, at once.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[str, Union[Channel, HostFailure]],
+        opening: Opening = NO_OPENING,
+        on_closed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        Take over the channels and start the agents.
+
+        Args:
+            channels: what `connect_all` returned.
+            opening: what every agent's input begins with.
+            on_closed: called after `close`, for what the channels go through.
+        """
+        self._on_closed = on_closed
+        self._ringing: queue.SimpleQueue[Optional[_Link]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._ids = itertools.count(GREETING + 1)
+        self._opening = opening
+        self._unreachable: dict[str, HostFailure] = {}
+        self._links: dict[str, _Link] = {}
+        for host, channel in channels.items():
+            if isinstance(channel, HostFailure):
+                self._unreachable[host] = channel
+            else:
+                self._links[host] = _Link(host, channel, self._ringing)
+        self._greeting = Ask(self, dict.fromkeys(channels, GREETING))
+        self._writers = Writers(min(WRITERS, len(self._links)))
+        self._begin(self._greeting, dict.fromkeys(channels, GREETING))
+        for link in self._links.values():
+            self._writers.send(link.outgoing, opening.program)
+            link.channel.in_buffer.set_event(link)
+            link.channel.in_stderr_buffer.set_event(link)
+        self._loop = threading.Thread(target=self._run, daemon=True, name="fleet")
+        self._loop.start()
+
+    def __enter__(self) -> Fleet:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def greet(self, timeout: float, on_event: Optional[OnEvent] = None) -> dict[str, Answer]:
+        """Wait until every agent has said `hello`; see `Ask.wait`."""
+        return self._greeting.wait(timeout, on_event)
+
+    def begin(self, requests: Mapping[str, Message]) -> Ask:
+        """Send each host its request, without waiting; fields without `id`, and what is attached."""
+        ids = {host: next(self._ids) for host in requests}
+        ask = Ask(self, ids)
+        self._begin(ask, ids)
+        for host, message in requests.items():
+            if host in self._links:
+                self._send(self._links[host], {**message.fields, "id": ids[host]}, message.attached)
+        return ask
+
+    def ask(
+        self,
+        requests: Mapping[str, Message],
+        timeout: Optional[float] = None,
+        on_event: Optional[OnEvent] = None,
+    ) -> dict[str, Answer]:
+        """Send each host its request and wait for all answers; see `Ask.wait`."""
+        return self.begin(requests).wait(timeout, on_event)
+
+    def failures(self) -> dict[str, HostFailure]:
+        """Return the hosts that cannot be asked any more, and why."""
+        lost = {host: link.failure for host, link in self._links.items() if link.failure is not None}
+        return {**self._unreachable, **lost}
+
+    def stderr(self, host: str) -> str:
+        """Return the end of what the agent of *host* wrote to stderr, with all control characters gone."""
+        link = self._links.get(host)
+        text = link.stderr.decode("utf-8", "replace") if link is not None else ""
+        return "\n".join(printable(line, MAX_STDERR) for line in text.splitlines())
+
+    def forget(self, host: str, request: int) -> None:
+        """Nobody waits for that answer any more."""
+        with self._lock:
+            if host in self._links:
+                self._links[host].asks.pop(request, None)
+
+    def close(self, grace: float = 5.0) -> None:
+        """End the agents' input, give them *grace* seconds altogether to end by themselves, and hang up."""
+        deadline = time.monotonic() + grace
+        for link in self._links.values():
+            with suppress(OSError, EOFError, SSHException):
+                link.channel.shutdown_write()
+        for link in self._links.values():
+            link.ended.wait(max(0.0, deadline - time.monotonic()))
+        self._ringing.put(None)
+        self._loop.join(grace)
+        self._writers.stop()
+        for link in self._links.values():
+            with suppress(OSError, EOFError, SSHException):
+                link.channel.get_transport().close()
+        self._on_closed()
+
+    def _begin(self, ask: Ask, ids: Mapping[str, int]) -> None:
+        for host, request in ids.items():
+            with self._lock:
+                link = self._links.get(host)
+                failure = self._unreachable.get(host) if link is None else link.failure
+                if failure is None and link is not None:
+                    link.asks[request] = ask
+            if failure is not None or link is None:
+                ask.hear(host, failure or HostFailure("unreachable", f"{host} is not in this run"))
+
+    def _run(self) -> None:
+        """Read whatever rings, until closed."""
+        beat = time.monotonic() + HEARTBEAT_INTERVAL
+        while True:
+            with suppress(queue.Empty):
+                link = self._ringing.get(timeout=BLOCKED_TICK if self._writers.blocked else TICK)
+                if link is None:
+                    return
+                self._read(link)
+            self._writers.retry()
+            if time.monotonic() >= beat:
+                beat += HEARTBEAT_INTERVAL
+                for link in self._links.values():
+                    if link.greeted and link.failure is None and link.outgoing.idle:
+                        self._send(link, {**Heartbeat().fields(), "id": next(self._ids)})
+
+    def _read(self, link: _Link) -> None:
+        data, ended = link.read()
+        if link.failure is not None:  # what comes after garbage is not looked at
+            if ended:
+                link.ended.set()
+            return
+        try:
+            for message in link.reader.receive(data):
+                self._heard(link, message)
+        except ControlError as error:
+            self._fail(link, HostFailure("agent", f"{link.host} does not speak as an agent does: {error}"))
+            link.channel.close()
+        if ended:
+            link.ended.set()
+            if link.failure is None:
+                self._fail(link, link.why_ended())
+
+    def _heard(self, link: _Link, message: Message) -> None:
+        event, request = message.fields.get("event"), message.fields.get("id")
+        if type(request) is int:
+            with self._lock:
+                finished = event in ("done", "failed")
+                ask = link.asks.pop(request, None) if finished else link.asks.get(request)
+            if ask is not None:
+                ask.hear(link.host, message)
+        elif event == "bootstrap":
+            if not message.fields.get("have"):
+                self._writers.send(link.outgoing, self._opening.bundle)
+        elif event == "hello":
+            self._greeted(link, message)
+        elif event == "failed":
+            self._fail(link, HostFailure("agent", printable(str(message.fields.get("reason")))))
+
+    def _greeted(self, link: _Link, message: Message) -> None:
+        theirs = message.fields.get("version")
+        if theirs != VERSION:
+            reason = f"the agent on {link.host} speaks version {theirs!r:.20} of the contract, not {VERSION}"
+            self._fail(link, HostFailure("agent", reason))
+            return
+        link.greeted = True
+        with self._lock:
+            ask = link.asks.pop(GREETING, None)
+        if ask is not None:
+            ask.hear(link.host, message)
+
+    def _fail(self, link: _Link, failure: HostFailure) -> None:
+        """From now on everything asked of this host fails with *failure*."""
+        with self._lock:
+            link.failure = failure
+            waiting, link.asks = set(link.asks.values()), {}
+        for ask in waiting:
+            ask.hear(link.host, failure)
+
+    def _send(self, link: _Link, fields: Mapping[str, Any], attached: bytes = b"") -> None:
+        # The attachment is not copied: the same torrent may be on its way to hundreds of hosts.
+        if attached:
+            fields = {**fields, "attached": len(attached)}
+        self._writers.send(link.outgoing, encode_message(fields), attached)

@@ -1,0 +1,185 @@
+"""Opens one raw exec channel on each of many hosts at once, and says in a sentence where it could not."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Union
+
+import fabric
+from paramiko import Channel, SSHException
+
+from .bootstrap import opening, remote_command
+from .bundle import Bundle
+from .executor import GroupContext
+from .failures import HostFailure, explain
+from .fleet import Fleet, Opening
+from .settings import Settings
+
+#: What the steps after the TCP connection may take altogether, seconds: key exchange, log-in, command.
+SETUP_LIMIT = 30.0
+#: Descriptors left for everything but the hosts.
+SPARE_FILES = 128
+#: A host whose kernel confirms nothing for so long (milliseconds) is gone; the next heartbeat finds out.
+UNACKNOWLEDGED_LIMIT = 30_000
+
+
+def open_fleet(context: GroupContext, hosts: Iterable[str], settings: Settings, bundle: Bundle) -> Fleet:
+    """
+    Connect to *hosts*, start an agent on each, and return them; `Fleet.greet` says which of them speak.
+
+    Args:
+        context: whose configuration and host arguments count; *hosts* may be others too.
+        hosts: as they were written, such as `root@web1:2222`.
+        settings: how to connect, and what the agent is started with.
+        bundle: the agent itself, for hosts that have none yet.
+    """
+    gateways = context.gateways()
+    connections = {host: gateways.connection(context.kwargs_of(host)) for host in hosts}
+    command = remote_command(settings.python)
+    if settings.sudo:
+        command = f"sudo -n -H -u {settings.sudo} {command}"
+    channels = connect_all(connections, command, pool_size=settings.pool_size, open_connection=gateways.open)
+    start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes())
+    return Fleet(channels, start, on_closed=gateways.close)
+
+
+def connect_all(
+    connections: Mapping[str, fabric.Connection],
+    command: str,
+    *,
+    pool_size: int,
+    open_connection: Callable[[fabric.Connection], None] = fabric.Connection.open,
+) -> dict[str, Union[Channel, HostFailure]]:
+    """
+    Open every connection and start *command* on each, *pool_size* at a time.
+
+    Interrupted by Ctrl-C or any other exception it does not wait for hosts that are slow: what is open is
+    closed, and what opens late is closed by the thread that opened it.
+
+    Args:
+        connections: not open yet, by the name the host is reported under.
+        command: what the hosts' login shells are given.
+        pool_size: how many threads open connections.
+        open_connection: opens one connection; `Gateways.open` where jump hosts are shared.
+    """
+    raise_file_limit(len(connections))
+    if not (log := logging.getLogger("paramiko")).handlers:
+        # Python prints what nobody handles: tracebacks of what is told below in a sentence.
+        log.addHandler(logging.NullHandler())
+    opening = _Opening(connections, command, open_connection)
+    for _ in range(min(pool_size, len(connections))):
+        # Daemons, as a process that was interrupted shall not wait for a connection timeout.
+        threading.Thread(target=opening.work, daemon=True, name="ssh-connect").start()
+    try:
+        return opening.results()
+    except BaseException:
+        opening.stop()
+        raise
+
+
+def raise_file_limit(host_count: int) -> None:
+    """Raise the soft limit of open files to what *host_count* hosts need, as far as the hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = host_count + SPARE_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class _Opening:
+    """What the threads of one `connect_all` share."""
+
+    def __init__(
+        self,
+        connections: Mapping[str, fabric.Connection],
+        command: str,
+        open_connection: Callable[[fabric.Connection], None],
+    ) -> None:
+        self._connections = connections
+        self._command = command
+        self._open_connection = open_connection
+        self._todo: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[str, float, Union[Channel, Exception]]] = queue.SimpleQueue()
+        self._begun: dict[str, float] = {}
+        self._stopped = False
+        for host in connections:
+            self._todo.put(host)
+
+    def work(self) -> None:
+        """Open one host after the other until none is left."""
+        while not self._stopped:
+            try:
+                host = self._todo.get_nowait()
+            except queue.Empty:
+                return
+            self._begun[host] = begun = time.monotonic()
+            opened = self._open(host)
+            self._done.put((host, time.monotonic() - begun, opened))
+            if self._stopped:
+                self._close(host)
+
+    def results(self) -> dict[str, Union[Channel, HostFailure]]:
+        """Wait for all hosts; one that is stuck after it was reached is cut off."""
+        results: dict[str, Union[Channel, HostFailure]] = {}
+        while len(results) < len(self._connections):
+            try:
+                host, spent, opened = self._done.get(timeout=1.0)
+                results[host] = (
+                    self._explain(host, opened, spent) if isinstance(opened, Exception) else opened
+                )
+            except queue.Empty:
+                for host, begun in list(self._begun.items()):
+                    late = time.monotonic() - begun > SETUP_LIMIT + _timeout(self._connections[host])
+                    if host not in results and late:
+                        self._close(host)
+        return {host: results[host] for host in self._connections}
+
+    def stop(self) -> None:
+        self._stopped = True
+        for host in self._connections:
+            self._close(host)
+
+    def _open(self, host: str) -> Union[Channel, Exception]:
+        wanted = self._connections[host]
+        try:
+            self._open_connection(wanted)
+            transport = wanted.client.get_transport()
+            if transport is None:
+                raise SSHException("it was closed as soon as it was open")
+            with suppress(OSError, AttributeError):  # behind a jump host it is no socket
+                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_LIMIT)
+            channel = transport.open_session(timeout=_timeout(wanted))
+            channel.exec_command(self._command)
+        except Exception as error:  # whatever Paramiko raises, it is this host's failure and no other's
+            self._close(host)
+            return error
+        return channel
+
+    def _explain(self, host: str, error: Exception, spent: float) -> HostFailure:
+        wanted = self._connections[host]
+        if spent > SETUP_LIMIT + _timeout(wanted):
+            return HostFailure("timeout", f"{wanted.host} let us in but started nothing within {spent:.0f} s")
+        return explain(
+            error,
+            name=wanted.host,
+            port=wanted.port,
+            user=wanted.user,
+            timeout=_timeout(wanted),
+            spent=spent,
+        )
+
+    def _close(self, host: str) -> None:
+        with suppress(Exception):  # closing what is half open may fail in any way; it is given up anyhow
+            self._connections[host].client.close()
+
+
+def _timeout(wanted: fabric.Connection) -> float:
+    return float(wanted.connect_timeout or wanted.connect_kwargs.get("timeout") or SETUP_LIMIT)
