@@ -153,8 +153,8 @@ class Prepare(Request):
     """
     Take the lock of a destination and say what is there; changes nothing else.
 
-    Done: `destination` (expanded), `free_bytes`, `free_inodes`, `current` (tag or None), `address` (how SSH
-    reached the host), `python`.
+    Done: `destination` (expanded), `free_bytes`, `free_inodes` (None: as many as are needed), `current` (tag or
+    None), `python`.
     """
 
     name = "prepare"
@@ -166,8 +166,13 @@ class Prepare(Request):
     nonce: str
     #: Who deploys, for the next one who finds the lock taken.
     operator: str
-    #: `murder.address` or `murder.interface`, where SSH's own address is not the one peers can use.
-    address: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Locate(Request):
+    """Where peers find this host: how SSH reached it, or its address on *interface*. Done: `address`."""
+
+    name = "locate"
     interface: Optional[str] = None
 
 

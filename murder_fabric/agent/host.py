@@ -133,9 +133,6 @@ class Host:
             self._runs[destination.path] = request.run
         destination.leave_mark(request.run, request.nonce)
         room = os.statvfs(destination.own)
-        address = self._address
-        if request.interface:
-            address = address_of_interface(request.interface, like=address)
         return Answer(
             {
                 "destination": destination.path,
@@ -143,10 +140,15 @@ class Host:
                 # 0 of 0: a file system that makes inodes as it needs them.
                 "free_inodes": room.f_favail if room.f_files else None,
                 "current": destination.current(),
-                "address": request.address or address,
                 "python": platform.python_version(),
             }
         )
+
+    async def _locate(self, request: control.Locate, attached: bytes, emit: Emit) -> Answer:
+        address = self._address
+        if request.interface:
+            address = address_of_interface(request.interface, like=address)
+        return Answer({"address": address})
 
     async def _nonces(self, request: control.Nonces, attached: bytes, emit: Emit) -> Answer:
         return Answer({"nonces": Destination(request.destination).marks(request.run)})
@@ -382,6 +384,7 @@ def _finish_and_verify(staged: _Staged) -> None:
 _DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answer]]] = {
     control.Heartbeat: Host._heartbeat,
     control.Prepare: Host._prepare,
+    control.Locate: Host._locate,
     control.Nonces: Host._nonces,
     control.Create: Host._create,
     control.StartTracker: Host._start_tracker,

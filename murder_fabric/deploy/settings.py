@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
 import math
 import os
 import re
@@ -57,19 +56,6 @@ def _path(value: Any) -> str:
     if ".." in value.split("/") or path in ("/", "//", "~"):
         raise ValueError(meant)
     return path
-
-
-def _address(value: Any) -> str:
-    if not value:
-        return ""
-    try:
-        return str(ipaddress.ip_address(value)) if isinstance(value, str) else _not_an_address()
-    except ValueError:
-        raise ValueError("an IP address") from None
-
-
-def _not_an_address() -> str:
-    raise ValueError
 
 
 def _ports(value: Any) -> str:
