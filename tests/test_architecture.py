@@ -64,8 +64,6 @@ WRONG_CLASSES = re.compile(r"(Manager|Handler|Processor|Engine|Helper|Impl)$|^_*
 WRONG_WORDS = re.compile(
     r"(^|_)(chunks?|slices?|nodes?|masters?|jobs?)(_|$)|(Chunk|Slice|Node|Master|Job)(?![a-z])"
 )
-    r"(^|_)(chunks?|slices?|nodes?|masters?|jobs?)(_|$)|(Chunk|Slice|Node|Master|Job)(?![a-z])"
-)
 
 
 def room(path: Path) -> str:
