@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 
 import fabric
 
+from .host_keys import HostKeys
 from .ranges import parse_host
 from .settings import Settings
 
@@ -50,15 +51,16 @@ class Gateways:
 
     def __init__(self, config: fabric.Config) -> None:
         self._config = config
+        self._host_keys = HostKeys(Settings.from_config(config).host_keys)
         self._shared: dict[str, fabric.Connection] = {}
         self._opening: dict[int, threading.Lock] = {}
 
     def connection(self, kwargs: Mapping[str, Any]) -> fabric.Connection:
         """Make a connection, not open yet, that goes through the shared jump hosts where it has any."""
         if kwargs.get("gateway") is not None:
-            made = connection(self._config, kwargs)
+            made = self._make(kwargs)
         else:
-            made = connection(self._config, {**kwargs, "gateway": False})
+            made = self._make({**kwargs, "gateway": False})
             made.gateway = self._gateway(made)
         if isinstance(made.gateway, fabric.Connection):
             self._opening.setdefault(id(made.gateway), threading.Lock())
@@ -75,6 +77,11 @@ class Gateways:
         """Close the jump hosts, last hop first."""
         for made in reversed(list(self._shared.values())):
             made.close()
+
+    def _make(self, kwargs: Mapping[str, Any]) -> fabric.Connection:
+        made = connection(self._config, kwargs)
+        self._host_keys.guard(made)
+        return made
 
     def _gateway(self, target: fabric.Connection) -> Gateway:
         jump = target.ssh_config.get("proxyjump")
@@ -93,9 +100,9 @@ class Gateways:
         name = ",".join(hops)
         if name not in self._shared:
             if len(hops) > 1:
-                made = connection(self._config, {**host_kwargs(hops[-1]), "gateway": self._hop(hops[:-1])})
+                made = self._make({**host_kwargs(hops[-1]), "gateway": self._hop(hops[:-1])})
             else:
-                made = connection(self._config, {**host_kwargs(hops[0]), "gateway": False})
+                made = self._make({**host_kwargs(hops[0]), "gateway": False})
                 made.gateway = self._gateway(made)
             self._shared[name] = made
         return self._shared[name]

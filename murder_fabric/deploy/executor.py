@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, Optional, Union, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Optional, Union, cast, overload
 
 import fabric
 from fabric.tasks import ConnectionCall as FabricConnectionCall
@@ -26,6 +26,8 @@ from .ranges import expand
 from .settings import SECTION, Settings
 
 HostValue = Union[str, HostKwargs]
+#: A task's function.
+Body = Callable[..., Any]
 
 
 class GroupContext(Context):
@@ -75,6 +77,10 @@ class GroupTask(fabric.Task):
         return super().__call__(*args, **kwargs)
 
 
+@overload
+def group_task(body: Body, /) -> GroupTask: ...
+@overload
+def group_task(**options: Any) -> Callable[[Body], GroupTask]: ...
 def group_task(*args: Any, **options: Any) -> Any:
     """
     Make a `GroupTask` of a function: `@group_task`, or with the options of Fabric's own `@task`.

@@ -201,7 +201,7 @@ def test_a_port_that_is_silent(gateways):
 
 def test_a_key_that_is_not_let_in(sshd, gateways, tmp_path):
     sshds.generate_key(tmp_path / "other")
-    config = fabric.Config()
+    config = fabric.Config(overrides={"murder": {"host_keys": "off"}})
     made = Gateways(config).connection(
         {
             "host": "127.0.0.1",
@@ -238,6 +238,15 @@ def test_a_command_that_cannot_start_is_the_agents_failure(gateways):
     assert "/no/such/python" in answer.reason
 
 
+def test_a_host_with_another_key_is_not_talked_to(sshd, tmp_path):
+    (tmp_path / "known_hosts").write_text("")
+    config = sshd.ssh_config.read_text().replace(f"{sshd.directory}/known_hosts", f"{tmp_path}/known_hosts")
+    (tmp_path / "ssh_config").write_text(config)
+    gateways = Gateways(fabric.Config(runtime_ssh_path=str(tmp_path / "ssh_config")))
+    failure = failure_of(gateways.connection({"host": "127.0.0.1"}))
+    assert failure.cause == "host key"
+
+
 def test_ctrl_c_does_not_wait_for_slow_hosts(sshd, gateways):
     """The interrupt comes while one host is connected and one is silent."""
     with listener() as port:
@@ -261,6 +270,7 @@ def signal_main_thread():
 def test_hosts_behind_a_jump_host_share_one_connection_to_it(sshd, tmp_path):
     jump = sshd.ssh_config.read_text() + "\nHost behind*\n    HostName 127.0.0.2\n    User root\n"
     jump += f"    Port {sshd.port}\n    IdentityFile {sshd.key}\n    ProxyJump 127.0.0.1\n"
+    jump += f"    UserKnownHostsFile {sshd.directory}/known_hosts\n"
     (tmp_path / "ssh_config").write_text(jump)
     gateways = Gateways(fabric.Config(runtime_ssh_path=str(tmp_path / "ssh_config")))
     made = connections(gateways, *[f"behind{n}" for n in range(6)])

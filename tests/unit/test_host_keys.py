@@ -1,0 +1,78 @@
+"""Who is known by which key: the lines of known_hosts, and what is made of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+import pytest
+
+from murder_fabric.deploy.host_keys import judge, names_host, parse_known_hosts
+
+LINES = """
+# a comment
+
+web1,10.0.0.1 ssh-ed25519 AAAA me@desk
+@cert-authority *.example.com ssh-ed25519 CCCC
+@revoked * ssh-ed25519 EVIL
+@unknown web1 ssh-ed25519 XXXX
+just two
+web1 ssh-rsa BBBB
+"""
+
+
+def hashed(name, salt=b"0123456789abcdefghij"):
+    digest = hmac.new(salt, name.encode(), hashlib.sha1).digest()
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
+
+def test_a_line_we_cannot_use_does_not_hide_the_others():
+    entries = parse_known_hosts(LINES.splitlines(), "kh")
+    assert [(entry.marker, entry.key, entry.where) for entry in entries] == [
+        ("", "AAAA", "kh:4"),
+        ("@cert-authority", "CCCC", "kh:5"),
+        ("@revoked", "EVIL", "kh:6"),
+        ("", "BBBB", "kh:9"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "name", "means"),
+    [
+        ("web1,web2", "web2", True),
+        ("WEB1", "web1", True),
+        ("web1", "web10", False),
+        ("web?,!web3", "web2", True),
+        ("web?,!web3", "web3", False),
+        ("*.example.com", "a.example.com", True),
+        ("*.example.com", "aexampleXcom", False),
+        ("[127.0.0.1]:2222", "[127.0.0.1]:2222", True),
+        ("[127.0.0.1]:2222", "1", False),
+        (hashed("web1"), "web1", True),
+        (hashed("web1"), "web2", False),
+        ("|1|no base64|", "web1", False),
+    ],
+)
+def test_a_pattern_means_its_hosts_only(patterns, name, means):
+    assert names_host(patterns, name) is means
+
+
+@pytest.mark.parametrize(
+    ("key_type", "key", "verdict"),
+    [
+        ("ssh-ed25519", "AAAA", "known"),
+        ("ssh-rsa", "BBBB", "known"),
+        ("ssh-ed25519", "DDDD", "changed"),
+        ("ecdsa-sha2-nistp256", "EEEE", "changed"),
+        ("ssh-ed25519", "EVIL", "revoked"),
+        ("ssh-ed25519", "CCCC", "changed"),
+    ],
+)
+def test_a_key_is_compared_with_all_that_is_known(key_type, key, verdict):
+    assert judge(parse_known_hosts(LINES.splitlines(), "kh"), key_type, key)[0] == verdict
+
+
+def test_an_authority_alone_makes_no_key_known():
+    entries = parse_known_hosts(["@cert-authority * ssh-ed25519 CCCC"], "kh")
+    assert judge(entries, "ssh-ed25519", "CCCC") == ("unknown", "")
