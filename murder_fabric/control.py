@@ -195,7 +195,7 @@ class Create(Request):
 
     name = "create"
     path: str
-    announce: str
+    announce: Optional[str] = None
     #: What the torrent is called; it is under the info hash, so the same for trees that are to be the same.
     #: None: as what lies at `path` is called.
     title: Optional[str] = None

@@ -1,0 +1,71 @@
+"""Bringing the operator's tree to the seeder: only the pieces it lacks, a few megabytes ahead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from ..bitfield import Bitfield
+from ..control import Message, StorePiece
+from ..metainfo.values import Metainfo
+from ..storage.payload import Payload
+from .failures import HostFailure
+from .fleet import Ask, Fleet
+
+#: Bytes on their way at a time: enough for SSH's window, little enough for memory.
+AHEAD = 16 << 20
+#: Seconds a piece may take.
+PIECE_TIMEOUT = 60.0
+
+
+def upload_pieces(
+    fleet: Fleet,
+    host: str,
+    tag: str,
+    metainfo: Metainfo,
+    root: str,
+    has: Bitfield,
+    on_piece: Callable[[int], None],
+) -> HostFailure | None:
+    """
+    Send *host* the pieces of the payload at *root* that are not in *has*.
+
+    Args:
+        on_piece: told the bytes of each piece that arrived.
+
+    Returns:
+        Why it did not work, or None.
+
+    Raises:
+        StorageError: the operator's own tree cannot be read (any more).
+    """
+    geometry = metainfo.info.geometry
+    waiting: deque[tuple[Ask, int]] = deque()
+    on_the_way = 0
+    payload = Payload(metainfo.info, root)
+    try:
+        for index in has.missing():
+            size = geometry.piece_size(index)
+            message = Message(StorePiece(tag, index).fields(), payload.read(index, 0, size))
+            waiting.append((fleet.begin({host: message}), size))
+            on_the_way += size
+            while on_the_way > AHEAD:
+                ask, length = waiting.popleft()
+                failure = _failure(ask, host)
+                if failure is not None:
+                    return failure
+                on_the_way -= length
+                on_piece(length)
+        for ask, length in waiting:
+            failure = _failure(ask, host)
+            if failure is not None:
+                return failure
+            on_piece(length)
+    finally:
+        payload.close()
+    return None
+
+
+def _failure(ask: Ask, host: str) -> HostFailure | None:
+    answer = ask.wait(PIECE_TIMEOUT)[host]
+    return answer if isinstance(answer, HostFailure) else None

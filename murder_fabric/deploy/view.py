@@ -1,0 +1,61 @@
+"""What the operator sees while a run goes on: a line a stage, and on a terminal one that moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+#: Seconds between two progress lines where nobody watches.
+QUIET_INTERVAL = 10.0
+#: Seconds between two changes of the moving line.
+LIVE_INTERVAL = 0.2
+
+
+class View:
+    """Writes to *stream*, which is stderr: stdout is for records."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._live = stream.isatty()
+        self._shown_at = 0.0
+        self._moving = False
+
+    def say(self, text: str) -> None:
+        """Write a line that stays."""
+        self._clear()
+        print(text, file=self._stream, flush=True)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[list[str]]:
+        """Time a stage; what the body puts into the list is said of it at the end."""
+        began = time.monotonic()
+        self._shown_at = began
+        self._name = name
+        said: list[str] = []
+        yield said
+        took = time.monotonic() - began
+        self.say(f"  {name:<9}{'; '.join(said)} ({took:.1f} s)")
+
+    def progress(self, text: str) -> None:
+        """Say how far the stage is, now and then."""
+        now = time.monotonic()
+        if now - self._shown_at < (LIVE_INTERVAL if self._live else QUIET_INTERVAL):
+            return
+        self._shown_at = now
+        if self._live:
+            self._moving = True
+            print(f"\r\033[K  {self._name:<9}{text}", end="", file=self._stream, flush=True)
+        else:
+            self.say(f"  {self._name:<9}{text}")
+
+    def _clear(self) -> None:
+        if self._moving:
+            self._moving = False
+            print("\r\033[K", end="", file=self._stream)
+
+
+def megabytes(count: float) -> str:
+    """Return *count* bytes as decimal megabytes, the unit links are sold in."""
+    return f"{count / 1e6:.1f} MB"
