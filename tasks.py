@@ -44,7 +44,7 @@ def demo(c: Context, hosts: int = 8, size: str = "48MB", files: int = 3000) -> N
 def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
     """Run the tests; `./dev test -k lab` hands that to pytest, and then only this Python is tested."""
     with c.cd(str(REPOSITORY)):
-        runs = [("this Python", PYTHON, REST)]
+        runs = []
         if all_versions and not REST:
             others = other_pythons().items()
             runs += [
@@ -52,6 +52,7 @@ def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
             ]
             other_fabric = environment(c, "other-fabric", sys.executable, *OTHER_PAIR)
             runs.append((" and ".join(OTHER_PAIR), other_fabric, "-q tests/integration/test_fab.py"))
+        runs.append(("this Python", PYTHON, REST))  # last, so that its summary is what one sees at the end
         failed = []
         for name, python, arguments in runs:
             print(f"== {name}", file=sys.stderr, flush=True)
