@@ -124,8 +124,7 @@ class Torrent:
         """Leave the swarm: say so to the tracker, close every connection, free the port."""
         if self._ticker.running:
             self._ticker.stop()
-        for peer in list(self.session.peers):
-            peer.link.close("leaving")
+        self.session.stop("leaving")
         await self._listening.stopListening()
         self._announcing.cancel()
         await self._announcing

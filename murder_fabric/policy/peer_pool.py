@@ -28,27 +28,33 @@ class PeerPool:
     The addresses a tracker named, and how each has behaved.
 
     An address that fails is tried again after 1, 2, 4, then every 8 seconds: a host that restarts or a link
-    that heals is found again, and a dead one costs one packet now and then.
+    that heals is found again, and a dead one costs one packet now and then. A connection that stands is no
+    success yet: whoever has run out of descriptors takes it and closes it at once.
     """
 
     def __init__(self, rng: random.Random, most: int = 1000) -> None:
         self._rng = rng
         self._most = most
         self._known: dict[Address, _Known] = {}
+        self._shunned: set[Address] = set()
 
     def __len__(self) -> int:
         return len(self._known)
 
     def learned(self, addresses: Iterable[Address]) -> None:
-        """Somebody told us of *addresses*; those beyond the limit are forgotten."""
+        """Somebody told us of *addresses*; those shunned, and those beyond the limit, are passed over."""
         for address in addresses:
-            if len(self._known) >= self._most:
-                return
-            self._known.setdefault(address, _Known())
+            self._meet(address)
 
-    def forgotten(self, address: Address) -> None:
-        """*address* is of no use to us: ourselves, or somebody we banned."""
+    def shunned(self, address: Address) -> None:
+        """
+        *address* is of no use to us, however often we are told of it: ourselves, or somebody we banned.
+
+        opentracker hands every peer its own address.
+        """
         self._known.pop(address, None)
+        if len(self._shunned) < self._most:
+            self._shunned.add(address)
 
     def due(self, count: int, *, now: float) -> list[Address]:
         """Return at most *count* addresses to dial now, by chance; they count as busy from here on."""
@@ -60,15 +66,27 @@ class PeerPool:
 
     def connected(self, address: Address) -> None:
         """A connection with *address* stands."""
-        known = self._known.setdefault(address, _Known())
-        known.busy, known.failures = True, 0
+        known = self._meet(address)
+        if known is not None:
+            known.busy = True
 
-    def failed(self, address: Address, *, now: float) -> None:
-        """Dialing *address* failed, or the connection with it was lost."""
+    def failed(self, address: Address, *, useful: bool = False, now: float) -> None:
+        """
+        Dialing *address* failed, or the connection with it was lost.
+
+        After one that was *useful* the seconds are counted from the first step again.
+        """
         known = self._known.get(address)
         if known is None:
             return
+        if useful:
+            known.failures = 0
         delay = BACKOFF[min(known.failures, len(BACKOFF) - 1)]
         known.failures += 1
         known.busy = False
         known.not_before = now + delay * self._rng.uniform(0.75, 1.25)
+
+    def _meet(self, address: Address) -> _Known | None:
+        if address in self._shunned or (len(self._known) >= self._most and address not in self._known):
+            return None
+        return self._known.setdefault(address, _Known())

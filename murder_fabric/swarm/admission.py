@@ -53,12 +53,10 @@ class Admission:
         Look at theirs.
 
         Raises:
-            RemoteProtocolError: another torrent, ourselves, or somebody who cannot prove anything.
+            RemoteProtocolError: another torrent, or somebody who cannot prove anything.
         """
         if handshake.info_hash != self._info_hash:
             raise RemoteProtocolError("it wants another torrent")
-        if handshake.peer_id == self._peer_id:
-            raise RemoteProtocolError("connected to ourselves")
         if self._key is not None and not handshake.extended:
             raise RemoteProtocolError("it cannot prove that it belongs to this run")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from ..metainfo.values import Hasher
 from ..wire.messages import Request
 
@@ -36,7 +38,7 @@ class Assembly:
         #: Whether every part came in order, so that the hash counts.
         self.in_order = True
         self.spare = spare
-        self._parts: list[memoryview] = []
+        self._parts: list[tuple[int, memoryview]] = []
         self._size = size
         self._block_length = block_length
         self._hasher = hasher
@@ -66,7 +68,7 @@ class Assembly:
             self.in_order = False
         self.received += len(data)
         if self.spare:
-            self._parts.append(data)
+            self._parts.append((begin, data))
 
     def digest(self) -> bytes:
         """Return the hash of what came; only what came in order counts."""
@@ -74,4 +76,4 @@ class Assembly:
 
     def kept(self) -> bytes:
         """Return the piece, if this is a spare source's."""
-        return b"".join(self._parts)
+        return b"".join(data for _, data in sorted(self._parts, key=itemgetter(0)))

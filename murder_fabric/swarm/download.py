@@ -12,7 +12,7 @@ from ..metainfo.values import Info
 from ..policy.endgame import choose_duplicate
 from ..policy.picker import PiecePicker
 from ..policy.pipeline import bytes_ahead
-from ..policy.snubbing import Patience, patience_with
+from ..policy.snubbing import Patience
 from ..wire.connection import BLOCK_LENGTH
 from ..wire.messages import BlockPart, Cancel, Piece, Request
 from .assembly import Assembly
@@ -56,7 +56,7 @@ class Download:
                 return
             request = assembly.next_request()
             if not peer.requested:
-                peer.waiting_since = now
+                peer.wait.began(now=now)
             peer.requested.add(request)
             peer.owed += request.length
             peer.link.send(request)
@@ -72,12 +72,15 @@ class Download:
         """
         if not self._geometry.holds(*piece):
             raise RemoteProtocolError(f"a block outside its piece: {tuple(piece)}")
-        peer.incoming = piece if Request(*piece) in peer.requested else None
+        request = Request(*piece)
+        peer.incoming = piece if request in peer.requested else None
+        if peer.incoming is None:
+            peer.cancelled.discard(request)
 
     def part_received(self, peer: Peer, part: BlockPart, *, now: float) -> int | None:
         """Take in a part of the announced block; return the piece if that completes and verifies it."""
-        peer.waiting_since = now
-        peer.snubbed = False
+        if peer.wait.received(len(part.data), ended=part.last, now=now):
+            peer.snubbed = False
         if peer.incoming is None:
             return None
         peer.download.add(len(part.data), now=now)
@@ -92,8 +95,15 @@ class Download:
         return self._assembled(peer, assembly) if assembly.complete else None
 
     def rejected(self, peer: Peer, request: Request) -> None:
-        """*peer* will not answer *request*: the rest of that piece is not worth having from it either."""
-        if request in peer.requested:
+        """
+        *peer* will not answer *request*: the rest of that piece is not worth having from it either.
+
+        Whoever refuses without choking would refuse the same again, for ever: it is asked for nothing more.
+        """
+        if request in peer.cancelled:  # that is the answer to our `Cancel`
+            peer.cancelled.discard(request)
+        elif request in peer.requested:
+            peer.snubbed = not peer.peer_choking
             self._release(peer, request.index)
 
     def released(self, peer: Peer) -> None:
@@ -105,7 +115,7 @@ class Download:
         """See whether *peer* still sends what it owes; what a snubbed one owes is asked of others."""
         if not peer.requested and not peer.snubbed:
             return Patience.WAIT
-        patience = patience_with(peer.waiting_since, now=now)
+        patience = peer.wait.patience(now=now)
         if patience is not Patience.WAIT and not peer.snubbed:
             peer.snubbed = True
             self.released(peer)
@@ -145,7 +155,7 @@ class Download:
     def _assembled(self, peer: Peer, assembly: Assembly) -> int | None:
         index = assembly.index
         if not self._is_right(assembly):
-            peer.strikes += assembly.in_order
+            peer.strikes += 1
             self._release(peer, index)
             return None
         if assembly.spare:
@@ -159,10 +169,11 @@ class Download:
         expected = self._info.piece_hash(assembly.index)
         if assembly.in_order:
             return assembly.digest() == expected
-        if assembly.spare:  # rare and late: not worth sorting its parts for
-            return False
         hasher = self._info.hasher()
-        hasher.update(self._storage.read(assembly.index, 0, assembly.received))
+        if assembly.spare:
+            hasher.update(assembly.kept())
+        else:
+            hasher.update(self._storage.read(assembly.index, 0, assembly.received))
         return hasher.digest() == expected
 
     def _release(self, peer: Peer, index: int) -> None:
@@ -183,6 +194,8 @@ class Download:
             self._forget_request(peer, request)
             if not peer.peer_choking:
                 peer.link.send(Cancel(*request))
+                if peer.fast:
+                    peer.cancelled.add(request)
 
     def _forget_request(self, peer: Peer, request: Request) -> None:
         peer.requested.discard(request)

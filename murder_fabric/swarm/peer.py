@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..bitfield import Bitfield
 from ..policy.rates import RateMeter
+from ..policy.snubbing import Wait
 from ..wire.connection import BLOCK_LENGTH
 from ..wire.messages import Piece, Request
 from .assembly import Assembly
@@ -17,6 +18,8 @@ class Peer:
         self.link = link
         #: Where it listens, once that is known; until then where the connection comes from.
         self.address = address
+        #: Whether that is known.
+        self.listens = dialed
         #: Whether we connected to it.
         self.dialed = dialed
         self.connected_at = now
@@ -46,12 +49,17 @@ class Peer:
         self.assemblies: dict[int, Assembly] = {}
         #: The block that is coming in; None while what comes in was not asked for (any more).
         self.incoming: Piece | None = None
-        self.waiting_since = now
+        self.wait = Wait(now=now)
+        #: Whether it kept us waiting for too long, or refuses what it offers; it is asked for nothing then.
         self.snubbed = False
+        #: Requests taken back and not yet answered (BEP 6: by the block or a `Reject`).
+        self.cancelled: set[Request] = set()
         self.strikes = 0
 
         #: Blocks we owe it.
         self.asked: set[Request] = set()
+        #: Requests refused since it was last unchoked.
+        self.refused = 0
         self.download = RateMeter()
         self.upload = RateMeter()
         self.heard_at = now

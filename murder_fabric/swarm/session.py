@@ -10,17 +10,15 @@ from typing import Any
 from ..bitfield import Bitfield
 from ..errors import RemoteProtocolError, StorageError
 from ..metainfo.values import Info
-from ..policy.peer_pool import PeerPool
 from ..policy.snubbing import Patience
 from ..wire import messages as wire
 from .admission import Admission
+from .contacts import Contacts
 from .download import Download
 from .peer import Peer
 from .ports import Address, Dialer, Link, Observer, Storage
 from .upload import Upload
 
-#: Proven wrong pieces after which a peer is not spoken to again.
-MOST_STRIKES = 2
 #: Seconds within which a handshake, and the proof where one is asked for, must be complete.
 HANDSHAKE_TIMEOUT = 5.0
 #: Seconds of our silence after which we say that we are still here, and of theirs after which we hang up.
@@ -28,6 +26,8 @@ KEEP_ALIVE_AFTER = 30.0
 SILENT_AFTER = 120.0
 #: Seconds between two hand-outs of upload slots.
 RECHOKE_INTERVAL = 1.0
+#: Ticks further apart than this (seconds): it was us who did not listen, and peers did not keep us waiting.
+ASLEEP_AFTER = 2.0
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,16 @@ class Session:
         nonces: Callable[[int], bytes],
     ) -> None:
         self.have = have
-        self.peers: set[Peer] = set()
+        #: In the order in which they came; a set would differ from run to run.
+        self.peers: dict[Peer, None] = {}
         self.bytes_downloaded = 0
         self.bytes_uploaded = 0
         self._config = config
-        self._dialer = dialer
         self._observer = observer
-        self._pool = PeerPool(rng)
-        self._banned: set[bytes] = set()
+        self._contacts = Contacts(config.peer_id, dialer, rng, config.dial_below)
+        self._ticked_at: float | None = None
         self._rechoke_at = 0.0
-        self._failed = False
+        self._over = False
         self._download = Download(info, have, storage, rng)
         self._upload = Upload(
             info.geometry,
@@ -99,39 +99,39 @@ class Session:
 
     def connected(self, link: Link, address: Address, *, dialed: bool, now: float) -> Peer | None:
         """A connection stands; returns its peer, or None where there is no room for one more."""
-        if self._failed or len(self.peers) >= self._config.max_connections:
+        if self._over or len(self.peers) >= self._config.max_connections:
             if dialed:
-                self._pool.failed(address, now=now)
+                self._contacts.dial_failed(address, now=now)
             return None
         peer = Peer(link, address, len(self.have), dialed=dialed, now=now)
-        self.peers.add(peer)
+        self.peers[peer] = None
         if dialed:
-            self._pool.connected(address)
+            self._contacts.dialed(address)
             link.send(self._admission.handshake())
         return peer
 
     def dial_failed(self, address: Address, *, now: float) -> None:
         """Nobody answered at *address*."""
-        self._pool.failed(address, now=now)
+        self._contacts.dial_failed(address, now=now)
 
     def addresses_learned(self, addresses: Iterable[Address], *, now: float) -> None:
         """A tracker named *addresses*."""
-        self._pool.learned(addresses)
+        self._contacts.learned(addresses)
         self._dial(now=now)
 
     def link_lost(self, peer: Peer, *, now: float) -> None:
         """The connection of *peer* is gone."""
         if peer not in self.peers:
             return
-        self.peers.discard(peer)
+        del self.peers[peer]
         peer.peer_choking = True  # so that nothing more is said to it
         self._download.released(peer)
         self._upload.left(peer)
         if peer.trusted and not peer.has.complete:
             for index in peer.has:
                 self._download.picker.vanished(index)
-        if not (peer.has.complete and self.have.complete):
-            self._pool.failed(peer.address, now=now)
+        finished = peer.has.complete and self.have.complete
+        self._contacts.lost(peer, self.peers, finished=finished, now=now)
         self._fill_all(now=now)
 
     def message_received(self, peer: Peer, message: wire.Message, *, now: float) -> None:
@@ -161,9 +161,19 @@ class Session:
         """Reading for an upload failed."""
         self._give_up(reason)
 
+    def stop(self, reason: str) -> None:
+        """Close every connection, and take and make no more."""
+        self._over = True
+        for peer in list(self.peers):
+            peer.link.close(reason)
+
     def tick(self, *, now: float) -> None:
         """Time has passed."""
+        asleep = 0.0 if self._ticked_at is None else now - self._ticked_at
+        self._ticked_at = now
         for peer in list(self.peers):
+            if asleep > ASLEEP_AFTER:
+                peer.wait.excused(asleep)
             self._check(peer, now=now)
         if now >= self._rechoke_at:
             self._rechoke(now=now)
@@ -174,41 +184,41 @@ class Session:
 
     def _handshake_received(self, peer: Peer, handshake: wire.Handshake, now: float) -> None:
         self._admission.check(handshake)
-        if handshake.peer_id in self._banned:
-            raise RemoteProtocolError("banned: it sent wrong pieces before")
-        peer.peer_id = handshake.peer_id
+        peer.peer_id, peer.fast = handshake.peer_id, handshake.fast
         if not peer.dialed:
             peer.link.send(self._admission.handshake())
-        if self._lost_to_twin(peer):
-            return
-        peer.fast = handshake.fast
-        opening = self._upload.opening(peer)
-        if opening is not None:
-            peer.link.send(opening)
-        if handshake.extended:
-            peer.link.send(self._admission.extended_handshake(peer))
+            if self._contacts.is_us(peer):  # the end that dialed sees it by this answer, and closes
+                return
+        self._contacts.check(peer)
         if self._admission.is_open:
             self._trust(peer, now=now)
+        if handshake.extended:
+            peer.link.send(self._admission.extended_handshake(peer))
 
     def _extended_received(self, peer: Peer, message: wire.Extended, now: float) -> None:
         if message.id == 0:
             theirs = self._admission.extended_handshake_received(peer, message.payload)
-            if theirs.port and not peer.dialed:
-                peer.address = (peer.address[0], theirs.port)
-                self._pool.connected(peer.address)
+            if theirs.port:
+                self._contacts.listens(peer, theirs.port)
         elif self._admission.is_proof(peer, message):
             self._trust(peer, now=now)
 
     def _trust(self, peer: Peer, *, now: float) -> None:
+        loser = self._contacts.superfluous(peer, self.trusted_peers)
+        if loser is not None:
+            loser.link.close("connected twice")
+        if loser is peer:
+            return
         peer.trusted = True
-        peer.useful = peer.has.count_not_in(self.have)
-        self._note_availability(peer, peer.has)
+        opening = self._upload.opening(peer)
+        if opening is not None:
+            peer.link.send(opening)
         self._upload.joined(peer)
         self._reconsider(peer, now=now)
 
     def _bitfield_received(self, peer: Peer, message: wire.Bitfield, now: float) -> None:
         has = Bitfield.from_bytes(message.bits, len(self.have))
-        if not peer.trusted or not peer.has.have:
+        if not peer.has.have:
             self._has_received(peer, has, now)
             return
         if peer.has.count_not_in(has):
@@ -221,11 +231,12 @@ class Session:
 
     def _has_received(self, peer: Peer, has: Bitfield, now: float) -> None:
         peer.has = has
-        if peer.trusted:
-            peer.useful = has.count_not_in(self.have)
-            self._note_availability(peer, has)
-            self._upload.peer_has(peer, *has)
-            self._reconsider(peer, now=now)
+        peer.useful = has.count_not_in(self.have)
+        if not has.complete:
+            for index in has:
+                self._download.picker.appeared(index)
+        self._upload.peer_has(peer, *has)
+        self._reconsider(peer, now=now)
 
     def _have_received(self, peer: Peer, message: wire.Have, now: float) -> None:
         index = message.index
@@ -281,8 +292,8 @@ class Session:
         self.bytes_downloaded += len(part.data)
         if verified is not None:
             self._verified(verified, now=now)
-        elif peer.strikes > strikes:
-            self._struck(peer)
+        elif peer.strikes > strikes and self._contacts.struck(peer):
+            peer.link.close(f"banned: {peer.strikes} of its pieces did not match their hashes")
         if part.last:
             self._download.fill(peer, now=now)
 
@@ -301,12 +312,6 @@ class Session:
             for peer in self.trusted_peers:
                 self._close_if_both_complete(peer)
 
-    def _struck(self, peer: Peer) -> None:
-        if peer.strikes >= MOST_STRIKES:
-            self._banned.add(peer.peer_id)
-            self._pool.forgotten(peer.address)
-            peer.link.close(f"banned: {peer.strikes} of its pieces did not match their hashes")
-
     def _reconsider(self, peer: Peer, *, now: float) -> None:
         """*peer* has more than before."""
         if not self._close_if_both_complete(peer):
@@ -322,23 +327,6 @@ class Session:
         if self.have.complete and peer.has.complete:
             peer.link.close("both have everything")
             return True
-        return False
-
-    def _note_availability(self, peer: Peer, has: Bitfield) -> None:
-        if not has.complete:
-            for index in has:
-                self._download.picker.appeared(index)
-
-    def _lost_to_twin(self, peer: Peer) -> bool:
-        """Of two connections with one peer keep the one that the lower peer id made, on both sides."""
-        for twin in self.peers:
-            if twin is not peer and twin.peer_id == peer.peer_id:
-                ours_wins = self._config.peer_id < peer.peer_id
-                loser = peer if peer.dialed != ours_wins else twin
-                survivor = twin if loser is peer else peer
-                survivor.address = twin.address if twin.dialed else peer.address
-                loser.link.close("connected twice")
-                return loser is peer
         return False
 
     def _check(self, peer: Peer, *, now: float) -> None:
@@ -364,14 +352,12 @@ class Session:
             self._download.fill(peer, now=now)
 
     def _dial(self, *, now: float) -> None:
-        if self._failed:
-            return
-        for address in self._pool.due(self._config.dial_below - len(self.peers), now=now):
-            self._dialer.dial(address)
+        if not self._over:
+            self._contacts.dial(len(self.peers), now=now)
 
     def _give_up(self, reason: str) -> None:
-        if not self._failed:
-            self._failed = True
+        if not self._over:
+            self.stop("our disk failed")
             self._observer.failed(reason)
 
 
@@ -392,4 +378,4 @@ _RECEIVED: dict[type, Callable[[Session, Peer, Any, float], None]] = {
     wire.Piece: Session._piece_received,
     wire.BlockPart: Session._part_received,
 }
-_BEFORE_TRUST = {wire.Handshake, wire.Extended, wire.Bitfield, wire.HaveAll}
+_BEFORE_TRUST = {wire.Handshake, wire.Extended}

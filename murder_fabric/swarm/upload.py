@@ -74,6 +74,7 @@ class Upload:
             if (peer in chosen) == peer.am_choking:
                 peer.am_choking = not peer.am_choking
                 peer.choked_since = now
+                peer.refused = 0
                 peer.link.send(Choke() if peer.am_choking else Unchoke())
                 if peer.am_choking:
                     self._refuse_all(peer)
@@ -90,6 +91,9 @@ class Upload:
         if len(peer.asked) >= MAX_ASKED:
             raise RemoteProtocolError(f"more than {MAX_ASKED} requests at once")
         if peer.am_choking or request.index not in self._have:
+            peer.refused += 1
+            if peer.refused > MAX_ASKED:
+                raise RemoteProtocolError(f"more than {MAX_ASKED} requests that it may not make")
             self._refuse(peer, request)
         elif request not in peer.asked:
             peer.asked.add(request)
