@@ -55,6 +55,10 @@ class TrackerError(MurderError):
     """A tracker did not answer, answered garbage, or refused."""
 
 
+class SwarmError(MurderError):
+    """Nobody in the swarm gave what is missing."""
+
+
 class StorageError(MurderError):
     """The disk did not do what was asked: full, not permitted, broken."""
 
@@ -79,3 +83,9 @@ class AllHostsFailed(HostsFailed):
     """No named host did what was asked."""
 
     exit_code = 4
+
+
+class Interrupted(MurderError):
+    """The operator pressed Ctrl-C; says what was cleaned up."""
+
+    exit_code = 130

@@ -16,19 +16,20 @@ from twisted.internet.threads import deferToThread
 
 from .. import control
 from ..bitfield import Bitfield
-from ..errors import BadInput, ControlError, MurderError, StorageError, VerifyError
+from ..errors import BadInput, ControlError, MurderError, VerifyError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..net.dialer import BACKLOG
 from ..net.tracker_site import TrackerSite
-from ..storage.checking import check, verify_tree
+from ..policy.stalling import Stall, sentence
+from ..storage.checking import check
 from ..storage.creation import create_metainfo
 from ..storage.payload import Payload
 from ..tracker.registry import Registry
 from .addresses import Listen, address_of_interface, listen_on
 from .destination import Destination, expand
 from .report import INTERVAL
-from .state import state_directory
+from .staging import Staged, finish_and_verify, stage, store
 from .torrent import Torrent, TorrentConfig
 
 #: Sends one event of the request that is being served: its name and fields.
@@ -41,21 +42,6 @@ class Answer:
 
     fields: dict[str, Any]
     attached: bytes = b""
-
-
-@dataclass
-class _Staged:
-    """A payload that is being put together, or is there already."""
-
-    metainfo: Metainfo
-    raw: bytes
-    root: str
-    payload: Payload
-    have: Bitfield
-    layout: str
-    #: Where it becomes a release; None where it does not.
-    destination: Destination | None
-    released: bool
 
 
 @dataclass
@@ -82,7 +68,7 @@ class Host:
         self._address = address
         self._tracker: _Tracker | None = None
         self._torrents: dict[str, Torrent] = {}
-        self._staged: dict[str, _Staged] = {}
+        self._staged: dict[str, Staged] = {}
         self._destinations: dict[str, Destination] = {}
         self._runs: dict[str, str] = {}
         #: Paths hashed into a torrent by this process, by digest: their bytes need no second look.
@@ -192,23 +178,13 @@ class Host:
         return Answer({})
 
     async def _stage(self, request: control.Stage, attached: bytes, emit: Emit) -> Answer:
-        metainfo = parse_metainfo(attached)
-        if metainfo.info.digest.hex() != request.digest:
-            raise ControlError("the torrent that came is not the one that was announced")
-        root, destination, released = self._place(request)
-        payload = Payload(metainfo.info, root)
-        if not released:
-            payload.prepare()
-        have = await deferToThread(check, metainfo.info, payload)
-        staged = _Staged(metainfo, attached, root, payload, have, request.layout, destination, released)
-        if request.source is not None and not have.complete:
-            await deferToThread(_copy_pieces, staged, expand(request.source))
+        staged = await deferToThread(stage, request, attached)
         self._staged[request.tag] = staged
-        return Answer({"released": released}, have.to_bytes())
+        return Answer({"released": staged.released}, staged.have.to_bytes())
 
     async def _store_piece(self, request: control.StorePiece, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)
-        if not _store(staged, request.index, attached):
+        if not store(staged, request.index, attached):
             raise ControlError(f"piece {request.index} arrived damaged from the operator")
         return Answer({})
 
@@ -216,7 +192,18 @@ class Host:
         staged = self._staged_as(request.tag)
         began = time.monotonic()
         torrent = self._run_torrent(request, staged.metainfo, staged.payload, staged.have)
-        ticker = LoopingCall(lambda: emit("progress", asdict(torrent.progress())))
+        stall = Stall(now=self._reactor.seconds())
+
+        def look() -> None:
+            progress = torrent.progress()
+            emit("progress", asdict(progress))
+            if stall.is_over(progress.bytes_downloaded, now=self._reactor.seconds()):
+                missing = progress.piece_count - progress.pieces
+                torrent.gave_up(
+                    sentence(missing, progress.piece_count, progress.peers, torrent.tracker_problem)
+                )
+
+        ticker = LoopingCall(look)
         ticker.clock = self._reactor
         ticker.start(INTERVAL, now=False)
         try:
@@ -227,6 +214,7 @@ class Host:
         finally:
             ticker.stop()
         progress = torrent.progress()
+        emit("progress", asdict(progress))
         return Answer(
             {
                 "seconds": round(time.monotonic() - began, 3),
@@ -254,7 +242,7 @@ class Host:
     async def _verify(self, request: control.Verify, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)
         began = time.monotonic()
-        await deferToThread(_finish_and_verify, staged)
+        await deferToThread(finish_and_verify, staged)
         if staged.destination is not None and not staged.released:
             digest = staged.metainfo.info.digest.hex()
             await deferToThread(staged.destination.commit, request.tag, digest, staged.raw)
@@ -282,27 +270,6 @@ class Host:
 
     # Inside ---------------------------------------------------------------------------------------------
 
-    def _place(self, request: control.Stage) -> tuple[str, Destination | None, bool]:
-        """Return where the payload goes, the destination it becomes a release of, and whether it is one."""
-        control.check_tag(request.tag)
-        if request.layout == "temporary":
-            return os.path.join(state_directory(), "seeds", request.tag), None, False
-        if request.layout == "plain":
-            root = expand(request.destination)
-            if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
-                raise StorageError(f"{root} is there already and not empty; nothing was changed")
-            return root, None, False
-        destination = Destination(request.destination)
-        receipt = destination.receipt(request.tag)
-        if receipt is None:
-            return destination.staging(request.tag), destination, False
-        if receipt["digest"] != request.digest:
-            raise StorageError(
-                f"{destination.release(request.tag)} is there already with other contents, and a tag never"
-                " changes; nothing was changed. Choose another --tag"
-            )
-        return destination.release(request.tag), destination, True
-
     def _run_torrent(
         self, request: control.Join | control.Seed, metainfo: Metainfo, payload: Payload, have: Bitfield
     ) -> Torrent:
@@ -320,7 +287,7 @@ class Host:
         self._torrents[request.tag] = torrent
         return torrent
 
-    def _staged_as(self, tag: str) -> _Staged:
+    def _staged_as(self, tag: str) -> Staged:
         try:
             return self._staged[tag]
         except KeyError:
@@ -340,45 +307,6 @@ class Host:
         tracker, self._tracker = self._tracker, None
         if tracker is not None:
             await tracker.port.stopListening()
-
-
-def _store(staged: _Staged, index: int, data: bytes) -> bool:
-    """Write a piece that did not come from the swarm, if it is what it must be."""
-    info = staged.metainfo.info
-    if not 0 <= index < len(staged.have) or len(data) != info.geometry.piece_size(index):
-        return False
-    hasher = info.hasher()
-    hasher.update(data)
-    if hasher.digest() != info.piece_hash(index):
-        return False
-    staged.payload.write(index, 0, data)
-    staged.have.add(index)
-    return True
-
-
-def _copy_pieces(staged: _Staged, source: str) -> None:
-    """Fill a staged payload from one that lies on this host, piece by piece, each checked."""
-    info = staged.metainfo.info
-    original = Payload(info, os.path.dirname(source) if info.single_file else source)
-    try:
-        for index in list(staged.have.missing()):
-            if not _store(staged, index, original.read(index, 0, info.geometry.piece_size(index))):
-                raise VerifyError(f"{source} has changed since its torrent was made; nothing was switched")
-    finally:
-        original.close()
-
-
-def _finish_and_verify(staged: _Staged) -> None:
-    """Give the tree its final shape and read it again; beside the swarm, which goes on serving from it."""
-    metainfo = staged.metainfo
-    if not staged.released:
-        payload = Payload(metainfo.info, staged.root)
-        try:
-            payload.finish(metainfo.mtimes)
-            payload.sync()
-        finally:
-            payload.close()
-    verify_tree(metainfo.info, staged.root)
 
 
 _DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answer]]] = {

@@ -13,7 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 
 from ..bitfield import Bitfield
-from ..errors import StorageError, TrackerError
+from ..errors import StorageError, SwarmError, TrackerError
 from ..metainfo.values import Info
 from ..net.announcer import Announcer, Standing
 from ..net.dialer import BACKLOG, AcceptedFactory, TcpDialer
@@ -68,7 +68,8 @@ class Torrent:
     """
     Takes part in a swarm from `start` to `stop`.
 
-    `complete` fires when every piece is on disk and right, and fails with StorageError when the disk does.
+    `complete` fires when every piece is on disk and right; it fails with StorageError when the disk does, and
+    with SwarmError when the wait is given up.
     """
 
     def __init__(
@@ -145,6 +146,11 @@ class Torrent:
             bytes_downloaded=self.session.bytes_downloaded,
             bytes_uploaded=self.session.bytes_uploaded,
         )
+
+    def gave_up(self, reason: str) -> None:
+        """Tell whoever waits that nothing will come any more."""
+        if not self.complete.called:
+            self.complete.errback(SwarmError(reason))
 
     # What the session observes --------------------------------------------------------------------------
 

@@ -1,0 +1,136 @@
+"""Payloads on their way to becoming releases: where they lie, how much is there, when they are whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+
+from .. import control
+from ..bitfield import Bitfield
+from ..errors import ControlError, StorageError, VerifyError
+from ..metainfo.parsing import parse_metainfo
+from ..metainfo.values import Metainfo
+from ..storage.checking import check, verify_tree
+from ..storage.payload import Payload
+from .destination import Destination, expand
+from .state import state_directory
+
+
+@dataclass
+class Staged:
+    """A payload that is being put together, or is there already."""
+
+    metainfo: Metainfo
+    raw: bytes
+    root: str
+    payload: Payload
+    have: Bitfield
+    layout: str
+    #: Where it becomes a release; None where it does not.
+    destination: Destination | None
+    released: bool
+
+
+def stage(request: control.Stage, raw: bytes) -> Staged:
+    """
+    Make ready to take in the payload of the torrent *raw*, and check what of it is there; reads all of it.
+
+    Raises:
+        ControlError: it is another torrent than *request* announces.
+        StorageError: there is no place for it, or what is there under that tag is something else.
+        VerifyError: the payload to copy from is not the torrent's (any more).
+    """
+    metainfo = parse_metainfo(raw)
+    if metainfo.info.digest.hex() != request.digest:
+        raise ControlError("the torrent that came is not the one that was announced; nothing was changed")
+    root, destination, released = _place(request)
+    payload = Payload(metainfo.info, root)
+    try:
+        if not released:
+            payload.prepare()
+        have = check(metainfo.info, payload)
+        if released and not have.complete:
+            raise StorageError(
+                f"{root} was changed since it was verified: {len(have) - have.have} of {len(have)} pieces"
+                " differ; nothing was changed. Choose another --tag"
+            )
+        staged = Staged(metainfo, raw, root, payload, have, request.layout, destination, released)
+        if request.source is not None and not have.complete:
+            _copy_pieces(staged, expand(request.source))
+    except BaseException:
+        payload.close()
+        raise
+    return staged
+
+
+def store(staged: Staged, index: int, data: bytes) -> bool:
+    """Write a piece that did not come from the swarm, if it is what it must be."""
+    info = staged.metainfo.info
+    if not 0 <= index < len(staged.have) or len(data) != info.geometry.piece_size(index):
+        return False
+    hasher = info.hasher()
+    hasher.update(data)
+    if hasher.digest() != info.piece_hash(index):
+        return False
+    staged.payload.write(index, 0, data)
+    staged.have.add(index)
+    return True
+
+
+def finish_and_verify(staged: Staged) -> None:
+    """Give the tree its final shape and read it again; beside the swarm, which goes on serving from it."""
+    metainfo = staged.metainfo
+    if not staged.released:
+        payload = Payload(metainfo.info, staged.root)
+        try:
+            payload.finish(metainfo.mtimes)
+            payload.sync()
+        finally:
+            payload.close()
+    verify_tree(metainfo.info, staged.root)
+
+
+def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:
+    """Return where the payload goes, the destination it becomes a release of, and whether it is one."""
+    control.check_tag(request.tag)
+    if request.layout == "temporary":
+        return _temporary(request.tag), None, False
+    if request.layout == "plain":
+        root = expand(request.destination)
+        if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
+            raise StorageError(f"{root} is there already and not empty; nothing was changed")
+        return root, None, False
+    destination = Destination(request.destination)
+    receipt = destination.receipt(request.tag)
+    if receipt is None:
+        return destination.staging(request.tag), destination, False
+    if receipt["digest"] != request.digest:
+        raise StorageError(
+            f"{destination.release(request.tag)} is there already with other contents, and a tag never"
+            " changes; nothing was changed. Choose another --tag"
+        )
+    return destination.release(request.tag), destination, True
+
+
+def _temporary(tag: str) -> str:
+    """Return a place of this process alone; what processes that were killed left there goes."""
+    seeds = os.path.join(state_directory(), "seeds")
+    os.makedirs(seeds, mode=0o700, exist_ok=True)
+    for name in os.listdir(seeds):
+        pid = name.partition("-")[0]
+        if pid.isdigit() and not os.path.exists(f"/proc/{pid}"):
+            shutil.rmtree(os.path.join(seeds, name), ignore_errors=True)
+    return os.path.join(seeds, f"{os.getpid()}-{tag}")
+
+
+def _copy_pieces(staged: Staged, source: str) -> None:
+    """Fill a staged payload from one that lies on this host, piece by piece, each checked."""
+    info = staged.metainfo.info
+    original = Payload(info, os.path.dirname(source) if info.single_file else source)
+    try:
+        for index in list(staged.have.missing()):
+            if not store(staged, index, original.read(index, 0, info.geometry.piece_size(index))):
+                raise VerifyError(f"{source} has changed since its torrent was made; nothing was switched")
+    finally:
+        original.close()

@@ -1,0 +1,36 @@
+"""When a download that gets nothing any more is given up, so that whoever waits for it is told."""
+
+from __future__ import annotations
+
+#: Seconds without a byte of payload. Snubbing and new announces have long been tried by then (10 s, 15 s).
+GIVE_UP_AFTER = 60.0
+
+
+class Stall:
+    """Notes when bytes last came; one download, from its first second on."""
+
+    def __init__(self, *, now: float) -> None:
+        self._bytes = 0
+        self._moved_at = now
+
+    def is_over(self, byte_count: int, *, now: float) -> bool:
+        """
+        Return whether it is time to give up.
+
+        Args:
+            byte_count: payload received so far, right or wrong: a slow link is no stall, however long a piece
+                takes on it.
+        """
+        if byte_count != self._bytes:
+            self._bytes = byte_count
+            self._moved_at = now
+        return now - self._moved_at >= GIVE_UP_AFTER
+
+
+def sentence(missing: int, piece_count: int, peers: int, tracker_problem: str | None) -> str:
+    """Return why a download is given up, and what to do about it."""
+    lack = f"{missing} of {piece_count} pieces are missing and nothing came for {GIVE_UP_AFTER:g} s"
+    if tracker_problem is not None:
+        return f"{lack}: {tracker_problem}; what is there is kept. Start the tracker again, then the same run"
+    among = f"from {peers} connected peer{'s' * (peers != 1)}" if peers else "as no peer is connected"
+    return f"{lack} {among}; what is there is kept. Start the seeder again, then the same run"
