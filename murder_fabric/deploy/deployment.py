@@ -5,33 +5,24 @@ from __future__ import annotations
 import getpass
 import secrets
 import socket
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .. import control
 from ..bitfield import Bitfield
 from ..control import Message, Request
-from ..errors import AllHostsFailed, BadInput, HostsFailed
+from ..errors import AllHostsFailed, HostsFailed
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url
 from .failures import HostFailure
 from .fleet import Fleet
-from .outcome import HostState, Outcome, same_hosts
-from .ranges import fold
+from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, TRACKER_PORTS, Muster
+from .outcome import HostState, same_hosts
 from .roles import Roles
 from .settings import Settings
 from .uploading import upload_pieces
 from .view import View, megabytes
 
-#: Seconds an agent may take to start, which includes taking it in where a host has none.
-GREET_TIMEOUT = 120.0
-#: Seconds for what takes no time on a host that is well.
-PROMPT_TIMEOUT = 30.0
-#: Seconds for what reads or writes the whole payload.
-PAYLOAD_TIMEOUT = 3600.0
-#: Ports tried for the tracker, from `murder.tracker_port` on.
-TRACKER_PORTS = 20
 #: Bytes and inodes that must stay free beside the payload's.
 SPARE_BYTES, SPARE_INODES = 16 << 20, 100
 
@@ -58,7 +49,8 @@ class Deployment:
     """
 
     def __init__(self, fleet: Fleet, roles: Roles, settings: Settings, wanted: Wanted, view: View) -> None:
-        self.outcome = Outcome(roles.peers)
+        self._muster = Muster(fleet, roles.peers, view)
+        self.outcome = self._muster.outcome
         self._fleet = fleet
         self._roles = roles
         self._settings = settings
@@ -66,7 +58,6 @@ class Deployment:
         self._view = view
         self._run = secrets.token_hex(8)
         self._token = secrets.token_hex(16)
-        self._greeted: list[str] = []
         self._addresses: dict[str, str] = {}
         self._free: dict[str, tuple[int, int | None]] = {}
         self._previous: dict[str, str | None] = {}
@@ -90,7 +81,7 @@ class Deployment:
             self._must_go_on()
             self._switch()
         except KeyboardInterrupt:
-            self._view.say(f"stopping: {len(self._greeted)} hosts are being cleaned up")
+            self._view.say(f"stopping: {len(self._muster.greeted)} hosts are being cleaned up")
             self._switch_back()
             raise
         finally:
@@ -99,44 +90,28 @@ class Deployment:
     # Stages ---------------------------------------------------------------------------------------------
 
     def _greet(self) -> None:
-        with self._view.stage("connect") as said:
-            sent: set[str] = set()
-            answers = self._fleet.greet(
-                GREET_TIMEOUT,
-                lambda host, event: None if event.fields.get("have", True) else sent.add(host),
-            )
-            for host, answer in answers.items():
-                if isinstance(answer, HostFailure):
-                    self.outcome.failed(host, answer)
-                else:
-                    self._greeted.append(host)
-                    if host in self._roles.peers:
-                        self.outcome.reached(host, HostState.READY)
-            said.append(f"{len(self._greeted)} of {len(answers)} hosts")
+        self._muster.greet()
         for host in (self._roles.tracker, self._roles.seeder):
-            self._need(host, answers[host])
+            if host in self._muster.silent:
+                self._need(host, self._muster.silent[host])
 
     def _prepare(self) -> None:
         with self._view.stage("prepare") as said:
             nonces = {host: secrets.token_hex(8) for host in self.outcome.going}
             operator = f"{getpass.getuser()}@{socket.gethostname()}"
-            locate = control.Locate(self._settings.interface or None)
-            located = self._fleet.begin({host: Message(locate.fields()) for host in self._greeted})
-            prepared = self._ask(
+            prepared = self._muster.ask(
                 self.outcome.going,
                 lambda host: control.Prepare(
                     self._wanted.destination, self._wanted.tag, self._run, nonces[host], operator
                 ),
             )
-            for host, answer in located.wait(PROMPT_TIMEOUT).items():
-                if isinstance(answer, HostFailure):
-                    self.outcome.failed(host, answer)
-                else:
-                    self._addresses[host] = str(answer.fields["address"])
             for host, message in prepared.items():
                 self._free[host] = (message.fields["free_bytes"], message.fields["free_inodes"])
             self._drop_other_names(nonces)
-            self._refuse_shared_addresses()
+            self._addresses = self._muster.locate(self._settings.interface)
+            for host in (self._roles.tracker, self._roles.seeder):
+                if host not in self._addresses:
+                    self._need(host, HostFailure("lost", "it gave no address"))
             said.append(f"{len(self.outcome.going)} hosts ready")
         self._need_going()
 
@@ -192,7 +167,7 @@ class Deployment:
     def _verify(self) -> None:
         with self._view.stage("verify") as said:
             tag = self._wanted.tag
-            for host in self._ask(self.outcome.going, lambda _: control.Verify(tag), PAYLOAD_TIMEOUT):
+            for host in self._muster.ask(self.outcome.going, lambda _: control.Verify(tag), PAYLOAD_TIMEOUT):
                 self.outcome.reached(host, HostState.VERIFIED)
             said.append(f"every byte read again on {len(self.outcome.hosts(HostState.VERIFIED))} hosts")
 
@@ -205,7 +180,7 @@ class Deployment:
         if lost > allowed:
             raise HostsFailed(
                 f"{lost} of {len(self._roles.peers)} hosts failed (allowed: {allowed}); nothing was switched."
-                f" {len(self.outcome.going)} hosts have {self._wanted.tag} verified and keep it for a next run"
+                f" {len(self.outcome.going)} hosts verified {self._wanted.tag} and keep it for a next run"
             )
 
     def _switch(self) -> None:
@@ -214,7 +189,7 @@ class Deployment:
             going = self.outcome.going
             # Noted before they are asked: an answer may be lost after the switch was made.
             self._switched = list(going)
-            done = self._ask(going, lambda _: control.Switch(wanted.destination, wanted.tag))
+            done = self._muster.ask(going, lambda _: control.Switch(wanted.destination, wanted.tag))
             for host, message in done.items():
                 self._previous[host] = message.fields["previous"]
                 self.outcome.reached(host, HostState.SWITCHED)
@@ -241,7 +216,7 @@ class Deployment:
 
     def _finish(self) -> None:
         """Stop everything everywhere; hosts that do not answer stop by themselves when we hang up."""
-        requests = {host: Message(control.Finish().fields()) for host in self._greeted}
+        requests = {host: Message(control.Finish().fields()) for host in self._muster.greeted}
         self._fleet.ask(requests, PROMPT_TIMEOUT)
 
     # Parts of stages ------------------------------------------------------------------------------------
@@ -268,7 +243,7 @@ class Deployment:
         hosts = self.outcome.going
         if seeder not in hosts and wanted.metainfo is not None:
             hosts = [*hosts, seeder]
-        staged = self._ask(hosts, request, PAYLOAD_TIMEOUT, raw)
+        staged = self._muster.ask(hosts, request, PAYLOAD_TIMEOUT, raw)
         if seeder in hosts and seeder not in staged:
             self._must_have_seeder()
         return staged
@@ -299,19 +274,9 @@ class Deployment:
         hosts = self.outcome.going
         if self._roles.seeder not in hosts and self._wanted.metainfo is not None:
             hosts = [self._roles.seeder, *hosts]
-        length = max(metainfo.info.geometry.length, 1)
-        bytes_of = dict.fromkeys(hosts, 0)
-        complete: set[str] = set()
-
-        def on_event(host: str, event: Message) -> None:
-            bytes_of[host] = int(event.fields.get("bytes", 0))
-            if bytes_of[host] == length:
-                complete.add(host)
-            share = 100 * sum(bytes_of.values()) // (length * len(hosts))
-            self._view.progress(f"{share} %, {len(complete)} of {len(hosts)} hosts complete")
-
+        on_event = self._muster.progress(hosts, metainfo.info.geometry.length)
         first, last = self._settings.peer_port_range()
-        return self._ask(
+        return self._muster.ask(
             hosts,
             lambda host: control.Join(
                 self._wanted.tag, self._addresses[host], first, last, announce, self._token, self._allowed()
@@ -335,23 +300,11 @@ class Deployment:
         request = control.Nonces(self._wanted.destination, self._run)
         marks = {
             host: message.fields["nonces"]
-            for host, message in self._ask(self.outcome.going, lambda _: request).items()
+            for host, message in self._muster.ask(self.outcome.going, lambda _: request).items()
         }
         for host, first in same_hosts(marks, nonces).items():
             self.outcome.reached(host, HostState.SKIPPED, f"another name of {first}")
             self._view.say(f"  {host} is another name of {first}: deployed once")
-
-    def _refuse_shared_addresses(self) -> None:
-        """Hosts with one address cannot reach each other (VirtualBox gives every guest 10.0.2.15)."""
-        hosts_at: dict[str, list[str]] = {}
-        for host in self.outcome.going:
-            hosts_at.setdefault(self._addresses.get(host, ""), []).append(host)
-        for address, hosts in hosts_at.items():
-            if address and len(hosts) > 1 and not address.startswith("127.") and address != "::1":
-                raise BadInput(
-                    f"{fold(hosts)} all say that their address is {address}; name the interface by which they"
-                    " reach each other in murder.interface, such as eth1; nothing was changed"
-                )
 
     def _must_have_seeder(self, failure: HostFailure | None = None) -> None:
         seeder = self._roles.seeder
@@ -364,24 +317,6 @@ class Deployment:
         return self.outcome[host].reason if host in self._roles.peers else "see above"
 
     # Asking ---------------------------------------------------------------------------------------------
-
-    def _ask(
-        self,
-        hosts: Iterable[str],
-        request_of: Callable[[str], Request],
-        timeout: float | None = PROMPT_TIMEOUT,
-        attached: bytes = b"",
-        on_event: Callable[[str, Message], None] | None = None,
-    ) -> dict[str, Message]:
-        """Ask hosts and return what those said that did it; the others are out."""
-        requests = {host: Message(request_of(host).fields(), attached) for host in hosts}
-        done = {}
-        for host, answer in self._fleet.ask(requests, timeout, on_event).items():
-            if isinstance(answer, HostFailure):
-                self.outcome.failed(host, answer)
-            else:
-                done[host] = answer
-        return done
 
     def _ask_one(
         self, host: str, request: Request, timeout: float = PROMPT_TIMEOUT, attached: bytes = b""

@@ -35,6 +35,8 @@ class HostFailure:
 
     cause: str
     reason: str
+    #: What the run would end with if it were about this host alone; see `errors`.
+    exit_code: int = MurderError.exit_code
 
     def __str__(self) -> str:
         return self.reason

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional, Union
 from paramiko import Channel, SSHException
 
 from ..control import HEARTBEAT_INTERVAL, VERSION, Heartbeat, Message, MessageReader, encode_message
-from ..errors import ControlError
+from ..errors import BadInput, ControlError, MurderError
 from .failures import HostFailure, printable
 from .writers import Outgoing, Writers
 
@@ -77,8 +77,7 @@ class Ask:
             if isinstance(what, HostFailure) or what.fields.get("event") in ("done", "hello"):
                 self.answers[host] = what
             elif what.fields.get("event") == "failed":
-                reason = printable(str(what.fields.get("reason", "the agent gives no reason")))
-                self.answers[host] = HostFailure("failed", reason)
+                self.answers[host] = _refusal(what)
             elif on_event is not None:
                 on_event(host, what)
         for host, request in self._ids.items():
@@ -86,6 +85,12 @@ class Ask:
                 self._fleet.forget(host, request)
                 self.answers[host] = HostFailure("timeout", f"no answer within {timeout or 0:g} s")
         return {host: self.answers[host] for host in self._ids}
+
+
+def _refusal(said: Message) -> HostFailure:
+    reason = printable(str(said.fields.get("reason", "the agent gives no reason")))
+    bad_input = said.fields.get("exit_code") == BadInput.exit_code
+    return HostFailure("failed", reason, BadInput.exit_code if bad_input else MurderError.exit_code)
 
 
 class _Link:
@@ -294,6 +299,10 @@ class Fleet:
             if ask is not None:
                 ask.hear(link.host, message)
         elif event == "bootstrap":
+            with self._lock:
+                greeting = link.asks.get(GREETING)
+            if greeting is not None:
+                greeting.hear(link.host, message)
             if not message.fields.get("have"):
                 self._writers.send(link.outgoing, self._opening.bundle)
         elif event == "hello":

@@ -1,0 +1,161 @@
+"""The hosts of one run as they stand: who answers, who is out and why, where each is found by the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from .. import control
+from ..control import Message, Request
+from ..errors import AllHostsFailed, BadInput
+from .failures import HostFailure
+from .fleet import Fleet, OnEvent
+from .outcome import HostState, Outcome
+from .ranges import fold
+from .view import View
+
+#: Seconds an agent may take to start, which includes taking it in where a host has none.
+GREET_TIMEOUT = 120.0
+#: Seconds for what takes no time on a host that is well.
+PROMPT_TIMEOUT = 30.0
+#: Seconds for what reads or writes the whole payload.
+PAYLOAD_TIMEOUT = 3600.0
+#: Ports tried for the tracker, from `murder.tracker_port` on.
+TRACKER_PORTS = 20
+
+
+class Muster:
+    """
+    Asks the agents of *fleet*, and keeps in `outcome` what became of *hosts*.
+
+    Args:
+        fleet: has an agent on each of *hosts*, and may have others, which are asked but not counted.
+        hosts: those the run is about.
+        view: told what happens.
+    """
+
+    def __init__(self, fleet: Fleet, hosts: Iterable[str], view: View) -> None:
+        self.outcome = Outcome(hosts)
+        self.fleet = fleet
+        self.view = view
+        #: Every host whose agent has spoken, in the order of the fleet.
+        self.greeted: list[str] = []
+        #: Those of them that had no agent, or an older one, and took it in now.
+        self.supplied: set[str] = set()
+        #: Why the others did not speak, those that are not counted included.
+        self.silent: dict[str, HostFailure] = {}
+
+    def greet(self) -> None:
+        """Wait until every agent speaks; hosts where none does are out."""
+        with self.view.stage("connect") as said:
+            answers = self.fleet.greet(GREET_TIMEOUT, self._started)
+            for host, answer in answers.items():
+                if isinstance(answer, HostFailure):
+                    self.silent[host] = answer
+                    self.outcome.failed(host, answer)
+                else:
+                    self.greeted.append(host)
+                    if host in self.outcome.going:
+                        self.outcome.reached(host, HostState.READY)
+            said.append(f"{len(self.greeted)} of {len(answers)} hosts")
+
+    def ask(
+        self,
+        hosts: Iterable[str],
+        request_of: Callable[[str], Request],
+        timeout: float | None = PROMPT_TIMEOUT,
+        attached: bytes = b"",
+        on_event: OnEvent | None = None,
+        to: str | None = None,
+    ) -> dict[str, Message]:
+        """
+        Ask hosts and return what those said that did it; the others are out.
+
+        Args:
+            timeout: seconds for all of them together; None waits as long as they live.
+            to: the detached agent that is meant, if any.
+        """
+        head = {} if to is None else {"to": to}
+        requests = {host: Message({**request_of(host).fields(), **head}, attached) for host in hosts}
+        return self.settle(self.fleet.ask(requests, timeout, on_event))
+
+    def settle(self, answers: Mapping[str, Message | HostFailure]) -> dict[str, Message]:
+        """Return what hosts said that did what they were asked; the others are out."""
+        done = {}
+        for host, answer in answers.items():
+            if isinstance(answer, HostFailure):
+                self.outcome.failed(host, answer)
+            else:
+                done[host] = answer
+        return done
+
+    def ask_one(
+        self,
+        host: str,
+        request: Request,
+        timeout: float = PROMPT_TIMEOUT,
+        attached: bytes = b"",
+        to: str | None = None,
+    ) -> Message:
+        """
+        Ask a host without which nothing goes on.
+
+        Raises:
+            BadInput: it says that this cannot be asked of it.
+            AllHostsFailed: it failed.
+        """
+        head = {} if to is None else {"to": to}
+        answer = self.fleet.ask({host: Message({**request.fields(), **head}, attached)}, timeout)[host]
+        if isinstance(answer, Message):
+            return answer
+        self.outcome.failed(host, answer)
+        error = BadInput if answer.exit_code == BadInput.exit_code else AllHostsFailed
+        raise error(f"{host}: {answer.reason}")
+
+    def locate(self, interface: str) -> dict[str, str]:
+        """
+        Return the address of each host that has answered; see `control.Locate`.
+
+        Raises:
+            BadInput: hosts have the same one, so that they cannot reach each other.
+        """
+        request = control.Locate(interface or None)
+        addresses = {
+            host: str(answer.fields["address"])
+            for host, answer in self.ask(self.greeted, lambda _: request).items()
+        }
+        refuse_shared({host: addresses[host] for host in self.outcome.going if host in addresses})
+        return addresses
+
+    def progress(self, hosts: Iterable[str], length: int) -> OnEvent:
+        """Return what shows how far *hosts* are with *length* bytes, told their `progress` events."""
+        bytes_of = dict.fromkeys(hosts, 0)
+        whole = max(length, 1)
+
+        def on_event(host: str, event: Message) -> None:
+            bytes_of[host] = int(event.fields.get("bytes", 0))
+            complete = sum(count == whole for count in bytes_of.values())
+            share = 100 * sum(bytes_of.values()) // (whole * len(bytes_of))
+            self.view.progress(f"{share} %, {complete} of {len(bytes_of)} hosts complete")
+
+        return on_event
+
+    def _started(self, host: str, event: Message) -> None:
+        if not event.fields.get("have", True):
+            self.supplied.add(host)
+
+
+def refuse_shared(addresses: Mapping[str, str]) -> None:
+    """
+    Refuse hosts that give one address: they cannot reach each other (VirtualBox gives every guest 10.0.2.15).
+
+    Loopback is an exception: hosts that are directories of one machine.
+    """
+    hosts_at: dict[str, list[str]] = {}
+    for host, address in addresses.items():
+        hosts_at.setdefault(address, []).append(host)
+    for address, hosts in hosts_at.items():
+        if len(hosts) > 1 and not address.startswith("127.") and address != "::1":
+            raise BadInput(
+                f"{fold(hosts)} all say that their address is {address}; name the interface by which they"
+                " reach each other in murder.interface, such as eth1; nothing was changed"
+            )
