@@ -1,0 +1,53 @@
+"""libtorrent as a client, and as a maker of torrents, for tests: it comes as a Python module only."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+import libtorrent
+
+#: Which kinds of torrents it makes: flags of `create_torrent`.
+KINDS = {"v1": libtorrent.create_torrent.v1_only, "hybrid": 0}
+
+
+def make(kind, source, torrent):
+    """Make a torrent of a tree; one that also is version 2 has padding between its files."""
+    files = libtorrent.list_files(source)
+    made = libtorrent.create_torrent(files, piece_size=32 * 1024, flags=KINDS[kind])
+    libtorrent.set_piece_hashes(made, os.path.dirname(source))
+    with open(torrent, "wb") as file:
+        file.write(libtorrent.bencode(made.generate()))
+
+
+def join(address, torrent, directory, tracker):
+    """Take part in a swarm until killed, one JSON line a state."""
+    session = libtorrent.session(
+        {
+            "listen_interfaces": f"{address}:0",
+            "outgoing_interfaces": address,
+            "enable_dht": False,
+            "enable_lsd": False,
+            "enable_upnp": False,
+            "enable_natpmp": False,
+            "enable_incoming_utp": False,
+            "enable_outgoing_utp": False,
+            "allow_multiple_connections_per_ip": True,
+        }
+    )
+    added = libtorrent.load_torrent_file(torrent)
+    added.save_path = directory
+    added.trackers = [tracker]
+    handle = session.add_torrent(added)
+    while True:
+        status = handle.status()
+        errors = status.errc.message() if status.errc.value() else ""
+        state = {"state": str(status.state), "seeding": status.is_seeding, "error": errors}
+        print(json.dumps({"event": "state", **state}), flush=True)
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    {"make": make, "join": join}[sys.argv[1]](*sys.argv[2:])
