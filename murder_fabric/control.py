@@ -35,17 +35,11 @@ MAX_ATTACHED = 64 << 20
 #: What a login shell may print before the agent's first line.
 MAX_NOISE = 64 << 10
 
-
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def check_tag(tag: str) -> str:
-    """
-    Return *tag*, which becomes part of paths on every host.
-
-    Raises:
-        BadInput: it is not made of letters, digits, `.`, `_` and `-`, the first a letter or digit.
-    """
+    """Return *tag*, which becomes part of paths on every host; BadInput says what a tag is made of."""
     if not _TAG.fullmatch(tag):
         raise BadInput(
             f"a tag cannot be {tag!r:.120}: letters, digits, '.', '_' and '-', at most 100,"
@@ -153,8 +147,8 @@ class Prepare(Request):
     """
     Take the lock of a destination and say what is there; changes nothing else.
 
-    Done: `destination` (expanded), `free_bytes`, `free_inodes` (None: as many as are needed), `current` (tag or
-    None), `python`.
+    Done: `destination` (expanded), `free_bytes` and `free_inodes` (None: as many as are needed), both with
+    what the tag has there already, `current` (tag or None), `python`.
     """
 
     name = "prepare"

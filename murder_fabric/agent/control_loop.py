@@ -120,6 +120,9 @@ class ControlProtocol(Protocol):
 def run_control() -> int:
     """Serve the operator at stdin and stdout until it hangs up or its lease is over."""
 
+    # The same release on every host, however an account there is set up; what is private says so itself.
+    os.umask(0o022)
+
     async def main(reactor: Any) -> int:
         host = Host(reactor, _address_of_ssh())
         protocol = ControlProtocol(host, reactor, forward=True)

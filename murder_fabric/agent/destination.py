@@ -24,9 +24,13 @@ from typing import Any
 
 from ..control import check_tag
 from ..errors import BadInput, MurderError, StorageError
-from .files import read_limited, write_atomically
+from .files import UNFINISHED, read_limited, write_atomically
 
 _RECORD_LENGTH = 64 * 1024
+#: What the new `current` is called before it takes the old one's place.
+_NEW_LINK = ".current-"
+#: Seconds in which whoever has just taken the lock writes its name into it.
+_NAMING_TIME = 0.5
 
 
 class Destination:
@@ -47,17 +51,38 @@ class Destination:
 
     def prepare(self) -> None:
         """Make our directories where they are missing; what `current` is must be ours to move."""
+        self.current()
         with self._naming(self.path):
             os.makedirs(self.path, exist_ok=True)
             for name in ("", "staging", "torrents", "receipts", "runs"):
                 os.makedirs(os.path.join(self.own, name), mode=0o700, exist_ok=True)
             os.makedirs(os.path.join(self.path, "releases"), exist_ok=True)
+            if not os.access(self.path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.path)
             if os.stat(os.path.join(self.path, "releases")).st_dev != os.stat(self.own).st_dev:
                 raise StorageError(
                     f"{self.path}/releases is on another file system than {self.own}: a release could not be"
                     " moved there in one step; nothing was changed"
                 )
-        self.current()
+
+    def room(self, tag: str) -> tuple[int, int | None]:
+        """
+        Return the bytes and the inodes that the release *tag* may take, what it has already included.
+
+        None stands for as many inodes as are needed.
+        """
+        held_bytes = held_inodes = 0
+        for tree in (self.staging(tag), self.release(tag)):
+            for path, directories, files in os.walk(tree):
+                for name in (*directories, *files):
+                    with contextlib.suppress(OSError):
+                        held_bytes += os.lstat(os.path.join(path, name)).st_blocks * 512
+                        held_inodes += 1
+        with self._naming(self.own):
+            found = os.statvfs(self.own)
+        # 0 of 0: a file system that makes inodes as it needs them.
+        inodes = found.f_favail + held_inodes if found.f_files else None
+        return found.f_bavail * found.f_frsize + held_bytes, inodes
 
     def current(self) -> str | None:
         """Return the tag that `current` points at; None where there is no `current`."""
@@ -87,6 +112,8 @@ class Destination:
         """
         Take the destination for *run*; False where another name of this host has taken it for the same run.
 
+        What runs that were killed left here goes.
+
         Raises:
             MurderError: another run has it; says whose.
         """
@@ -94,20 +121,25 @@ class Destination:
         with self._naming(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = self._holder(descriptor)
+            holder = _take(descriptor, run)
+            if holder is not None:
+                os.close(descriptor)
+                if holder.get("run") == run:
+                    return False
+                raise MurderError(
+                    f"busy: {self.path} is being deployed to by {holder.get('operator', 'somebody')} since"
+                    f" {holder.get('since', 'just now')} (run {holder.get('run', '?')}); nothing was changed."
+                    " Wait for that run to end"
+                )
+            record = {"run": run, "operator": operator, "since": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+            with self._naming(path):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps(record).encode(), 0)
+        except StorageError:
             os.close(descriptor)
-            if holder.get("run") == run:
-                return False
-            raise MurderError(
-                f"busy: {self.path} is being deployed to by {holder.get('operator', 'somebody')} since"
-                f" {holder.get('since', 'just now')} (run {holder.get('run', '?')}); nothing was changed"
-            ) from None
-        record = {"run": run, "operator": operator, "since": time.strftime("%Y-%m-%d %H:%M:%S %z")}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(record).encode(), 0)
+            raise
         self._lock = descriptor
+        self._sweep(run)
         return True
 
     def unlock(self) -> None:
@@ -117,12 +149,21 @@ class Destination:
             os.close(self._lock)
             self._lock = None
 
-    def _holder(self, descriptor: int) -> dict[str, Any]:
-        try:
-            record = json.loads(os.pread(descriptor, _RECORD_LENGTH, 0))
-        except ValueError:
-            return {}
-        return record if isinstance(record, dict) else {}
+    def _sweep(self, run: str) -> None:
+        """Remove what killed runs left: their marks, and files that were never renamed."""
+        runs = os.path.join(self.own, "runs")
+        for name in os.listdir(runs):
+            if name != run:
+                shutil.rmtree(os.path.join(runs, name), ignore_errors=True)
+        for directory, prefix in (
+            (self.path, _NEW_LINK),
+            (os.path.join(self.own, "torrents"), UNFINISHED),
+            (os.path.join(self.own, "receipts"), UNFINISHED),
+        ):
+            for name in os.listdir(directory):
+                if name.startswith(prefix):
+                    with contextlib.suppress(OSError):
+                        os.unlink(os.path.join(directory, name))
 
     # Which names are one host ---------------------------------------------------------------------------
 
@@ -161,26 +202,21 @@ class Destination:
 
     def commit(self, tag: str, digest: str, torrent: bytes) -> None:
         """Make the verified staging tree a release, with torrent and receipt."""
-        write_atomically(os.path.join(self.own, "torrents", tag), torrent, 0o600)
+        record = {"tag": tag, "digest": digest, "verified": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+        # The records first: a receipt without a release means nothing, a release without one is a stranger.
+        for directory, data in (("torrents", torrent), ("receipts", json.dumps(record).encode())):
+            write_atomically(os.path.join(self.own, directory, tag), data, 0o600)
+            self._sync_directory(os.path.join(self.own, directory))
         with self._naming(self.release(tag)):
             os.rename(self.staging(tag), self.release(tag))
         self._sync_directory(os.path.join(self.path, "releases"))
-        record = {"tag": tag, "digest": digest, "verified": time.strftime("%Y-%m-%d %H:%M:%S %z")}
-        write_atomically(os.path.join(self.own, "receipts", tag), json.dumps(record).encode(), 0o600)
-        self._sync_directory(os.path.join(self.own, "receipts"))
 
     def switch(self, tag: str) -> str | None:
         """Point `current` at the verified release *tag*, atomically; return what it pointed at."""
         if self.receipt(tag) is None:
             raise StorageError(f"{self.release(tag)} was not verified; {self.path}/current stays as it is")
         previous = self.current()
-        temporary = os.path.join(self.path, f".current-{os.getpid()}")
-        with self._naming(os.path.join(self.path, "current")):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-            os.symlink(os.path.join("releases", tag), temporary)
-            os.replace(temporary, os.path.join(self.path, "current"))
-        self._sync_directory(self.path)
+        self._point(tag)
         return previous
 
     def switch_back(self, tag: str, previous: str | None) -> None:
@@ -188,10 +224,20 @@ class Destination:
         if self.current() != tag:
             return
         if previous is not None:
-            self.switch(previous)
+            # It was current before us, so it may be again, whoever made it.
+            self._point(check_tag(previous))
             return
         with self._naming(os.path.join(self.path, "current")):
             os.unlink(os.path.join(self.path, "current"))
+        self._sync_directory(self.path)
+
+    def _point(self, tag: str) -> None:
+        temporary = os.path.join(self.path, f"{_NEW_LINK}{os.getpid()}")
+        with self._naming(os.path.join(self.path, "current")):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            os.symlink(os.path.join("releases", tag), temporary)
+            os.replace(temporary, os.path.join(self.path, "current"))
         self._sync_directory(self.path)
 
     def _sync_directory(self, path: str) -> None:
@@ -207,7 +253,33 @@ class Destination:
         try:
             yield
         except OSError as error:
-            raise StorageError(f"{error.filename or path}: {error.strerror}") from None
+            raise StorageError(
+                f"{error.filename or path}: {error.strerror}; current stays as it is"
+            ) from None
+
+
+def _take(descriptor: int, run: str) -> dict[str, Any] | None:
+    """Lock an open file; None if that worked, else what whoever has it wrote into it."""
+    patience = time.monotonic() + _NAMING_TIME
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = _record_in(descriptor)
+            # What is in the file may be of an earlier holder still.
+            if holder.get("run") == run or time.monotonic() > patience:
+                return holder
+            time.sleep(0.02)
+        else:
+            return None
+
+
+def _record_in(descriptor: int) -> dict[str, Any]:
+    try:
+        record = json.loads(os.pread(descriptor, _RECORD_LENGTH, 0))
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def expand(path: str) -> str:

@@ -8,6 +8,9 @@ import tempfile
 
 from ..errors import BadInput, StorageError
 
+#: How a file is called while it is being written.
+UNFINISHED = ".murder-"
+
 
 def read_limited(path: str | bytes, max_length: int) -> bytes:
     """
@@ -36,7 +39,7 @@ def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644) -> None:
     path = os.fsdecode(path)
     temporary = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".murder-")
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=UNFINISHED)
         with open(descriptor, "wb") as file:
             file.write(data)
             os.fchmod(descriptor, mode)

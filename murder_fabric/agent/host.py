@@ -114,17 +114,16 @@ class Host:
         control.check_tag(request.tag)
         destination = Destination(request.destination)
         await deferToThread(destination.prepare)
-        if destination.lock(request.run, request.operator):
+        if await deferToThread(destination.lock, request.run, request.operator):
             self._destinations[destination.path] = destination
             self._runs[destination.path] = request.run
         destination.leave_mark(request.run, request.nonce)
-        room = os.statvfs(destination.own)
+        free_bytes, free_inodes = await deferToThread(destination.room, request.tag)
         return Answer(
             {
                 "destination": destination.path,
-                "free_bytes": room.f_bavail * room.f_frsize,
-                # 0 of 0: a file system that makes inodes as it needs them.
-                "free_inodes": room.f_favail if room.f_files else None,
+                "free_bytes": free_bytes,
+                "free_inodes": free_inodes,
                 "current": destination.current(),
                 "python": platform.python_version(),
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -39,8 +40,15 @@ def run(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         running[0].cancel()
         return running[0]
 
+    def leave() -> None:
+        # A thread that hashes a large tree cannot be told to stop; killing it is as safe as a crash would be.
+        if outcome and the_reactor.threadpool is not None and the_reactor.threadpool.working:
+            os._exit(outcome[0] if isinstance(outcome[0], int) else 130)
+
     the_reactor.callWhenRunning(start)
     the_reactor.addSystemEventTrigger("before", "shutdown", stop)
+    # Before the reactor waits for its threads, which it asks for later than we do.
+    the_reactor.addSystemEventTrigger("during", "shutdown", leave)
     the_reactor.run()
     ended = outcome[0] if outcome else 130
     if isinstance(ended, Failure):

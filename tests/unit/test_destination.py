@@ -1,0 +1,219 @@
+"""Where releases lie on a host: the lock, what killed runs leave, the switch while others read."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from murder_fabric.agent.destination import Destination, expand
+from murder_fabric.errors import BadInput, MurderError, StorageError
+
+RUN, OTHER_RUN = "a1" * 8, "b2" * 8
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Destination:
+    made = Destination(str(tmp_path / "srv" / "app"))
+    made.prepare()
+    return made
+
+
+def release(app: Destination, tag: str, text: str = "") -> None:
+    staging = Path(app.staging(tag))
+    staging.mkdir()
+    (staging / "version").write_text(text or tag)
+    app.commit(tag, "d1", b"torrent")
+
+
+def test_what_is_made_beside_the_releases_is_ours_alone(app: Destination) -> None:
+    assert sorted(os.listdir(app.path)) == [".murder", "releases"]
+    assert Path(app.own).stat().st_mode & 0o777 == 0o700
+    assert app.current() is None
+
+
+def test_a_release_has_a_receipt_and_nothing_of_ours_in_it(app: Destination) -> None:
+    release(app, "v1")
+    receipt = app.receipt("v1")
+    assert receipt is not None
+    assert (receipt["tag"], receipt["digest"]) == ("v1", "d1")
+    assert os.listdir(app.release("v1")) == ["version"]
+    assert (Path(app.own) / "torrents" / "v1").read_bytes() == b"torrent"
+
+
+def test_switching_and_going_back(app: Destination) -> None:
+    release(app, "v1")
+    release(app, "v2")
+    assert app.switch("v1") is None
+    assert app.switch("v2") == "v1"
+    assert os.readlink(f"{app.path}/current") == "releases/v2"
+    app.switch_back("v2", "v1")
+    assert app.current() == "v1"
+    app.switch_back("v1", None)
+    assert app.current() is None
+
+
+def test_only_the_switch_that_was_made_is_taken_back(app: Destination) -> None:
+    release(app, "v1")
+    release(app, "v2")
+    app.switch("v2")
+    app.switch_back("v1", None)
+    assert app.current() == "v2"
+
+
+def test_going_back_to_a_release_that_somebody_else_made(app: Destination) -> None:
+    """As after the `mv` that we tell people to do: it has no receipt, but it was current."""
+    os.mkdir(app.release("before-murder"))
+    os.symlink("releases/before-murder", f"{app.path}/current")
+    release(app, "v1")
+    assert app.switch("v1") == "before-murder"
+    app.switch_back("v1", "before-murder")
+    assert app.current() == "before-murder"
+
+
+def test_what_was_not_verified_is_not_switched_to(app: Destination) -> None:
+    with pytest.raises(StorageError, match="was not verified"):
+        app.switch("v1")
+    os.mkdir(app.release("v1"))
+    with pytest.raises(StorageError, match="not a release of ours"):
+        app.switch("v1")
+    assert not os.path.lexists(f"{app.path}/current")
+
+
+def test_a_receipt_that_a_crash_left_without_its_release_means_nothing(app: Destination) -> None:
+    (Path(app.own) / "receipts" / "v1").write_text(json.dumps({"tag": "v1", "digest": "old"}))
+    assert app.receipt("v1") is None
+    release(app, "v1")
+    receipt = app.receipt("v1")
+    assert receipt is not None
+    assert receipt["digest"] == "d1"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"digest": 7}', b"\xff" * 100])
+def test_a_damaged_receipt_makes_a_stranger_of_a_release(app: Destination, damage: bytes) -> None:
+    release(app, "v1")
+    (Path(app.own) / "receipts" / "v1").write_bytes(damage)
+    with pytest.raises(StorageError, match="not a release of ours; nothing was changed"):
+        app.receipt("v1")
+
+
+def test_readers_never_find_current_missing_or_mixed(app: Destination) -> None:
+    """Row 83: four readers during a few thousand switches."""
+    release(app, "v1")
+    release(app, "v2")
+    app.switch("v1")
+    over, wrong, reads = threading.Event(), [], [0]
+
+    def read() -> None:
+        while not over.is_set():
+            try:
+                directory = os.open(f"{app.path}/current", os.O_RDONLY | os.O_DIRECTORY)
+                seen = os.open("version", os.O_RDONLY, dir_fd=directory)
+                if os.read(seen, 10) not in (b"v1", b"v2"):
+                    wrong.append("mixed")
+                os.close(seen)
+                os.close(directory)
+                reads[0] += 1
+            except OSError as error:
+                wrong.append(str(error))
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for number in range(300):
+        app.switch(("v2", "v1")[number % 2])
+    over.set()
+    for reader in readers:
+        reader.join()
+    assert wrong == []
+    assert reads[0] > 100
+
+
+@pytest.mark.parametrize("target", ["/etc", "../elsewhere", "releases/v1/deep", "."])
+def test_a_current_that_leads_elsewhere_is_left_alone(app: Destination, target: str) -> None:
+    os.symlink(target, f"{app.path}/current")
+    with pytest.raises(StorageError, match="nothing was changed"):
+        Destination(app.path).prepare()
+    assert os.readlink(f"{app.path}/current") == target
+
+
+def test_a_current_that_is_a_directory_is_left_alone_and_nothing_made_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "app" / "current").mkdir(parents=True)
+    with pytest.raises(StorageError, match=r"To keep it as a release: mv .*current .*before-murder"):
+        Destination(str(tmp_path / "app")).prepare()
+    assert os.listdir(tmp_path / "app") == ["current"]
+
+
+def test_a_destination_below_a_file_names_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"file.*: Not a directory"):
+        Destination(str(tmp_path / "file" / "app")).prepare()
+
+
+def test_of_two_runs_the_later_is_told_who_has_the_destination(app: Destination) -> None:
+    assert app.lock(RUN, "ann@desk")
+    later = Destination(app.path)
+    with pytest.raises(
+        MurderError, match=rf"busy: {app.path} is being deployed to by ann@desk since .*{RUN}"
+    ):
+        later.lock(OTHER_RUN, "bob@desk")
+    app.unlock()
+    assert (Path(app.own) / "lock").read_text() == ""
+    assert later.lock(OTHER_RUN, "bob@desk")
+    later.unlock()
+
+
+def test_a_second_name_of_the_host_shares_the_lock_of_its_run(app: Destination) -> None:
+    assert app.lock(RUN, "ann@desk") is True
+    again = Destination(app.path)
+    assert again.lock(RUN, "ann@desk") is False
+    again.unlock()
+    assert RUN in (Path(app.own) / "lock").read_text()
+    app.unlock()
+
+
+def test_each_name_finds_the_marks_of_all_names(app: Destination) -> None:
+    app.leave_mark(RUN, "mark1")
+    Destination(app.path).leave_mark(RUN, "mark2")
+    assert app.marks(RUN) == ["mark1", "mark2"]
+    app.clear_marks(RUN)
+    assert os.listdir(f"{app.own}/runs") == []
+
+
+def test_what_killed_runs_left_goes_with_the_next_lock_but_staged_pieces_stay(app: Destination) -> None:
+    release(app, "v1")
+    app.leave_mark(OTHER_RUN, "mark")
+    os.symlink("releases/v1", f"{app.path}/.current-4711")
+    (Path(app.own) / "receipts" / ".murder-x1").touch()
+    Path(app.staging("v2")).mkdir()
+    assert app.lock(RUN, "ann@desk")
+    app.leave_mark(RUN, "mark")
+    assert os.listdir(f"{app.own}/runs") == [RUN]
+    assert sorted(os.listdir(app.path)) == [".murder", "releases"]
+    assert os.listdir(f"{app.own}/receipts") == ["v1"]
+    assert os.listdir(f"{app.own}/staging") == ["v2"]
+    app.unlock()
+
+
+def test_what_a_release_has_on_disk_already_is_room_for_it(app: Destination) -> None:
+    Path(app.staging("v1")).mkdir()
+    (Path(app.staging("v1")) / "half").write_bytes(bytes(1 << 20))
+    fresh, inodes = app.room("v2")
+    resumed, more_inodes = app.room("v1")
+    assert resumed >= fresh + (1 << 20) - (1 << 16)  # others may write to this disk meanwhile
+    assert inodes is None or more_inodes is not None
+
+
+@pytest.mark.parametrize("path", ["relative", "/", "/srv", "//srv", "/srv/../app/x", "~/../x", "", "/a\0/b"])
+def test_a_path_that_cannot_be_meant_is_refused(path: str) -> None:
+    with pytest.raises(BadInput):
+        expand(path)
+
+
+def test_the_home_directory_is_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/deploy")
+    assert expand("~/app") == "/home/deploy/app"
+    assert expand("/srv//app/") == "/srv/app"
