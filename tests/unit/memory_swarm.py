@@ -221,7 +221,7 @@ class Script:
     def say(self, *messages):
         for message in messages:
             self.link.send(message)
-        self.world.settle()
+            self.world.settle()
 
     def say_block(self, index, begin, data):
         """Send a whole block."""
@@ -281,5 +281,4 @@ class World:
         ours.other, theirs.other = theirs, ours
         self.links += [ours, theirs]
         other.attached(theirs, source, dialed=False)
-        if not theirs.closed or not isinstance(host, Script):
-            host.attached(ours, address, dialed=True)
+        host.attached(ours, address, dialed=True)
