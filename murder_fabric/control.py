@@ -16,12 +16,14 @@ A request with `to` is meant for the detached agent of that name on the same hos
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple, Optional, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Optional, Union, get_args, get_origin, get_type_hints
 
 from .errors import BadInput, ControlError
+from .framing import Message as Message
+from .framing import MessageReader as MessageReader
+from .framing import encode_message as encode_message
 
 #: Said in the agent's `hello`; another number is another contract.
 VERSION = 1
@@ -29,11 +31,6 @@ VERSION = 1
 HEARTBEAT_INTERVAL = 10.0
 #: … and after this much silence (seconds) the agent ends what it started: a laptop asleep closes nothing.
 LEASE = 60.0
-
-MAX_LINE = 1 << 20
-MAX_ATTACHED = 64 << 20
-#: What a login shell may print before the agent's first line.
-MAX_NOISE = 64 << 10
 
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -46,82 +43,6 @@ def check_tag(tag: str) -> str:
             " the first one a letter or digit"
         )
     return tag
-
-
-class Message(NamedTuple):
-    """One line, and what was attached to it."""
-
-    fields: dict[str, Any]
-    attached: bytes = b""
-
-
-def encode_message(fields: Mapping[str, Any], attached: bytes = b"") -> bytes:
-    """Return the bytes of one message."""
-    if attached:
-        fields = {**fields, "attached": len(attached)}
-    return json.dumps(fields, separators=(",", ":")).encode() + b"\n" + attached
-
-
-class MessageReader:
-    """
-    Turns bytes into messages, however they were cut on the way.
-
-    With *noise*, lines that are no message are passed over until the first one that is: a login shell may
-    print a greeting before the agent speaks.
-    """
-
-    def __init__(self, *, noise: bool = False) -> None:
-        self._noise = MAX_NOISE if noise else 0
-        self._buffer = bytearray()
-        self._open: dict[str, Any] | None = None
-        self._wanted = 0
-
-    def receive(self, data: bytes) -> list[Message]:
-        """
-        Add bytes; return the messages that are now complete.
-
-        Raises:
-            ControlError: what came is no message, or larger than any message may be.
-        """
-        self._buffer += data
-        messages = []
-        while (message := self._next()) is not None:
-            messages.append(message)
-        return messages
-
-    def _next(self) -> Message | None:
-        while self._open is None:
-            end = self._buffer.find(b"\n")
-            if end < 0:
-                if len(self._buffer) > MAX_LINE:
-                    raise ControlError(f"a control line of more than {MAX_LINE} bytes")
-                return None
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 1]
-            self._open = self._parse(line)
-        if len(self._buffer) < self._wanted:
-            return None
-        message = Message(self._open, bytes(self._buffer[: self._wanted]))
-        del self._buffer[: self._wanted]
-        self._open = None
-        return message
-
-    def _parse(self, line: bytes) -> dict[str, Any] | None:
-        """Return the fields of *line*, or None for noise that is passed over."""
-        try:
-            fields = json.loads(line)
-            if not isinstance(fields, dict) or not ("event" in fields or "do" in fields):
-                raise ValueError
-            self._wanted = fields.pop("attached", 0)
-            if type(self._wanted) is not int or not 0 <= self._wanted <= MAX_ATTACHED:
-                raise ValueError
-        except (ValueError, RecursionError):
-            self._noise -= len(line) + 1
-            if self._noise < 0:
-                raise ControlError(f"not a control message: {line[:80]!r}") from None
-            return None
-        self._noise = 0
-        return fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +116,16 @@ class Create(Request):
     title: Optional[str] = None
     exclude: list[str] = dataclasses.field(default_factory=list)
     piece_length: Optional[int] = None
+    #: Keep the torrent on the host under this tag, for `Recall`.
+    tag: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Recall(Request):
+    """What `Create` kept under a tag. Done: `path` of the payload; the torrent is attached."""
+
+    name = "recall"
+    tag: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -292,8 +223,22 @@ class Seed(Request):
 
 
 @dataclasses.dataclass(frozen=True)
+class Admit(Request):
+    """Let more addresses connect to what runs for a tag; failed if that is not the torrent of *digest*."""
+
+    name = "admit"
+    tag: str
+    digest: str
+    hosts: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
 class Verify(Request):
-    """Finish what was staged, make it durable, read it all again; a release becomes one. Done: `seconds`."""
+    """
+    Finish what was staged, make it durable, read it all again; a release becomes one. Done: `seconds`.
+
+    What is `plain` and was not verified goes again when its agent ends.
+    """
 
     name = "verify"
     tag: str
@@ -340,7 +285,7 @@ class Detach(Request):
     name = "detach"
     #: What later requests put under `to`: `tracker`, `seeder-v1`, `peer-v1`.
     agent: str
-    #: It ends by itself after so many seconds without a request.
+    #: It ends by itself after so many seconds without an operator; and soon, if it was given nothing to run.
     lifetime: float
 
 
