@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from ..errors import BadInput, MurderError
 from ..version import __version__
 from .addresses import parse_listen
+from .limits import raise_open_files
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Do what *arguments* say and return the exit code (0 done, 2 bad input, 3 failed, 130 interrupted)."""
     options = _parser().parse_args(arguments)
+    raise_open_files()
     try:
         if options.command == "control":
             from .control_loop import run_control

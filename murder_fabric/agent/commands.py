@@ -19,10 +19,11 @@ from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Info, Metainfo
 from ..net.dialer import BACKLOG
 from ..net.tracker_site import TrackerSite
+from ..policy.stalling import Stall, never_began_sentence, sentence
 from ..storage.checking import check
 from ..storage.creation import create_metainfo
 from ..storage.payload import Payload
-from ..tracker.keys import announce_url
+from ..tracker.keys import announce_url, with_passkey
 from ..tracker.registry import Registry
 from .addresses import listen_on
 from .files import read_limited, write_atomically
@@ -152,11 +153,19 @@ async def _serve(
         address=listen.address,
         info_hash=info.info_hash.hex(),
     )
-    ticker = LoopingCall(lambda: _report_progress(torrent, report))
+    stall = Stall(now=reactor.seconds())
+
+    def tick() -> None:
+        _report_progress(torrent, report)
+        _look_for_hope(torrent, stall, now=reactor.seconds())
+
+    ticker = LoopingCall(tick)
     ticker.clock = reactor
     ticker.start(INTERVAL, now=False)
+    complete = False
     try:
         await torrent.complete
+        complete = True
         progress = torrent.progress()
         took = time.monotonic() - began
         report.event(
@@ -169,7 +178,7 @@ async def _serve(
         )
         await (Deferred() if seconds is None else deferLater(reactor, seconds))
     except CancelledError:
-        if not torrent.complete.called:
+        if not complete:
             raise
     finally:
         ticker.stop()
@@ -184,10 +193,19 @@ async def _serve(
 
 
 def _report_progress(torrent: Torrent, report: Report) -> None:
-    report.progress(torrent.progress())
-    if torrent.tracker_problem is not None:
-        report.event("tracker", f"tracker: {torrent.tracker_problem}", reason=torrent.tracker_problem)
-        torrent.tracker_problem = None
+    report.progress(torrent.progress(), torrent.tracker_problem)
+
+
+def _look_for_hope(torrent: Torrent, stall: Stall, *, now: float) -> None:
+    """Give up where nothing was ever reached, or nothing comes any more; whoever is complete needs nobody."""
+    progress = torrent.progress()
+    missing = progress.piece_count - progress.pieces
+    if not missing:
+        return
+    if stall.never_began(torrent.tracker_answered or progress.peers > 0, now=now):
+        torrent.gave_up(never_began_sentence(torrent.tracker_problem))
+    elif stall.is_over(progress.bytes_downloaded, now=now):
+        torrent.gave_up(sentence(missing, progress.piece_count, progress.peers, torrent.tracker_problem))
 
 
 def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_seed: bool) -> TorrentConfig:
@@ -196,7 +214,9 @@ def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_se
         trackers = ((options.announce,),)
     if not trackers:
         raise BadInput(f"{options.torrent} names no tracker: give one with --announce URL")
-    return TorrentConfig(options.listen, trackers, token=_read_token(options), super_seed=super_seed)
+    token = _read_token(options)
+    trackers = tuple(tuple(with_passkey(url, token) for url in tier) for tier in trackers)
+    return TorrentConfig(options.listen, trackers, token=token, super_seed=super_seed)
 
 
 def _read_torrent(path: str) -> Metainfo:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import asdict
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from .torrent import Progress
+if TYPE_CHECKING:  # a wrong argument is reported before Twisted is imported
+    from .torrent import Progress
 
 #: Seconds between two progress reports.
 INTERVAL = 1.0
@@ -26,25 +28,41 @@ class Report:
         self._json = json
         self._out = out or sys.stdout
         self._err = err or sys.stderr
+        self._last = ""
 
     def event(self, event: str, text: str, **fields: Any) -> None:
         """Report that something happened: *fields* to a program, *text* to a person."""
         if self._json:
             line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
-            print(line, file=self._out, flush=True)
+            self._say(line, self._out)
         elif text:
-            print(text, file=self._err, flush=True)
+            self._say(text, self._err)
 
     def result(self, event: str, text: str, **fields: Any) -> None:
         """Report what the command was run for: like `event`, but a person finds it on stdout."""
         if self._json:
             self.event(event, text, **fields)
         else:
-            print(text, file=self._out, flush=True)
+            self._say(text, self._out)
 
-    def progress(self, progress: Progress) -> None:
-        """Report how far a torrent is."""
-        self.event("progress", progress_line(progress), **asdict(progress))
+    def progress(self, progress: Progress, tracker_problem: str | None = None) -> None:
+        """Report how far a torrent is; to a person only what differs from the line before."""
+        text = progress_line(progress)
+        if tracker_problem is not None:
+            text += f"  (tracker: {tracker_problem})"
+        self.event("progress", "" if text == self._last else text, **asdict(progress))
+        self._last = text
+        if self._json and tracker_problem is not None:
+            self.event("tracker", "", reason=tracker_problem)
+
+    def _say(self, line: str, out: TextIO) -> None:
+        try:
+            print(line, file=out, flush=True)
+        except BrokenPipeError:
+            # Nobody reads any more; the transfer was asked for all the same, and others may depend on it.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, out.fileno())
+            os.close(nowhere)
 
 
 def progress_line(progress: Progress) -> str:

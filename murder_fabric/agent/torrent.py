@@ -76,9 +76,11 @@ class Torrent:
         self, reactor: Any, info: Info, payload: Payload, have: Bitfield, config: TorrentConfig
     ) -> None:
         self.complete: Deferred[None] = Deferred()
+        #: Why the last announce failed; None since one was answered.
         self.tracker_problem: str | None = None
+        self.tracker_answered = False
         self._reactor = reactor
-        self._info = info
+        self.info = info
         self._payload = payload
         self._have = have
         self._config = config
@@ -113,7 +115,7 @@ class Torrent:
         self._max_block = config.max_block
         self._peer_id = config.peer_id
         self.session = Session(
-            self._info, self._have, config, self._payload, dialer, self, self._rng, os.urandom
+            self.info, self._have, config, self._payload, dialer, self, self._rng, os.urandom
         )
         self._start_announcing(bind)
         self._ticker.start(TICK, now=False)
@@ -130,6 +132,11 @@ class Torrent:
         self._announcing.cancel()
         await self._announcing
 
+    def admit(self, hosts: Collection[str]) -> None:
+        """Take connections from the addresses *hosts* too, where only some are taken."""
+        if self._accepted.hosts is not None:
+            self._accepted.hosts = {*self._accepted.hosts, *hosts}
+
     def progress(self) -> Progress:
         """Return how far we are, now."""
         now = self._reactor.seconds()
@@ -139,7 +146,7 @@ class Torrent:
             pieces=self._have.have,
             piece_count=len(self._have),
             bytes=self._bytes,
-            length=self._info.geometry.length,
+            length=self.info.geometry.length,
             rate=self._download.rate(now=now),
             upload_rate=self._upload.rate(now=now),
             peers=len(self.session.trusted_peers),
@@ -156,7 +163,7 @@ class Torrent:
 
     def piece_verified(self, index: int) -> None:
         """Count it."""
-        self._bytes += self._info.geometry.piece_size(index)
+        self._bytes += self.info.geometry.piece_size(index)
 
     def completed(self) -> None:
         """Tell the tracker and whoever waits."""
@@ -171,7 +178,7 @@ class Torrent:
     # Inside ---------------------------------------------------------------------------------------------
 
     def _build_protocol(self, address: Address | None) -> PeerProtocol:
-        return PeerProtocol(self.session, self._info, self._payload, self._reactor, self._max_block, address)
+        return PeerProtocol(self.session, self.info, self._payload, self._reactor, self._max_block, address)
 
     def _dial_failed(self, address: Address) -> None:
         self.session.dial_failed(address, now=self._reactor.seconds())
@@ -198,17 +205,18 @@ class Torrent:
     def _standing(self) -> Standing:
         session = self.session
         request = AnnounceRequest(
-            info_hash=self._info.info_hash,
+            info_hash=self.info.info_hash,
             peer_id=self._peer_id,
             port=self.port,
             uploaded=session.bytes_uploaded,
             downloaded=session.bytes_downloaded,
-            left=self._info.geometry.length - self._bytes,
+            left=self.info.geometry.length - self._bytes,
         )
         return Standing(request, len(session.trusted_peers))
 
     def _peers_learned(self, peers: Sequence[PeerAddress]) -> None:
         self.tracker_problem = None
+        self.tracker_answered = True
         addresses = [(peer.host, peer.port) for peer in peers]
         self.session.addresses_learned(addresses, now=self._reactor.seconds())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: Seconds without a byte of payload. Snubbing and new announces have long been tried by then (10 s, 15 s).
 GIVE_UP_AFTER = 60.0
+#: Seconds in which a tracker or a peer must have answered at all; they may be started some seconds later.
+REACH_WITHIN = 30.0
 
 
 class Stall:
@@ -11,7 +13,14 @@ class Stall:
 
     def __init__(self, *, now: float) -> None:
         self._bytes = 0
+        self._began_at = now
         self._moved_at = now
+        self._reached = False
+
+    def never_began(self, reached: bool, *, now: float) -> bool:
+        """Return whether to give up since nobody answers; *reached*: a tracker or a peer has, or does now."""
+        self._reached = self._reached or reached
+        return not self._reached and now - self._began_at >= REACH_WITHIN
 
     def is_over(self, byte_count: int, *, now: float) -> bool:
         """
@@ -34,3 +43,11 @@ def sentence(missing: int, piece_count: int, peers: int, tracker_problem: str | 
         return f"{lack}: {tracker_problem}; what is there is kept. Start the tracker again, then the same run"
     among = f"from {peers} connected peer{'s' * (peers != 1)}" if peers else "as no peer is connected"
     return f"{lack} {among}; what is there is kept. Start the seeder again, then the same run"
+
+
+def never_began_sentence(tracker_problem: str | None) -> str:
+    """Return why a download is given up that has reached neither tracker nor peer."""
+    why = "it did not answer" if tracker_problem is None else tracker_problem
+    return (
+        f"no tracker could be asked within {REACH_WITHIN:g} s: {why}. Start the tracker, then the same again"
+    )

@@ -25,6 +25,14 @@ def announce_url(host: str, port: int, token: bytes | None = None) -> str:
     return f"http://{shown}:{port}{announce_path(token)}"
 
 
+def with_passkey(url: str, token: bytes | None) -> str:
+    """Return the announce URL *url* with the run's passkey in it; one with a path of its own stays as it is."""
+    parts = urlsplit(url)
+    if token is None or parts.path != announce_path(None):
+        return url
+    return urlunsplit(parts._replace(path=announce_path(token)))
+
+
 def scrape_url(url: str) -> str:
     """
     Return where to scrape the tracker with announce URL *url*: `announce` becomes `scrape` (BEP 48).

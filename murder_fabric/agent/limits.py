@@ -1,0 +1,18 @@
+"""What the kernel lets this process have."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+
+#: Descriptors that suffice: connections, files of the tree, and what Python and Twisted need.
+OPEN_FILES = 8192
+
+
+def raise_open_files() -> None:
+    """Allow ourselves more open files than the usual 1,024, as far as the hard limit goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # then with what there is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
