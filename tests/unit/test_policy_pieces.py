@@ -1,0 +1,204 @@
+"""Which piece to ask for, to show and to ask twice for."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from murder_fabric.bitfield import Bitfield
+from murder_fabric.policy.endgame import MOST_SOURCES, PATIENCE, choose_duplicate
+from murder_fabric.policy.picker import PiecePicker
+from murder_fabric.policy.pipeline import AHEAD, FEWEST_BLOCKS, STOCK_AHEAD, bytes_ahead
+from murder_fabric.policy.rarity import RarityBuckets
+from murder_fabric.policy.superseeding import SHOWN_AHEAD, SuperSeeder
+from murder_fabric.wire.connection import BLOCK_LENGTH
+
+
+def pieces(count, *indices):
+    field = Bitfield(count)
+    for index in indices:
+        field.add(index)
+    return field
+
+
+def picker(count=4, have=(), seed=1):
+    return PiecePicker(pieces(count, *have), random.Random(seed))
+
+
+# Rarest first -----------------------------------------------------------------------------------------------
+
+#: Pieces that four peers have, what we have, what the asked peer has, and what it may be asked for.
+FOUR_PEERS = [
+    ("the rarest", [{0, 1}, {0, 1}, {0}, {0, 2}], set(), {0, 1, 2}, {2}),
+    ("the rarest that it has", [{0, 1}, {0, 1}, {0}, {0, 2}], set(), {0, 1}, {1}),
+    ("the rarest that we lack", [{0, 1}, {0, 1}, {0}, {0, 2}], {2}, {0, 1, 2}, {1}),
+    ("one of several as rare", [{0, 1}, {0, 2}, {0, 3}, {0}], set(), {0, 1, 2, 3}, {1, 2, 3}),
+    ("what only a seeder has", [{0, 1}, {0, 1}, {0, 1}, {2}], set(), None, {3}),
+    ("nothing, as we have it", [{0}, {0}, {0}, {0}], {0}, {0}, {None}),
+    ("nothing, as it has nothing", [{0}, {0}, {0}, {0}], set(), set(), {None}),
+]
+
+
+@pytest.mark.parametrize(
+    ("peers", "have", "has", "choices"),
+    [case[1:] for case in FOUR_PEERS],
+    ids=[case[0] for case in FOUR_PEERS],
+)
+def test_what_is_asked_for_among_four_peers(peers, have, has, choices):
+    taken = set()
+    for seed in range(60):
+        one = picker(have=have, seed=seed)
+        for index in (index for peer in peers for index in sorted(peer)):
+            one.appeared(index)
+        taken.add(one.take(Bitfield.full(4) if has is None else pieces(4, *has)))
+    assert taken == choices
+
+
+def test_a_piece_is_given_to_one_peer_until_it_is_given_back():
+    one = picker(count=2)
+    everything = Bitfield.full(2)
+    first, second = one.take(everything), one.take(everything)
+    assert {first, second} == {0, 1}
+    assert one.open_count == 0
+    assert one.take(everything) is None
+    one.give_back(second)
+    assert one.take(everything) == second
+
+
+def test_who_leaves_takes_its_pieces_out_of_the_count():
+    one = picker(count=2)
+    for index in (0, 0, 0, 1, 1):
+        one.appeared(index)
+    one.vanished(0)
+    one.vanished(0)
+    assert one.take(Bitfield.full(2)) == 0
+
+
+@given(
+    st.integers(1, 30),
+    st.lists(st.tuples(st.sampled_from(["add", "discard", "up", "down"]), st.integers(0, 29)), max_size=80),
+    st.integers(0, 3),
+    st.integers(0, 2**32),
+)
+def test_buckets_know_the_rarest_whatever_happened(count, changes, least, seed):
+    buckets = RarityBuckets(count, [], random.Random(seed))
+    members, seen = set(), Counter()
+    for change, index in changes:
+        index %= count
+        if change == "add":
+            buckets.add(index)
+            members.add(index)
+        elif change == "discard":
+            buckets.discard(index)
+            members.discard(index)
+        elif change == "up" or seen[index]:
+            step = 1 if change == "up" else -1
+            buckets.shift(index, step)
+            seen[index] += step
+    assert len(buckets) == len(members)
+    assert {index for index in range(count) if index in buckets} == members
+    eligible = [index for index in members if seen[index] >= least and index % 3]
+    rarest = buckets.rarest(lambda index: bool(index % 3), least=least)
+    if eligible:
+        assert rarest in eligible
+        assert seen[rarest] == min(seen[index] for index in eligible)
+    else:
+        assert rarest is None
+
+
+# Super-seeding ----------------------------------------------------------------------------------------------
+
+
+def test_sixteen_peers_are_shown_distinct_pieces_until_each_was_shown_once():
+    count, seeder = 100, SuperSeeder(100, random.Random(1))
+    has = {peer: Bitfield(count) for peer in range(16)}
+    pending = {peer: seeder.joined(peer, has[peer]) for peer in has}
+    shown = [index for first in pending.values() for index in first]
+    assert [len(first) for first in pending.values()] == [SHOWN_AHEAD] * 16
+    rng = random.Random(2)
+    while len(shown) < count:
+        peer = rng.randrange(16)
+        index = pending[peer].pop(0)
+        has[peer].add(index)
+        pending[peer].append(seeder.confirmed(peer, index, has[peer]))
+        shown.append(pending[peer][-1])
+    assert sorted(shown) == list(range(count))
+
+
+def test_what_was_not_shown_earns_nothing():
+    seeder = SuperSeeder(10, random.Random(1))
+    shown = seeder.joined("peer", Bitfield(10))
+    other = next(index for index in range(10) if index not in shown)
+    assert seeder.confirmed("peer", other, pieces(10, other)) is None
+    assert seeder.confirmed("stranger", shown[0], pieces(10, shown[0])) is None
+    assert seeder.confirmed("peer", shown[0], pieces(10, shown[0])) not in (None, *shown)
+    assert seeder.confirmed("peer", shown[0], pieces(10, shown[0])) is None
+
+
+def test_nobody_is_shown_what_it_has():
+    seeder = SuperSeeder(5, random.Random(1))
+    assert set(seeder.joined("peer", pieces(5, 0, 1, 2))) == {3, 4}
+    assert seeder.another("peer", pieces(5, 0, 1, 2)) is None
+
+
+def test_what_was_shown_to_who_left_is_shown_to_the_next():
+    seeder = SuperSeeder(6, random.Random(1))
+    lost = seeder.joined("gone", Bitfield(6))
+    kept = seeder.joined("here", Bitfield(6))
+    seeder.left("gone")
+    seeder.left("never was here")
+    assert not set(lost) & set(kept)
+    assert set(seeder.joined("next", Bitfield(6))) == set(lost)
+
+
+# Endgame ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class InFlight:
+    asked_at: float
+    sources: int = 1
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "chosen"),
+    [
+        ([], None),
+        ([InFlight(9.9), InFlight(9.8)], None),
+        ([InFlight(9.0), InFlight(8.0), InFlight(9.9)], 1),
+        ([InFlight(9.0), InFlight(8.0, sources=MOST_SOURCES)], 0),
+        ([InFlight(9.0, sources=2), InFlight(8.0, sources=2)], None),
+        ([InFlight(10.0 - PATIENCE)], 0),
+    ],
+)
+def test_what_is_asked_twice_is_the_piece_waited_for_longest(in_flight, chosen):
+    expected = None if chosen is None else in_flight[chosen]
+    assert choose_duplicate(in_flight, now=10.0) is expected
+
+
+# The pipeline -----------------------------------------------------------------------------------------------
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("rate", "request_length", "piece_length", "ahead"),
+    [
+        (0, MIB, MIB, 2 * MIB),
+        (0, 4 * MIB, 64 * 1024, 128 * 1024),
+        (20e6, 4 * MIB, 64 * 1024, int(20e6 * AHEAD)),
+        (1e9, 4 * MIB, 64 * 1024, 4 * MIB),
+        (1e9, 4 * MIB, 4 * MIB, 16 * MIB),
+        (0, BLOCK_LENGTH, MIB, FEWEST_BLOCKS * BLOCK_LENGTH),
+        (1e6, BLOCK_LENGTH, MIB, int(1e6 * STOCK_AHEAD)),
+        (1e9, BLOCK_LENGTH, MIB, 4 * MIB),
+        (0, BLOCK_LENGTH, BLOCK_LENGTH, 2 * BLOCK_LENGTH),
+    ],
+)
+def test_how_much_is_kept_asked_for(rate, request_length, piece_length, ahead):
+    assert bytes_ahead(rate, request_length, piece_length) == ahead
