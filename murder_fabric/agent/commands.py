@@ -32,6 +32,7 @@ from .running import run
 from .torrent import Torrent, TorrentConfig
 
 MAX_TORRENT = 64 << 20
+_DOING = {"seed": "seeding", "peer": "fetching"}
 
 
 def create(options: argparse.Namespace) -> int:
@@ -147,7 +148,7 @@ async def _serve(
     listen = options.listen._replace(first_port=port, last_port=port)
     report.event(
         "started",
-        f"{options.command}ing {info.name.decode('utf-8', 'replace')}, {megabytes(info.geometry.length)},"
+        f"{_DOING[options.command]} {info.name.decode('utf-8', 'replace')}, {megabytes(info.geometry.length)},"
         f" on {listen}",
         port=port,
         address=listen.address,

@@ -48,6 +48,4 @@ def sentence(missing: int, piece_count: int, peers: int, tracker_problem: str | 
 def never_began_sentence(tracker_problem: str | None) -> str:
     """Return why a download is given up that has reached neither tracker nor peer."""
     why = "it did not answer" if tracker_problem is None else tracker_problem
-    return (
-        f"no tracker could be asked within {REACH_WITHIN:g} s: {why}. Start the tracker, then the same again"
-    )
+    return f"no tracker could be asked for {REACH_WITHIN:g} s: {why}; start the tracker, then the same again"

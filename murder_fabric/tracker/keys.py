@@ -26,7 +26,7 @@ def announce_url(host: str, port: int, token: bytes | None = None) -> str:
 
 
 def with_passkey(url: str, token: bytes | None) -> str:
-    """Return the announce URL *url* with the run's passkey in it; one with a path of its own stays as it is."""
+    """Return the announce URL *url* with the run's passkey in it; one with another path stays as it is."""
     parts = urlsplit(url)
     if token is None or parts.path != announce_path(None):
         return url
