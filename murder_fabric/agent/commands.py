@@ -148,8 +148,8 @@ async def _serve(
     listen = options.listen._replace(first_port=port, last_port=port)
     report.event(
         "started",
-        f"{_DOING[options.command]} {info.name.decode('utf-8', 'replace')}, {megabytes(info.geometry.length)},"
-        f" on {listen}",
+        f"{_DOING[options.command]} {info.name.decode('utf-8', 'replace')},"
+        f" {megabytes(info.geometry.length)}, on {listen}",
         port=port,
         address=listen.address,
         info_hash=info.info_hash.hex(),
