@@ -8,12 +8,15 @@ and start time, so that a process is known by what it is and never by what it is
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
@@ -26,23 +29,38 @@ from ..errors import BadInput, MurderError
 from .files import read_limited, write_atomically
 from .state import agent_command, state_directory
 
+if TYPE_CHECKING:
+    from .control_loop import ControlProtocol
+    from .host import Host
+
 #: Seconds a new agent has to answer, and one that is dismissed to be gone.
-_START_TIMEOUT = 15.0
-_STOP_TIMEOUT = 10.0
+_START_TIMEOUT = 60.0
+_STOP_TIMEOUT = 20.0
 _POLL = 0.05
+#: Seconds without an operator after which an agent that runs nothing ends: whoever started it failed.
+_IDLE_LIFETIME = 15.0
+#: `tracker`, or what it does and a tag.
+_NAME = re.compile(r"[a-z]+(-(?P<tag>.+))?")
 
 
 def _paths(name: str) -> tuple[str, str, str]:
     """Return socket, state file and log of the agent *name*."""
-    base = os.path.join(state_directory(), control.check_tag(name))
-    return f"{base}.socket", f"{base}.json", f"{base}.log"
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise BadInput(f"no agent can be called {name!r:.120}")
+    if match["tag"]:
+        control.check_tag(match["tag"])
+    base = os.path.join(state_directory(), name)
+    # A socket's path has 107 bytes at most, and a tag alone may have 100.
+    short = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return os.path.join(state_directory(), f"{short}.socket"), f"{base}.json", f"{base}.log"
 
 
 def _bindable(socket: str) -> tuple[str, int]:
     """
     Return *socket* in a spelling that fits into a socket address, and the descriptor that it leans on.
 
-    A socket's path has 107 bytes at most, and homes may be longer than that.
+    A home may be longer than the 107 bytes a socket's path may have.
     """
     directory = os.open(os.path.dirname(socket), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     return f"/proc/self/fd/{directory}/{os.path.basename(socket)}", directory
@@ -55,9 +73,33 @@ async def start(reactor: Any, name: str, lifetime: float) -> dict[str, Any]:
     Raises:
         MurderError: it did not answer in time; says what it logged last.
     """
-    pid = running_pid(name)
-    if pid is not None:
-        return {"pid": pid, "started": False}
+    lock = await _starting(reactor)
+    try:
+        pid = running_pid(name)
+        if pid is not None:
+            return {"pid": pid, "started": False}
+        return {"pid": await _start(reactor, name, lifetime), "started": True}
+    finally:
+        os.close(lock)
+
+
+async def _starting(reactor: Any) -> int:
+    """Return a descriptor by which nobody else starts an agent: two who did so at once would get two."""
+    path = os.path.join(state_directory(), "starting.lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return descriptor
+            except BlockingIOError:
+                await deferLater(reactor, _POLL)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+async def _start(reactor: Any, name: str, lifetime: float) -> int:
     socket, _, log = _paths(name)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(socket)
@@ -71,12 +113,22 @@ async def start(reactor: Any, name: str, lifetime: float) -> dict[str, Any]:
             start_new_session=True,
         )
     deadline = reactor.seconds() + _START_TIMEOUT
-    while running_pid(name) != process.pid or not os.path.exists(socket):
-        if process.poll() is not None or reactor.seconds() > deadline:
-            said = read_limited(log, 1 << 20)[-300:].decode("utf-8", "replace").strip()
-            raise MurderError(f"the agent {name} did not start: {said or 'it says nothing'} (log: {log})")
-        await deferLater(reactor, _POLL)
-    return {"pid": process.pid, "started": True}
+    try:
+        while running_pid(name) != process.pid:
+            if process.poll() is not None or reactor.seconds() > deadline:
+                said = _end_of(log) or "it says nothing"
+                raise MurderError(f"the agent {name} did not start: {said} (log: {log})")
+            await deferLater(reactor, _POLL)
+    except BaseException:
+        process.kill()
+        raise
+    return process.pid
+
+
+def _end_of(log: str) -> str:
+    with open(log, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 300))
+        return file.read().decode("utf-8", "replace").strip()
 
 
 async def dismiss(reactor: Any, name: str) -> dict[str, Any]:
@@ -90,9 +142,10 @@ async def dismiss(reactor: Any, name: str) -> dict[str, Any]:
     pid = running_pid(name)
     if pid is None:
         raise BadInput(f"{name} is not running here")
+    started = start_time(pid)
     os.kill(pid, signal.SIGTERM)
     deadline = reactor.seconds() + _STOP_TIMEOUT
-    while running_pid(name) == pid:
+    while start_time(pid) == started:
         if reactor.seconds() > deadline:
             raise MurderError(f"{name} (process {pid}) does not end; have a look at {_paths(name)[2]}")
         await deferLater(reactor, _POLL)
@@ -218,32 +271,53 @@ class _RelayFactory(ClientFactory):
         self.connected.errback(reason)
 
 
+class _Operators(Factory):
+    """Takes operators' connections for *host*, and knows how long there has been none."""
+
+    noisy = False
+
+    def __init__(self, host: Host, clock: Any) -> None:
+        self._host = host
+        self._clock = clock
+        self._connected = 0
+        self._left_at = clock.seconds()
+
+    def unused_for(self) -> float:
+        """Return the seconds since the last operator left; 0 while there is one."""
+        return 0.0 if self._connected else self._clock.seconds() - self._left_at
+
+    def buildProtocol(self, addr: object) -> ControlProtocol:
+        from .control_loop import ControlProtocol
+
+        protocol = ControlProtocol(self._host, self._clock, forward=False)
+        self._connected += 1
+        protocol.lost.addCallback(self._left)
+        return protocol
+
+    def _left(self, _: None) -> None:
+        self._connected -= 1
+        self._left_at = self._clock.seconds()
+
+
 def run_detached(name: str, lifetime: float) -> int:
     """Be the agent *name*: serve who connects to its socket, until told to go or unused for *lifetime* s."""
-    from .control_loop import ControlProtocol
     from .host import Host
     from .running import run
 
     async def main(reactor: Any) -> int:
         host = Host(reactor, "127.0.0.1")
+        operators = _Operators(host, reactor)
         socket, state, _ = _paths(name)
-        heard = [reactor.seconds()]
-
-        class Operators(Factory):
-            noisy = False
-
-            def buildProtocol(self, addr: object) -> ControlProtocol:
-                heard[0] = reactor.seconds()
-                return ControlProtocol(host, reactor, forward=False)
-
         done: Deferred[None] = Deferred()
         path, directory = _bindable(socket)
-        port = reactor.listenUNIX(path, Operators(), mode=0o600)
+        port = reactor.listenUNIX(path, operators, mode=0o600)
+        # Last, as it says that the socket is there.
         record = {"name": name, "pid": os.getpid(), "start_time": start_time(os.getpid())}
         write_atomically(state, json.dumps(record).encode(), 0o600)
 
         def look() -> None:
-            if not done.called and reactor.seconds() - heard[0] > lifetime:
+            limit = min(lifetime, _IDLE_LIFETIME) if host.idle else lifetime
+            if not done.called and operators.unused_for() > limit:
                 done.callback(None)
 
         clock = LoopingCall(look)

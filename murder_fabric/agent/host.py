@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import random
-import shutil
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
@@ -28,8 +28,9 @@ from ..storage.payload import Payload
 from ..tracker.registry import Registry
 from .addresses import Listen, address_of_interface, listen_on
 from .destination import Destination, expand
+from .kept import keep, recall
 from .report import INTERVAL
-from .staging import Staged, finish_and_verify, stage, store
+from .staging import Staged, discard, finish_and_verify, stage, store
 from .torrent import Torrent, TorrentConfig
 
 #: Sends one event of the request that is being served: its name and fields.
@@ -89,15 +90,14 @@ class Host:
         return await _DUTIES[type(request)](self, request, attached, emit)
 
     async def stop(self) -> int:
-        """End everything, keep what is on disk for a later resume; return the bytes that were uploaded."""
+        """End everything, keep releases on disk for a later resume; return the bytes that were uploaded."""
         uploaded = 0
         for tag in list(self._torrents):
             uploaded += await self._stop_torrent(tag)
         await self._stop_tracker()
         for staged in self._staged.values():
             staged.payload.close()
-            if staged.layout == "temporary":
-                await deferToThread(shutil.rmtree, staged.root, True)
+            await deferToThread(discard, staged)
         self._staged.clear()
         for path, destination in self._destinations.items():
             destination.clear_marks(self._runs[path])
@@ -148,15 +148,21 @@ class Host:
             exclude=request.exclude,
             name=None if request.title is None else os.fsencode(request.title),
         )
-        info = metainfo.info
+        info, raw = metainfo.info, metainfo.encode()
         self._created[info.digest.hex()] = path
+        if request.tag is not None:
+            keep(request.tag, raw, path)
         fields = {
             "info_hash": info.info_hash.hex(),
             "digest": info.digest.hex(),
             "length": info.geometry.length,
             "file_count": len(info.files),
         }
-        return Answer(fields, metainfo.encode())
+        return Answer(fields, raw)
+
+    async def _recall(self, request: control.Recall, attached: bytes, emit: Emit) -> Answer:
+        torrent, path = recall(request.tag)
+        return Answer({"path": path}, torrent)
 
     async def _start_tracker(self, request: control.StartTracker, attached: bytes, emit: Emit) -> Answer:
         if self._tracker is None:
@@ -207,7 +213,7 @@ class Host:
         ticker.start(INTERVAL, now=False)
         try:
             await torrent.complete
-        except MurderError:
+        except (MurderError, CancelledError):  # cancelled: nobody is there any more to be told
             await self._stop_torrent(request.tag)
             raise
         finally:
@@ -238,6 +244,15 @@ class Host:
         torrent = self._run_torrent(request, metainfo, payload, have)
         return Answer({"port": torrent.port})
 
+    async def _admit(self, request: control.Admit, attached: bytes, emit: Emit) -> Answer:
+        torrent = self._torrents.get(request.tag)
+        if torrent is None:
+            raise BadInput(f"nothing is running here for the tag {request.tag}")
+        if torrent.info.digest.hex() != request.digest:
+            raise BadInput(f"{request.tag} is being served here with other contents than its torrent has now")
+        torrent.admit(request.hosts)
+        return Answer({})
+
     async def _verify(self, request: control.Verify, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)
         began = time.monotonic()
@@ -245,7 +260,7 @@ class Host:
         if staged.destination is not None and not staged.released:
             digest = staged.metainfo.info.digest.hex()
             await deferToThread(staged.destination.commit, request.tag, digest, staged.raw)
-            staged.released = True
+        staged.released = True
         return Answer({"seconds": round(time.monotonic() - began, 3)})
 
     async def _switch(self, request: control.Switch, attached: bytes, emit: Emit) -> Answer:
@@ -314,6 +329,7 @@ _DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answe
     control.Locate: Host._locate,
     control.Nonces: Host._nonces,
     control.Create: Host._create,
+    control.Recall: Host._recall,
     control.StartTracker: Host._start_tracker,
     control.TrackerFacts: Host._tracker_facts,
     control.Track: Host._track,
@@ -321,6 +337,7 @@ _DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answe
     control.StorePiece: Host._store_piece,
     control.Join: Host._join,
     control.Seed: Host._seed,
+    control.Admit: Host._admit,
     control.Verify: Host._verify,
     control.Switch: Host._switch,
     control.SwitchBack: Host._switch_back,

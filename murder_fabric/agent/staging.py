@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -29,7 +30,10 @@ class Staged:
     layout: str
     #: Where it becomes a release; None where it does not.
     destination: Destination | None
+    #: It is verified and stays.
     released: bool
+    #: `root` was not there before.
+    made: bool
 
 
 def stage(request: control.Stage, raw: bytes) -> Staged:
@@ -45,21 +49,23 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
     if metainfo.info.digest.hex() != request.digest:
         raise ControlError("the torrent that came is not the one that was announced; nothing was changed")
     root, destination, released = _place(request)
-    payload = Payload(metainfo.info, root)
+    payload, have = Payload(metainfo.info, root), Bitfield(metainfo.info.geometry.piece_count)
+    made = not os.path.lexists(root)
+    staged = Staged(metainfo, raw, root, payload, have, request.layout, destination, released, made)
     try:
         if not released:
             payload.prepare()
-        have = check(metainfo.info, payload)
+        have = staged.have = check(metainfo.info, payload)
         if released and not have.complete:
             raise StorageError(
                 f"{root} was changed since it was verified: {len(have) - have.have} of {len(have)} pieces"
                 " differ; nothing was changed. Choose another --tag"
             )
-        staged = Staged(metainfo, raw, root, payload, have, request.layout, destination, released)
         if request.source is not None and not have.complete:
             _copy_pieces(staged, expand(request.source))
     except BaseException:
         payload.close()
+        discard(staged)
         raise
     return staged
 
@@ -89,6 +95,25 @@ def finish_and_verify(staged: Staged) -> None:
         finally:
             payload.close()
     verify_tree(metainfo.info, staged.root)
+
+
+def discard(staged: Staged) -> None:
+    """
+    Remove what nobody will come back for: payloads only to be seeded, and plain ones that were not verified.
+
+    A plain payload had its directory for itself (`_place` takes no other), so all that is in it is ours.
+    """
+    if staged.released or staged.layout == "release":
+        return
+    if staged.made:
+        shutil.rmtree(staged.root, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(staged.root)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
 
 
 def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:

@@ -1,0 +1,48 @@
+"""Torrents kept on the seeder from one task to the next, each by its tag and with its payload's path."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ..control import check_tag
+from ..errors import BadInput, StorageError
+from .files import read_limited, write_atomically
+from .state import state_directory
+
+_MAX_TORRENT = 64 << 20
+_MAX_RECORD = 64 << 10
+
+
+def keep(tag: str, torrent: bytes, path: str) -> None:
+    """
+    Keep the torrent of what lies at *path* as *tag*; one that was kept so before is replaced.
+
+    Raises:
+        StorageError: our state directory cannot take it.
+    """
+    kept, record = _paths(tag)
+    try:
+        os.makedirs(os.path.dirname(kept), mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{os.path.dirname(kept)}: {error.strerror}") from None
+    write_atomically(kept, torrent, 0o600)
+    write_atomically(record, json.dumps({"path": path}).encode(), 0o600)
+
+
+def recall(tag: str) -> tuple[bytes, str]:
+    """
+    Return the torrent kept as *tag*, and where its payload lay.
+
+    Raises:
+        BadInput: there is none.
+    """
+    kept, record = _paths(tag)
+    if not os.path.exists(record):
+        raise BadInput(f"no torrent of {tag} is kept here; murder.create-torrent --tag {tag} makes one")
+    return read_limited(kept, _MAX_TORRENT), str(json.loads(read_limited(record, _MAX_RECORD))["path"])
+
+
+def _paths(tag: str) -> tuple[str, str]:
+    base = os.path.join(state_directory(), "torrents", check_tag(tag))
+    return f"{base}.torrent", f"{base}.json"
