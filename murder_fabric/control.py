@@ -16,9 +16,10 @@ A request with `to` is meant for the detached agent of that name on the same hos
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Optional, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Optional, Union, cast, get_args, get_origin, get_type_hints
 
 from .errors import BadInput, ControlError
 from .framing import Message as Message
@@ -325,10 +326,9 @@ def parse_request(fields: Mapping[str, Any]) -> Request:
             if not _fits(value, types[field.name]):
                 raise ControlError(f"{kind.name}: {field.name} cannot be {value!r:.60}")
             values[field.name] = value
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise ControlError(f"{kind.name}: {error}") from None
+        elif field.default is field.default_factory is dataclasses.MISSING:
+            raise ControlError(f"{kind.name}: {field.name} is missing")
+    return kind(**values)
 
 
 def _fits(value: object, kind: Any) -> bool:
@@ -338,5 +338,5 @@ def _fits(value: object, kind: Any) -> bool:
     if origin is list:
         return isinstance(value, list) and all(_fits(one, get_args(kind)[0]) for one in value)
     if kind is float:
-        return type(value) in (int, float)
+        return type(value) in (int, float) and math.isfinite(cast(float, value))
     return type(value) is kind

@@ -58,9 +58,9 @@ class MessageReader:
     def _next(self) -> Message | None:
         while self._open is None:
             end = self._buffer.find(b"\n")
+            if max(end, len(self._buffer) * (end < 0)) > MAX_LINE:
+                raise ControlError(f"a control line of more than {MAX_LINE} bytes")
             if end < 0:
-                if len(self._buffer) > MAX_LINE:
-                    raise ControlError(f"a control line of more than {MAX_LINE} bytes")
                 return None
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]

@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "policy": {"errors", "bitfield", "metainfo"},
     "swarm": {"errors", "version", "bitfield", "metainfo", "wire", "policy"},
     "net": LEAVES | {"metainfo", "wire", "tracker", "storage", "policy", "swarm"},
+    "simulation": LEAVES | {"metainfo", "wire", "tracker", "storage", "policy", "swarm"},
     "deploy": LEAVES | {"metainfo", "storage", "tracker"},
     "agent": LEAVES | {"metainfo", "wire", "tracker", "storage", "policy", "swarm", "net"},
     "__init__": {"version", "deploy"},

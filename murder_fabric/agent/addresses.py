@@ -14,7 +14,9 @@ from ..errors import BadInput, ListenError
 #: Asks the kernel for an interface's IPv4 address (netdevice(7)).
 _SIOCGIFADDR = 0x8915
 
-_LISTEN = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]]+)):(?P<first>\d+)(?:-(?P<last>\d+))?")
+_LISTEN = re.compile(
+    r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]]+)):(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?"
+)
 
 
 class Listen(NamedTuple):

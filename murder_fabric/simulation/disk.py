@@ -28,7 +28,7 @@ class Disk:
         """Write a part of a piece."""
         piece = self._partial.setdefault(index, bytearray(self._geometry.piece_size(index)))
         piece[begin : begin + len(data)] = data
-        if piece == self._slice(index, 0, len(piece)):
+        if piece == self._block(index, 0, len(piece)):
             del self._partial[index]
             self._right.add(index)
         else:
@@ -37,11 +37,11 @@ class Disk:
     def read(self, index: int, begin: int, length: int) -> bytes:
         """Return a part of a piece."""
         if index in self._right:
-            return self._slice(index, begin, length)
+            return self._block(index, begin, length)
         if index not in self._partial:
             raise StorageError(f"piece {index} was never written")
         return bytes(self._partial[index][begin : begin + length])
 
-    def _slice(self, index: int, begin: int, length: int) -> bytes:
+    def _block(self, index: int, begin: int, length: int) -> bytes:
         start = index * self._geometry.piece_length + begin
         return self._original[start : start + length]
