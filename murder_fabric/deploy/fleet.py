@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import queue
 import threading
 import time
@@ -24,6 +25,8 @@ READ_LENGTH = 256 * 1024
 #: How often the loop looks at the clock (seconds), and while a host's window is full.
 TICK, BLOCKED_TICK = 1.0, 0.05
 WRITERS = 8
+#: What a shell ends with when it does not find a program.
+NO_SUCH_COMMAND = 127
 #: The id under which `greet` waits; requests count from 1.
 GREETING = 0
 
@@ -54,37 +57,59 @@ class Ask:
         """Take what the loop has for this ask; any thread may call it."""
         self._heard.put((host, what))
 
-    def wait(self, timeout: Optional[float] = None, on_event: Optional[OnEvent] = None) -> dict[str, Answer]:
+    def wait(
+        self,
+        timeout: Optional[float] = None,
+        on_event: Optional[OnEvent] = None,
+        silence: Optional[float] = None,
+    ) -> dict[str, Answer]:
         """
         Wait until every host has answered, *timeout* seconds at most.
 
         Args:
             timeout: from now; a host that has not answered then has failed.
             on_event: called in this thread with each host and event that is no answer yet.
+            silence: a host of which neither answer nor event came for so many seconds has failed.
 
         Returns:
             By host: the `done` message, or why there is none.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        began = time.monotonic()
+        deadline = math.inf if timeout is None else began + timeout
+        heard_at = dict.fromkeys(self._ids, began)
         while len(self.answers) < len(self._ids):
+            now = time.monotonic()
+            if silence is not None:
+                self._give_up_silent(heard_at, now - silence, silence)
             try:
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                host, what = self._heard.get(timeout=left)
+                patience = min(deadline - now, math.inf if silence is None else TICK)
+                host, what = self._heard.get(timeout=None if patience == math.inf else max(0.0, patience))
             except queue.Empty:
-                break
-            if host in self.answers:
+                if time.monotonic() >= deadline:
+                    break
                 continue
-            if isinstance(what, HostFailure) or what.fields.get("event") in ("done", "hello"):
-                self.answers[host] = what
-            elif what.fields.get("event") == "failed":
-                self.answers[host] = _refusal(what)
-            elif on_event is not None:
-                on_event(host, what)
+            heard_at[host] = time.monotonic()
+            if host not in self.answers:
+                self._take(host, what, on_event)
         for host, request in self._ids.items():
             if host not in self.answers:
                 self._fleet.forget(host, request)
                 self.answers[host] = HostFailure("timeout", f"no answer within {timeout or 0:g} s")
         return {host: self.answers[host] for host in self._ids}
+
+    def _take(self, host: str, what: Answer, on_event: Optional[OnEvent]) -> None:
+        if isinstance(what, HostFailure) or what.fields.get("event") in ("done", "hello"):
+            self.answers[host] = what
+        elif what.fields.get("event") == "failed":
+            self.answers[host] = _refusal(what)
+        elif on_event is not None:
+            on_event(host, what)
+
+    def _give_up_silent(self, heard_at: Mapping[str, float], before: float, silence: float) -> None:
+        for host, heard in heard_at.items():
+            if heard < before and host not in self.answers:
+                self._fleet.forget(host, self._ids[host])
+                self.answers[host] = HostFailure("timeout", f"it said nothing for {silence:g} s")
 
 
 def _refusal(said: Message) -> HostFailure:
@@ -138,8 +163,12 @@ class _Link:
         status = self.channel.recv_exit_status() if self.channel.exit_status_ready() else -1
         if status < 0:
             return HostFailure("lost", f"the connection to {self.host} was lost" + f" ({said})" * bool(said))
-        cause = "lost" if self.greeted else "agent"
-        return HostFailure(cause, f"the agent ended with exit code {status}: {said or 'it said nothing'}")
+        reason = f"the agent ended with exit code {status}: {said or 'it said nothing'}"
+        if self.greeted:
+            return HostFailure("lost", reason)
+        if status == NO_SUCH_COMMAND:
+            reason += "; install Python 3.9 or newer there, or set murder.python"
+        return HostFailure("agent", reason)
 
 
 class Fleet:
@@ -188,8 +217,11 @@ class Fleet:
     def __enter__(self) -> Fleet:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: Optional[type[BaseException]], *exc: object) -> None:
+        if kind is KeyboardInterrupt:
+            self.abandon()
+        else:
+            self.close()
 
     def greet(self, timeout: float, on_event: Optional[OnEvent] = None) -> dict[str, Answer]:
         """Wait until every agent has said `hello`; see `Ask.wait`."""
@@ -246,6 +278,12 @@ class Fleet:
             with suppress(OSError, EOFError, SSHException):
                 link.channel.get_transport().close()
         self._on_closed()
+
+    def abandon(self) -> None:
+        """Hang up without waiting for anybody: the agents end once they notice."""
+        for link in self._links.values():
+            with suppress(OSError, EOFError, SSHException):
+                link.channel.get_transport().sock.close()
 
     def _begin(self, ask: Ask, ids: Mapping[str, int]) -> None:
         for host, request in ids.items():

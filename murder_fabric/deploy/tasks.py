@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 
 from invoke.collection import Collection
-from invoke.exceptions import Exit
 
-from ..control import check_tag
-from ..errors import BadInput, HostsFailed
-from ..storage.creation import create_metainfo
-from .bundle import build_bundle
-from .deployment import Deployment, Wanted, title_of
+from .deployment import deploy_to_hosts
 from .executor import GroupContext, group_task
-from .outcome import HostState
 from .ranges import fold
-from .remote import open_fleet
 from .roles import Roles, assign_roles
 from .settings import SECTION, Settings, defaults
 from .view import View, megabytes
+from .wanted import Wanted, absolute, check_wanted
 
 
 @group_task
@@ -55,72 +47,19 @@ def deploy(
     """Put a directory tree on every host by BitTorrent, verify each byte, switch all hosts at once."""
     settings = Settings.from_config(
         c.config,
-        default_seeder_files_path=_absolute(files_path, on_seeder),
+        default_seeder_files_path=absolute(files_path, on_seeder),
         default_destination_path=destination_path,
         default_tag=tag,
         allow_failures=allow_failures,
     )
     roles = assign_roles(c.hosts, settings.roles)
     view = View(sys.stderr)
-    wanted = _wanted(settings, on_seeder, list(exclude or ()))
+    wanted = check_wanted(settings, on_seeder, exclude or ())
     view.say(_headline(roles, wanted))
     if c.config.run.dry:
         view.say("dry run: no host was touched")
         return
-    _deploy(c, roles, settings, wanted, view)
-
-
-def _deploy(c: GroupContext, roles: Roles, settings: Settings, wanted: Wanted, view: View) -> None:
-    """Carry the deploy out, and end with one line and its exit code."""
-    began = time.monotonic()
-    with open_fleet(c, roles.hosts(), settings, build_bundle()) as fleet:
-        deployment = Deployment(fleet, roles, settings, wanted, view)
-        try:
-            deployment.run()
-        except HostsFailed as error:
-            for line in deployment.outcome.complaints():
-                view.say(f"  {line}")
-            raise Exit(f"murder: {error}", code=error.exit_code) from None
-        except KeyboardInterrupt:
-            raise Exit(
-                "murder: interrupted; every host is as it was, nothing of ours runs", code=130
-            ) from None
-    outcome = deployment.outcome
-    for line in outcome.complaints():
-        view.say(f"  {line}")
-    switched = len(outcome.hosts(HostState.SWITCHED))
-    view.say(
-        f"murder: {switched} of {len(roles.peers)} hosts switched to {wanted.tag}"
-        f" in {time.monotonic() - began:.1f} s"
-    )
-    code = outcome.exit_code(HostState.SWITCHED)
-    if code:
-        raise Exit(f"murder: failed: {fold(outcome.lost)}", code=code)
-
-
-def _wanted(settings: Settings, on_seeder: bool, exclude: list[str]) -> Wanted:
-    """
-    Check what is to be deployed, and hash it if it lies here: all that can be wrong without any host.
-
-    Raises:
-        BadInput: something is missing or cannot be deployed.
-    """
-    files_path, destination = settings.default_seeder_files_path, settings.default_destination_path
-    if not files_path or not destination:
-        missing = "--files-path" if not files_path else "--destination-path"
-        raise BadInput(
-            f"{missing} is missing: fab -H … murder.deploy --files-path ./build --destination-path /srv/app"
-        )
-    tag = check_tag(settings.default_tag or time.strftime("%Y%m%d%H%M%S", time.gmtime()))
-    if on_seeder:
-        return Wanted(tag, destination, files_path, None, exclude)
-    metainfo = create_metainfo(files_path, None, exclude=exclude, name=os.fsencode(title_of(destination)))
-    return Wanted(tag, destination, files_path, metainfo, exclude)
-
-
-def _absolute(files_path: str | None, on_seeder: bool) -> str | None:
-    """Return a path of this machine as its own settings check wants it."""
-    return files_path if files_path is None or on_seeder else os.path.abspath(os.path.expanduser(files_path))
+    deploy_to_hosts(c, roles, settings, wanted, view)
 
 
 def _headline(roles: Roles, wanted: Wanted) -> str:

@@ -29,12 +29,17 @@ class View:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[list[str]]:
-        """Time a stage; what the body puts into the list is said of it at the end."""
+        """Time a stage; what the body puts into the list is said of it at the end, if it comes to an end."""
         began = time.monotonic()
         self._shown_at = began
         self._name = name
         said: list[str] = []
-        yield said
+        try:
+            yield said
+        except BaseException:
+            took = time.monotonic() - began
+            self.say(f"  {name:<9}not finished ({took:.1f} s)")
+            raise
         took = time.monotonic() - began
         self.say(f"  {name:<9}{'; '.join(said)} ({took:.1f} s)")
 

@@ -1,0 +1,102 @@
+"""Before a byte of the payload moves: which hosts are ready, which are the same one, and who has room."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .. import control
+from ..metainfo.values import Metainfo
+from .failures import HostFailure
+from .outcome import HostState, same_hosts
+from .run import Run
+from .view import megabytes
+
+#: Bytes and inodes that must stay free beside the payload's.
+SPARE_BYTES, SPARE_INODES = 16 << 20, 100
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What the hosts said of themselves, by host."""
+
+    #: Where the others find it; tracker and seeder too, where they are not among the peers.
+    addresses: Mapping[str, str]
+    #: Bytes and inodes that the release may take; None: as many as it needs.
+    room: Mapping[str, tuple[int, int | None]]
+    #: The tag that `current` points at; None where there is none.
+    current: Mapping[str, str | None]
+
+    def allowed(self) -> list[str]:
+        """Return the only addresses that may join the swarm."""
+        return sorted(set(self.addresses.values()))
+
+
+def prepare(run: Run) -> Ready:
+    """
+    Take the destination on every host, and hear what is there.
+
+    Raises:
+        BadInput: hosts cannot be told apart by address.
+        AllHostsFailed: no host is left, or tracker or seeder failed.
+    """
+    muster, outcome, wanted = run.muster, run.outcome, run.wanted
+    run.need_going()
+    with run.view.stage("prepare") as said:
+        nonces = {host: secrets.token_hex(8) for host in outcome.going}
+        operator = f"{getpass.getuser()}@{socket.gethostname()}"
+        prepared = muster.ask(
+            outcome.going,
+            lambda host: control.Prepare(wanted.destination, wanted.tag, run.id, nonces[host], operator),
+        )
+        _drop_other_names(run, nonces)
+        addresses = muster.locate(run.settings.interface)
+        said.append(f"{len(outcome.going)} hosts ready")
+    run.need_going()
+    for role, host in (("tracker", run.tracker()), ("seeder", run.seeder())):
+        if host not in addresses:
+            raise run.lost(host, role, HostFailure("failed", "it did not say where peers find it"))
+    fields = {host: message.fields for host, message in prepared.items()}
+    return Ready(
+        addresses,
+        {host: (one["free_bytes"], one["free_inodes"]) for host, one in fields.items()},
+        {host: one["current"] for host, one in fields.items()},
+    )
+
+
+def check_room(run: Run, ready: Ready, metainfo: Metainfo) -> None:
+    """
+    Refuse hosts without room for the release.
+
+    Raises:
+        AllHostsFailed: no host has any.
+    """
+    info, destination = metainfo.info, run.wanted.destination
+    bytes_needed = info.geometry.length + SPARE_BYTES
+    inodes_needed = len(info.files) + len(info.directories) + SPARE_INODES
+    for host in run.outcome.going:
+        free_bytes, free_inodes = ready.room[host]
+        if free_bytes < bytes_needed:
+            lack = f"no space left for {destination}: it needs {megabytes(bytes_needed)}"
+            free = f"{megabytes(free_bytes)} are free"
+        elif free_inodes is not None and free_inodes < inodes_needed:
+            lack, free = (
+                f"no inodes left for {destination}: it needs {inodes_needed}",
+                f"{free_inodes} are free",
+            )
+        else:
+            continue
+        run.outcome.failed(host, HostFailure("failed", f"{lack}, {free}; nothing was written"))
+    run.need_going()
+
+
+def _drop_other_names(run: Run, nonces: Mapping[str, str]) -> None:
+    request = control.Nonces(run.wanted.destination, run.id)
+    answers = run.muster.ask(run.outcome.going, lambda _: request)
+    marks = {host: message.fields["nonces"] for host, message in answers.items()}
+    for host, first in same_hosts(marks, nonces).items():
+        run.outcome.reached(host, HostState.SKIPPED, f"another name of {first}")
+        run.view.say(f"  {host} is another name of {first}: deployed once")

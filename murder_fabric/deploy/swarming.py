@@ -1,0 +1,208 @@
+"""From the operator's tree, or the seeder's, to a complete and verified copy on every host."""
+
+from __future__ import annotations
+
+import time
+
+from .. import control
+from ..bitfield import Bitfield
+from ..control import Message, Request
+from ..errors import BadInput
+from ..metainfo.parsing import parse_metainfo
+from ..metainfo.values import Metainfo
+from ..tracker.keys import announce_url
+from .failures import HostFailure
+from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, TRACKER_PORTS
+from .outcome import HostState
+from .preflight import Ready
+from .run import Run
+from .uploading import upload_pieces
+from .view import megabytes
+from .wanted import root_of, title_of
+
+#: Seconds without any progress anywhere after which a swarm that has lost its seeder is given up.
+ORPHANED_LIMIT = 15.0
+#: A host that fetches says how far it is every second; after so many seconds of silence it is out.
+SILENCE_LIMIT = 60.0
+
+
+class _Orphaned(Exception):
+    """The seeder is gone and nothing moves any more."""
+
+
+def create(run: Run) -> tuple[Metainfo, bytes]:
+    """
+    Return the torrent, made here before any host was touched, or on the seeder now.
+
+    Raises:
+        MurderError: the seeder could not make it.
+    """
+    wanted = run.wanted
+    if wanted.metainfo is not None:
+        return wanted.metainfo, wanted.metainfo.encode()
+    request = control.Create(
+        wanted.files_path, exclude=list(wanted.exclude), title=title_of(wanted.destination)
+    )
+    with run.view.stage("create") as said:
+        message = _need(run, run.seeder(), "seeder", request, PAYLOAD_TIMEOUT)
+        said.append(f"{message.fields['file_count']} files, {megabytes(message.fields['length'])}")
+    return parse_metainfo(message.attached), message.attached
+
+
+def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
+    """
+    Bring the payload to the seeder and from there to everybody.
+
+    Raises:
+        MurderError: tracker or seeder failed, or everybody.
+    """
+    announce = _start_tracker(run, ready, metainfo)
+    staged = _stage(run, metainfo, raw)
+    seeder = run.seeder()
+    if run.wanted.metainfo is not None:
+        _upload(run, seeder, metainfo, staged[seeder].attached)
+    elif seeder not in run.outcome.going:
+        first, last = run.settings.peer_port_range()
+        request = control.Seed(
+            run.wanted.tag,
+            run.wanted.files_path,
+            ready.addresses[seeder],
+            first,
+            last,
+            announce,
+            run.token,
+            ready.allowed(),
+        )
+        _need(run, seeder, "seeder", request, PAYLOAD_TIMEOUT, raw)
+    with run.view.stage("swarm") as said:
+        done = _join(run, ready, seeder, metainfo, announce)
+        fetched = sum(message.fields["bytes_downloaded"] for message in done.values())
+        said.append(f"{len(run.outcome.going)} hosts complete, {megabytes(fetched)} moved among them")
+    run.need_going()
+
+
+def verify(run: Run) -> None:
+    """
+    Have every host read its release again.
+
+    Raises:
+        AllHostsFailed: no host has it whole.
+    """
+    with run.view.stage("verify") as said:
+        request = control.Verify(run.wanted.tag)
+        verified = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT)
+        for host in verified:
+            run.outcome.reached(host, HostState.VERIFIED)
+        said.append(f"every byte read again on {len(verified)} hosts")
+    run.need_going()
+
+
+def _start_tracker(run: Run, ready: Ready, metainfo: Metainfo) -> str:
+    tracker, first = run.tracker(), run.settings.tracker_port
+    last = min(first + TRACKER_PORTS - 1, 65535)
+    address = ready.addresses[tracker]
+    started = _need(run, tracker, "tracker", control.StartTracker(address, first, last, run.token))
+    _need(run, tracker, "tracker", control.Track(metainfo.info.info_hash.hex(), ready.allowed()))
+    return announce_url(address, int(started.fields["port"]), bytes.fromhex(run.token))
+
+
+def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
+    wanted, seeder, going = run.wanted, run.seeder(), run.outcome.going
+    digest = metainfo.info.digest.hex()
+
+    def request(host: str) -> Request:
+        if host not in going:
+            return control.Stage(wanted.tag, digest, layout="temporary")
+        source = wanted.files_path if host == seeder and wanted.metainfo is None else None
+        return control.Stage(wanted.tag, digest, wanted.destination, source=source)
+
+    hosts = going if seeder in going or wanted.metainfo is None else [*going, seeder]
+    requests = {host: Message(request(host).fields(), raw) for host in hosts}
+    with run.view.stage("stage") as said:
+        answers = run.muster.fleet.ask(requests, PAYLOAD_TIMEOUT)
+        staged = run.muster.settle(answers)
+        count = metainfo.info.geometry.piece_count
+        had = sum(Bitfield.from_bytes(one.attached, count).have for one in staged.values())
+        said.append(f"{had} of {count * len(staged)} pieces are there already")
+    failure = answers.get(seeder)
+    if seeder not in going and isinstance(failure, HostFailure):
+        raise run.lost(seeder, "seeder", failure)
+    run.need_going()
+    return staged
+
+
+def _upload(run: Run, seeder: str, metainfo: Metainfo, bits: bytes) -> None:
+    geometry, wanted = metainfo.info.geometry, run.wanted
+    has = Bitfield.from_bytes(bits, geometry.piece_count)
+    total = sum(geometry.piece_size(index) for index in has.missing())
+    if not total:
+        return
+    with run.view.stage("upload") as said:
+        sent = 0
+
+        def on_piece(length: int) -> None:
+            nonlocal sent
+            sent += length
+            run.view.progress(f"{megabytes(sent)} of {megabytes(total)} to {seeder}")
+
+        root = root_of(metainfo, wanted.files_path)
+        failure = upload_pieces(run.muster.fleet, seeder, wanted.tag, metainfo, root, has, on_piece)
+        if failure is not None:
+            raise run.lost(seeder, "seeder", failure)
+        said.append(f"{megabytes(total)} to {seeder}")
+
+
+def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, announce: str) -> dict[str, Message]:
+    """Return what the hosts said that have everything; a swarm that can never finish is given up."""
+    hosts, fleet = run.outcome.going, run.muster.fleet
+    if seeder not in hosts and run.wanted.metainfo is not None:
+        hosts = [seeder, *hosts]
+    show = run.muster.progress(hosts, metainfo.info.geometry.length)
+    bytes_of: dict[str, int] = {}
+    moved_at = time.monotonic()
+
+    def on_event(host: str, event: Message) -> None:
+        nonlocal moved_at
+        show(host, event)
+        downloaded, now = int(event.fields.get("bytes_downloaded", 0)), time.monotonic()
+        if bytes_of.get(host) != downloaded:
+            bytes_of[host], moved_at = downloaded, now
+        if now - moved_at > ORPHANED_LIMIT and seeder in fleet.failures():
+            raise _Orphaned
+
+    first, last = run.settings.peer_port_range()
+    requests = {
+        host: Message(
+            control.Join(
+                run.wanted.tag, ready.addresses[host], first, last, announce, run.token, ready.allowed()
+            ).fields()
+        )
+        for host in hosts
+    }
+    ask = fleet.begin(requests)
+    try:
+        answers = ask.wait(None, on_event, silence=SILENCE_LIMIT)
+    except _Orphaned:
+        lacking = HostFailure(
+            "failed",
+            f"the seeder {seeder} was lost before all pieces had left it; what is here is kept."
+            " Run the same command again",
+        )
+        answers = {host: ask.answers.get(host, lacking) for host in hosts}
+    return run.muster.settle(answers)
+
+
+def _need(
+    run: Run,
+    host: str,
+    role: str,
+    request: Request,
+    timeout: float = PROMPT_TIMEOUT,
+    attached: bytes = b"",
+) -> Message:
+    """Ask a host without which nothing goes on."""
+    answer = run.muster.fleet.ask({host: Message(request.fields(), attached)}, timeout)[host]
+    if isinstance(answer, HostFailure):
+        error = run.lost(host, role, answer)
+        raise error if answer.exit_code != BadInput.exit_code else BadInput(f"{host}: {answer.reason}")
+    return answer
