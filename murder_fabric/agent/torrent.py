@@ -22,7 +22,7 @@ from ..net.tracker_client import TrackerClient
 from ..policy.rates import RateMeter
 from ..storage.payload import Payload
 from ..swarm.ports import Address
-from ..swarm.session import Session, SwarmConfig
+from ..swarm.session import NEWS_INTERVAL, Session, SwarmConfig
 from ..tracker.addresses import PeerAddress
 from ..tracker.announcing import AnnounceRequest
 from ..tracker.tiers import Tiers
@@ -90,8 +90,7 @@ class Torrent:
         self._listening: Any = None
         #: Where peers reach us, once started.
         self.port = 0
-        self._ticker = LoopingCall(self._tick)
-        self._ticker.clock = reactor
+        self._tickers = [LoopingCall(self._tick), LoopingCall(lambda: self.session.tell_news())]
 
     def start(self) -> int:
         """
@@ -118,15 +117,18 @@ class Torrent:
             self.info, self._have, config, self._payload, dialer, self, self._rng, os.urandom
         )
         self._start_announcing(bind)
-        self._ticker.start(TICK, now=False)
+        for ticker, interval in zip(self._tickers, (TICK, NEWS_INTERVAL)):
+            ticker.clock = self._reactor
+            ticker.start(interval, now=False)
         if self._have.complete:
             self.complete.callback(None)
         return port
 
     async def stop(self) -> None:
         """Leave the swarm: say so to the tracker, close every connection, free the port."""
-        if self._ticker.running:
-            self._ticker.stop()
+        for ticker in self._tickers:
+            if ticker.running:
+                ticker.stop()
         self.session.stop("leaving")
         await self._listening.stopListening()
         self._announcing.cancel()

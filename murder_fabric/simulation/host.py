@@ -10,7 +10,7 @@ from ..errors import TrackerError
 from ..metainfo.values import Info
 from ..policy.reannounce import next_announce
 from ..swarm.ports import Address
-from ..swarm.session import Session, SwarmConfig
+from ..swarm.session import NEWS_INTERVAL, Session, SwarmConfig
 from ..tracker.announcing import (
     AnnounceRequest,
     announce_query,
@@ -93,6 +93,7 @@ class Host:
             self.completed_at = self.clock.now
         self._announce(self._life, "started")
         self.clock.call_later(self._rng.uniform(0, TICK), self._tick, self._life)
+        self.clock.call_later(self._rng.uniform(0, NEWS_INTERVAL), self._tell_news, self._life)
 
     def die(self) -> None:
         """Be gone at once; others find out by themselves."""
@@ -150,6 +151,11 @@ class Host:
         if self.up and life == self._life:
             self.session.tick(now=self.clock.now)
             self.clock.call_later(TICK, self._tick, life)
+
+    def _tell_news(self, life: int) -> None:
+        if self.up and life == self._life:
+            self.session.tell_news()
+            self.clock.call_later(NEWS_INTERVAL, self._tell_news, life)
 
     def _announce(self, life: int, event: str) -> None:
         """Announce, and hear the answer a moment later; between events also plan the next one."""

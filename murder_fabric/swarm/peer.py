@@ -56,6 +56,8 @@ class Peer:
         self.cancelled: set[Request] = set()
         self.strikes = 0
 
+        #: How many of the pieces that came to us it has been told of.
+        self.told = 0
         #: Blocks we owe it.
         self.asked: set[Request] = set()
         #: Requests refused since it was last unchoked.

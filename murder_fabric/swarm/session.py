@@ -24,6 +24,8 @@ HANDSHAKE_TIMEOUT = 5.0
 #: Seconds of our silence after which we say that we are still here, and of theirs after which we hang up.
 KEEP_ALIVE_AFTER = 30.0
 SILENT_AFTER = 120.0
+#: Seconds between telling peers of new pieces. A message for each would cost more CPU than the pieces do.
+NEWS_INTERVAL = 0.05
 #: Seconds between two hand-outs of upload slots.
 RECHOKE_INTERVAL = 1.0
 #: Ticks further apart than this (seconds): it was us who did not listen, and peers did not keep us waiting.
@@ -167,8 +169,13 @@ class Session:
         for peer in list(self.peers):
             peer.link.close(reason)
 
+    def tell_news(self) -> None:
+        """Tell peers what came since the last call; to be called every `NEWS_INTERVAL`."""
+        for peer in self.trusted_peers:
+            self._upload.tell(peer)
+
     def tick(self, *, now: float) -> None:
-        """Time has passed."""
+        """Time has passed; to be called a few times a second."""
         asleep = 0.0 if self._ticked_at is None else now - self._ticked_at
         self._ticked_at = now
         for peer in list(self.peers):
@@ -292,6 +299,8 @@ class Session:
         self.bytes_downloaded += len(part.data)
         if verified is not None:
             self._verified(verified, now=now)
+            # Whoever sent it hears at once: a super-seeder waits for that to show the next piece.
+            self._upload.tell(peer)
         elif peer.strikes > strikes and self._contacts.struck(peer):
             peer.link.close(f"banned: {peer.strikes} of its pieces did not match their hashes")
         if part.last:
@@ -301,13 +310,13 @@ class Session:
 
     def _verified(self, index: int, *, now: float) -> None:
         self._observer.piece_verified(index)
+        self._upload.verified(index)
         for peer in self.trusted_peers:
-            if not peer.has.complete:
-                peer.link.send(wire.Have(index))
             if index in peer.has:
                 peer.useful -= 1
                 self._show_interest(peer)
         if self.have.complete:
+            self.tell_news()
             self._observer.completed()
             for peer in self.trusted_peers:
                 self._close_if_both_complete(peer)

@@ -35,6 +35,8 @@ class Upload:
         self._have = have
         self._choker = Choker(slots)
         self._max_block = max_block
+        #: The pieces that came since the start, in their order; each peer has heard of the first `told`.
+        self._news: list[int] = []
         self._super_seeder = SuperSeeder(len(have), rng) if super_seed else None
 
     def opening(self, peer: Peer) -> Message | None:
@@ -47,10 +49,23 @@ class Upload:
         return None if nothing else BitfieldMessage(self._have.to_bytes())
 
     def joined(self, peer: Peer) -> None:
-        """*peer* may be served from now on; a super-seeder shows it its first pieces."""
+        """*peer* may be served from now on, and knows what we have; a super-seeder shows its first pieces."""
+        peer.told = len(self._news)
         if self._super_seeder is not None:
             for index in self._super_seeder.joined(peer, peer.has):
                 peer.link.send(Have(index))
+
+    def verified(self, index: int) -> None:
+        """We have piece *index* now; who is told when is up to `tell`."""
+        self._news.append(index)
+
+    def tell(self, peer: Peer) -> None:
+        """Tell *peer* of the pieces that are new to it, unless it needs none."""
+        if peer.told < len(self._news):
+            if not peer.has.complete:
+                for index in self._news[peer.told :]:
+                    peer.link.send(Have(index))
+            peer.told = len(self._news)
 
     def left(self, peer: Peer) -> None:
         """*peer* is gone."""

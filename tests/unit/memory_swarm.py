@@ -169,6 +169,7 @@ class Host:
 
     def tick(self):
         self.session.tick(now=self.world.now)
+        self.session.tell_news()
 
     def learn(self, *hosts):
         self.session.addresses_learned([host.address for host in hosts], now=self.world.now)
