@@ -14,6 +14,7 @@ from ..metainfo.values import Info
 from ..swarm.peer import Peer
 from ..swarm.ports import Address
 from ..swarm.session import Session
+from ..tracker.addresses import canonical_host
 from ..wire.connection import WireConnection
 from ..wire.messages import Message, Piece, Request
 from .block_sender import BlockSender, BlockSource
@@ -62,8 +63,9 @@ class PeerProtocol(Protocol):
             self._blocks.say(self._wire.send(message))
 
     def send_block(self, request: Request) -> None:
-        """Queue a block."""
-        self._blocks.queue(request)
+        """Queue a block; once we are closing, none is sent any more."""
+        if not self._closing:
+            self._blocks.queue(request)
 
     def cancel_block(self, request: Request) -> bool:
         """Take a queued block back; False if it has begun to leave."""
@@ -92,7 +94,7 @@ class PeerProtocol(Protocol):
         )
         dialed = self._address is not None
         if self._address is None:
-            self._address = (transport.getPeer().host, transport.getPeer().port)
+            self._address = (canonical_host(transport.getPeer().host), transport.getPeer().port)
         self._peer = self._session.connected(self, self._address, dialed=dialed, now=now)
         if self._peer is None:
             self.close("no room for another peer")

@@ -1,0 +1,303 @@
+"""The edge of one connection: bytes to messages, blocks from files, who is told what; faults.md row 23."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import socket
+
+import pytest
+from turned_reactor import PairTransport
+
+from murder_fabric.errors import RemoteProtocolError, StorageError
+from murder_fabric.metainfo.values import FileEntry, Info
+from murder_fabric.net.block_sender import COPIED_AT_ONCE, SMALL_BLOCK
+from murder_fabric.net.peer_protocol import USER_TIMEOUT, PeerProtocol
+from murder_fabric.wire.connection import WireConnection
+from murder_fabric.wire.messages import (
+    Bitfield,
+    Choke,
+    Handshake,
+    Have,
+    Interested,
+    KeepAlive,
+    Piece,
+    Request,
+)
+
+MIB = 1 << 20
+HELLO = Handshake(b"h" * 20, b"p" * 20)
+
+
+class RecordedSession:
+    """Writes down what it is told; `on_message` may answer."""
+
+    def __init__(self):
+        self.told = []
+        self.room = True
+        self.on_message = lambda peer, message: None
+
+    def connected(self, link, address, *, dialed, now):
+        self.told.append(("connected", address, dialed))
+        return link if self.room else None
+
+    def message_received(self, peer, message, *, now):
+        self.told.append(message)
+        self.on_message(peer, message)
+
+    def block_sent(self, peer, request, *, now):
+        self.told.append(("sent", request))
+
+    def link_lost(self, peer, *, now):
+        self.told.append("lost")
+
+    def storage_failed(self, reason):
+        self.told.append(("failed", reason))
+
+
+class Files:
+    """Blocks from real files in a directory, opened once each."""
+
+    def __init__(self, directory, info):
+        self._info = info
+        self._paths = [directory / os.fsdecode(entry.path[-1]) for entry in info.files]
+        self._open = {}
+
+    def descriptor(self, file):
+        if file not in self._open:
+            try:
+                self._open[file] = os.open(self._paths[file], os.O_RDONLY)
+            except OSError as error:
+                raise StorageError(f"{self._paths[file]}: {error.strerror}") from None
+        return self._open[file]
+
+    def read(self, index, begin, length):
+        return b"".join(
+            bytes(span.length)
+            if self._info.files[span.file].padding
+            else os.pread(self.descriptor(span.file), span.length, span.offset)
+            for span in self._info.geometry.spans(index, begin, length)
+        )
+
+    def close(self):
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+
+class Scene:
+    """A protocol on a socket pair that has shaken hands, with three files (one of them padding) of 4 MiB."""
+
+    def __init__(self, directory, address=None):
+        self.payload = random.Random(1).randbytes(4 * MIB)
+        padding = range(MIB + 1000, MIB + 3000)
+        self.payload = self.payload[: padding.start] + bytes(len(padding)) + self.payload[padding.stop :]
+        entries = (
+            FileEntry((b"one",), padding.start),
+            FileEntry((b".pad",), len(padding), padding=True),
+            FileEntry((b"two",), 4 * MIB - padding.stop),
+        )
+        (directory / "one").write_bytes(self.payload[: padding.start])
+        (directory / "two").write_bytes(self.payload[padding.stop :])
+        self.info = Info(
+            b"x",
+            MIB,
+            hashlib.sha1().digest() * 4,
+            None,
+            entries,
+            (),
+            single_file=False,
+            private=True,
+            raw=b"x",
+        )
+        self.session = RecordedSession()
+        self.files = Files(directory, self.info)
+        self.wire = WireConnection(4, 4 * MIB)
+        clock = type("Clock", (), {"seconds": lambda self: 0.0})()
+        self.protocol = PeerProtocol(self.session, self.info, self.files, clock, 4 * MIB, address)
+        self.transport = PairTransport(self.protocol)
+        self.transport.say(self.wire.send(HELLO))
+        self.protocol.send(HELLO)
+        assert list(self.wire.receive(self.transport.read())) == [HELLO]
+
+    def read(self):
+        """Return the messages that the other end hears, each block as (index, begin, bytes)."""
+        heard = []
+        for message in self.wire.receive(self.transport.read()):
+            if isinstance(message, Piece):
+                heard.append((message.index, message.begin, b""))
+            elif isinstance(message, BlockPart):
+                heard[-1] = (*heard[-1][:2], heard[-1][2] + message.data)
+            else:
+                heard.append(message)
+        return heard
+
+    def block(self, request):
+        start = request.index * MIB + request.begin
+        return (request.index, request.begin, self.payload[start : start + request.length])
+
+    def sent(self):
+        return [one[1] for one in self.session.told if type(one) is tuple and one[0] == "sent"]
+
+    def failures(self):
+        return [one[1] for one in self.session.told if type(one) is tuple and one[0] == "failed"]
+
+
+@pytest.fixture
+def scene(tmp_path):
+    one = Scene(tmp_path)
+    yield one
+    one.files.close()
+    one.transport.close()
+
+
+# Blocks -----------------------------------------------------------------------------------------------------
+
+SMALL = [Request(0, 0, 16384), Request(3, MIB - 5, 5), Request(1, 100, SMALL_BLOCK)]
+LARGE = [Request(0, 0, MIB), Request(2, 7, SMALL_BLOCK + 1), Request(1, 0, MIB), Request(3, 5, MIB - 5)]
+
+
+@pytest.mark.parametrize("requests", [SMALL, LARGE, [*SMALL, *LARGE, *reversed(SMALL)]])
+def test_blocks_arrive_in_order_byte_for_byte(scene, requests):
+    """Also those that cross from file to file, and over padding, which is in none."""
+    for request in requests:
+        scene.protocol.send_block(request)
+    assert scene.read() == [scene.block(request) for request in requests]
+    assert scene.sent() == requests
+    assert scene.transport.producer is None
+
+
+def test_what_is_said_in_the_middle_of_a_block_comes_behind_it(scene):
+    scene.protocol.send(Have(0))
+    scene.protocol.send_block(LARGE[0])
+    scene.transport.turn(2)
+    scene.protocol.send(Have(1))
+    scene.protocol.send_block(SMALL[0])
+    scene.protocol.send(Choke())
+    assert scene.read() == [Have(0), scene.block(LARGE[0]), Have(1), Choke(), scene.block(SMALL[0])]
+
+
+def test_a_block_can_be_taken_back_until_it_begins_to_leave(scene):
+    for request in LARGE[:3]:
+        scene.protocol.send_block(request)
+    scene.transport.turn(2)
+    assert scene.protocol.cancel_block(LARGE[1])
+    assert not scene.protocol.cancel_block(LARGE[1])
+    assert not scene.protocol.cancel_block(LARGE[0])
+    assert scene.read() == [scene.block(LARGE[0]), scene.block(LARGE[2])]
+
+
+@pytest.mark.parametrize(("length", "most"), [(MIB, 64), (16384, COPIED_AT_ONCE + 20 * 13)])
+def test_for_a_receiver_that_never_reads_little_waits_in_our_memory(scene, length, most):
+    """Row 23: a block is a place in a file until the socket takes it."""
+    for _ in range(500):
+        scene.protocol.send_block(Request(0, 0, length))
+    for _ in range(200):
+        scene.transport.turn()
+        assert scene.transport.buffered <= most
+    told = len(scene.sent())
+    assert told < 500
+    scene.transport.turn(50)
+    assert len(scene.sent()) == told
+
+
+def test_a_receiver_that_leaves_in_the_middle_of_a_block_is_no_fault_of_the_disk(scene):
+    for request in LARGE:
+        scene.protocol.send_block(request)
+    scene.transport.turn(3)
+    scene.transport.peer.close()
+    scene.transport.turn(5)
+    assert scene.session.told[-1] == "lost"
+    assert scene.failures() == []
+
+
+@pytest.mark.parametrize("request_", [LARGE[0], SMALL[0]], ids=["large", "small"])
+def test_a_file_that_is_gone_is_told_of_and_ends_the_connection(scene, tmp_path, request_):
+    (tmp_path / "one").unlink()
+    scene.protocol.send_block(request_)
+    scene.transport.turn(5)
+    assert scene.failures() == [f"{tmp_path / 'one'}: No such file or directory"]
+    assert scene.session.told[-1] == "lost"
+    assert scene.sent() == []
+
+
+def test_a_file_that_has_shrunk_is_told_of_by_name(scene, tmp_path):
+    os.truncate(tmp_path / "one", 1000)
+    scene.protocol.send_block(LARGE[0])
+    scene.transport.read()
+    assert scene.failures() == ["one is shorter than it was: something else has changed it"]
+    assert scene.sent() == []
+
+
+# Messages ---------------------------------------------------------------------------------------------------
+
+
+def test_the_session_hears_who_connected_and_what_they_say(scene):
+    scene.transport.say(scene.wire.send(Bitfield(b"\xf0")) + scene.wire.send(Interested()))
+    assert scene.session.told == [
+        ("connected", ("10.0.0.7", 40000), False),
+        HELLO,
+        Bitfield(b"\xf0"),
+        Interested(),
+    ]
+
+
+def test_who_was_dialed_has_the_address_that_was_dialed(tmp_path):
+    scene = Scene(tmp_path, address=("fd00::1", 6881))
+    assert scene.session.told[0] == ("connected", ("fd00::1", 6881), True)
+
+
+def test_an_ipv4_address_is_one_however_the_listening_socket_writes_it(tmp_path):
+    protocol = PeerProtocol(RecordedSession(), Scene(tmp_path).info, None, None, MIB)
+    protocol._clock = type("Clock", (), {"seconds": lambda self: 0.0})()
+    PairTransport(protocol, host="::ffff:10.0.0.9")
+    assert protocol._session.told == [("connected", ("10.0.0.9", 40000), False)]
+
+
+def test_a_dead_peer_is_noticed_by_the_kernel(scene):
+    options = scene.transport.getHandle().options
+    assert (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT) in options
+    assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in options
+
+
+def test_garbage_ends_the_connection_and_the_session_hears_that(scene):
+    scene.transport.say(b"\xff" * 100)
+    scene.transport.turn(2)
+    assert scene.session.told[-1] == "lost"
+    assert scene.transport.peer.recv(10) == b""
+
+
+def test_what_the_session_does_not_allow_ends_the_connection(scene):
+    def refuse(peer, message):
+        raise RemoteProtocolError("no")
+
+    scene.session.on_message = refuse
+    scene.transport.say(scene.wire.send(Interested()) + scene.wire.send(KeepAlive()))
+    scene.transport.turn(2)
+    assert scene.session.told[-2:] == [Interested(), "lost"]
+
+
+def test_after_a_close_nothing_is_heard_said_or_sent(scene):
+    def close(peer, message):
+        peer.close("enough")
+        peer.close("more than enough")
+        peer.send(Have(1))
+        peer.send_block(LARGE[0])
+
+    scene.session.on_message = close
+    scene.transport.say(scene.wire.send(Interested()) + scene.wire.send(KeepAlive()))
+    scene.transport.turn(3)
+    assert scene.session.told[-2:] == [Interested(), "lost"]
+    assert scene.session.told.count("lost") == 1
+    assert scene.transport.peer.recv(10) == b""
+
+
+def test_where_there_is_no_room_the_connection_is_closed_and_nothing_is_read(tmp_path):
+    session = RecordedSession()
+    session.room = False
+    clock = type("Clock", (), {"seconds": lambda self: 0.0})()
+    transport = PairTransport(PeerProtocol(session, Scene(tmp_path).info, None, clock, MIB))
+    transport.peer.send(WireConnection(4).send(HELLO))
+    transport.turn(3)
+    assert session.told == [("connected", ("10.0.0.7", 40000), False)]
+    assert transport.disconnected
