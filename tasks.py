@@ -46,9 +46,10 @@ def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
     with c.cd(str(REPOSITORY)):
         runs = []
         if all_versions and not REST:
-            others = other_pythons().items()
+            units = "-q -n auto --maxprocesses 8 tests/unit"
             runs += [
-                (f"Python {name}", environment(c, name, python), "-q tests/unit") for name, python in others
+                (f"Python {name}", environment(c, name, python), units)
+                for name, python in other_pythons().items()
             ]
             other_fabric = environment(c, "other-fabric", sys.executable, *OTHER_PAIR)
             runs.append((" and ".join(OTHER_PAIR), other_fabric, "-q tests/integration/test_fab.py"))
