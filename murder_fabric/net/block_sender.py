@@ -1,4 +1,4 @@
-"""Sending blocks: the kernel moves them from file to socket, one after the other, as fast as the peer reads."""
+"""Sending blocks: the kernel moves them from file to socket, one by one, as fast as the peer reads."""
 
 from __future__ import annotations
 

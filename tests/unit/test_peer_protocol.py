@@ -17,6 +17,7 @@ from murder_fabric.net.peer_protocol import USER_TIMEOUT, PeerProtocol
 from murder_fabric.wire.connection import WireConnection
 from murder_fabric.wire.messages import (
     Bitfield,
+    BlockPart,
     Choke,
     Handshake,
     Have,
