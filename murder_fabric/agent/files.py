@@ -24,6 +24,8 @@ def read_limited(path: str | bytes, max_length: int) -> bytes:
             data = file.read(max_length + 1)
     except OSError as error:
         raise BadInput(f"{os.fsdecode(path)}: {error.strerror}") from None
+    except ValueError:  # a NUL
+        raise BadInput(f"{path!r} is no path") from None
     if len(data) > max_length:
         raise BadInput(f"{os.fsdecode(path)}: longer than {max_length} bytes")
     return data
@@ -37,6 +39,8 @@ def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644) -> None:
         StorageError: the disk or the permissions do not allow it.
     """
     path = os.fsdecode(path)
+    if "\0" in path:
+        raise StorageError(f"{path!r} is no path")
     temporary = None
     try:
         descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=UNFINISHED)
