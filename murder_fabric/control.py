@@ -113,7 +113,7 @@ class Create(Request):
     path: str
     announce: Optional[str] = None
     #: What the torrent is called; it is under the info hash, so the same for trees that are to be the same.
-    #: None: as what lies at `path` is called.
+    #: None, and always for a single file: as what lies at `path` is called.
     title: Optional[str] = None
     exclude: list[str] = dataclasses.field(default_factory=list)
     piece_length: Optional[int] = None

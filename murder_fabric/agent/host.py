@@ -30,7 +30,7 @@ from .addresses import Listen, address_of_interface, listen_on
 from .destination import Destination, expand
 from .kept import keep, recall
 from .report import INTERVAL
-from .staging import Staged, discard, finish_and_verify, stage, store
+from .staging import Staged, discard, finish_and_verify, root_of, stage, store
 from .torrent import Torrent, TorrentConfig
 
 #: Sends one event of the request that is being served: its name and fields.
@@ -146,7 +146,7 @@ class Host:
             request.announce,
             piece_length=request.piece_length,
             exclude=request.exclude,
-            name=None if request.title is None else os.fsencode(request.title),
+            name=os.fsencode(request.title) if request.title is not None and os.path.isdir(path) else None,
         )
         info, raw = metainfo.info, metainfo.encode()
         self._created[info.digest.hex()] = path
@@ -231,7 +231,7 @@ class Host:
     async def _seed(self, request: control.Seed, attached: bytes, emit: Emit) -> Answer:
         metainfo = parse_metainfo(attached)
         path = expand(request.path)
-        payload = Payload(metainfo.info, os.path.dirname(path) if metainfo.info.single_file else path)
+        payload = Payload(metainfo.info, root_of(metainfo.info, path))
         have = Bitfield.full(metainfo.info.geometry.piece_count)
         if self._created.get(metainfo.info.digest.hex()) != path:
             have = await deferToThread(check, metainfo.info, payload)

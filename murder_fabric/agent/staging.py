@@ -11,7 +11,7 @@ from .. import control
 from ..bitfield import Bitfield
 from ..errors import ControlError, StorageError, VerifyError
 from ..metainfo.parsing import parse_metainfo
-from ..metainfo.values import Metainfo
+from ..metainfo.values import Info, Metainfo
 from ..storage.checking import check, verify_tree
 from ..storage.payload import Payload
 from .destination import Destination, expand
@@ -84,6 +84,11 @@ def store(staged: Staged, index: int, data: bytes) -> bool:
     return True
 
 
+def root_of(info: Info, path: str) -> str:
+    """Return where `Payload` finds the payload that lies at *path*: a single file is known by its real name."""
+    return os.path.dirname(os.path.realpath(path)) if info.single_file else path
+
+
 def finish_and_verify(staged: Staged) -> None:
     """Give the tree its final shape and read it again; beside the swarm, which goes on serving from it."""
     metainfo = staged.metainfo
@@ -152,7 +157,7 @@ def _temporary(tag: str) -> str:
 def _copy_pieces(staged: Staged, source: str) -> None:
     """Fill a staged payload from one that lies on this host, piece by piece, each checked."""
     info = staged.metainfo.info
-    original = Payload(info, os.path.dirname(source) if info.single_file else source)
+    original = Payload(info, root_of(info, source))
     try:
         for index in list(staged.have.missing()):
             if not store(staged, index, original.read(index, 0, info.geometry.piece_size(index))):

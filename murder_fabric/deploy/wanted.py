@@ -45,8 +45,10 @@ def check_wanted(settings: Settings, on_seeder: bool, exclude: Iterable[str]) ->
     if on_seeder:
         return Wanted(tag, destination, files_path, None, patterns)
     path = os.path.expanduser(files_path)
+    # A single file is released under its own name.
+    title = os.fsencode(title_of(destination)) if os.path.isdir(path) else None
     try:
-        metainfo = create_metainfo(path, None, exclude=patterns, name=os.fsencode(title_of(destination)))
+        metainfo = create_metainfo(path, None, exclude=patterns, name=title)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; no host was touched") from None
     return Wanted(tag, destination, path, metainfo, patterns)
@@ -64,4 +66,4 @@ def title_of(destination: str) -> str:
 
 def root_of(metainfo: Metainfo, files_path: str) -> str:
     """Return where `storage.Payload` finds the payload that lies at *files_path*."""
-    return files_path.rstrip("/").rpartition("/")[0] or "/" if metainfo.info.single_file else files_path
+    return os.path.dirname(os.path.realpath(files_path)) if metainfo.info.single_file else files_path
