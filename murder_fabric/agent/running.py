@@ -44,7 +44,7 @@ def run(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         # A thread that hashes a large tree cannot be told to stop; killing it is as safe as a crash would be.
         # Not so while an error is still to be told: its own thread may count as working for a moment more.
         ended = outcome[0] if outcome else None
-        code = 130 if isinstance(ended, Failure) and ended.check(CancelledError) else ended
+        code = 130 if isinstance(ended, Failure) and isinstance(ended.value, CancelledError) else ended
         if isinstance(code, int) and the_reactor.threadpool is not None and the_reactor.threadpool.working:
             os._exit(code)
 
