@@ -107,9 +107,10 @@ class Muster:
         answer = self.fleet.ask({host: Message({**request.fields(), **head}, attached)}, timeout)[host]
         if isinstance(answer, Message):
             return answer
-        self.outcome.failed(host, answer)
-        error = BadInput if answer.exit_code == BadInput.exit_code else AllHostsFailed
-        raise error(f"{host}: {answer.reason}")
+        if answer.exit_code == BadInput.exit_code:
+            raise BadInput(f"{host}: {answer.reason}")
+        known = host in self.outcome.lost
+        raise AllHostsFailed(f"nothing can be done without {host}" + f": {answer.reason}" * (not known))
 
     def locate(self, interface: str) -> dict[str, str]:
         """

@@ -18,6 +18,9 @@ SECTION = "murder"
 #: The roles of Murder; others may be named too, for `-H @canary`.
 ROLES = ("tracker", "seeder", "peer")
 
+#: What the name of a setting has before that of its flag.
+_FLAG = re.compile(r"^default_(seeder_)?")
+
 #: Returns the value as it is kept; raises ValueError with what the setting must be.
 Check = Callable[[Any], Any]
 
@@ -135,6 +138,9 @@ class Settings:
     )
     default_seeder_files_path: str = _setting("", _path, "What is deployed where no --files-path is given.")
     default_destination_path: str = _setting("", _path, "Where it goes where no --destination-path is given.")
+    default_temp_path: str = _setting(
+        "", _path, "Where torrents come to on this machine; its directory for temporary files if empty."
+    )
     remote_murder_path: str = _setting(
         "~/.murder",
         lambda value: _path(value or "missing"),
@@ -202,7 +208,7 @@ class Settings:
             try:
                 values[name] = fields[name].metadata["check"](value)
             except ValueError as error:
-                where = f"--{name.replace('_', '-')}" if name in given else f"{SECTION}.{name}"
+                where = f"--{_FLAG.sub('', name).replace('_', '-')}" if name in given else f"{SECTION}.{name}"
                 raise SettingsError(f"{where} is {value!r:.80}, but must be {error}") from None
         return cls(**values)
 

@@ -6,6 +6,7 @@ import sys
 
 from invoke.collection import Collection
 
+from . import manual
 from .deployment import deploy_to_hosts
 from .executor import GroupContext, group_task
 from .ranges import fold
@@ -71,5 +72,5 @@ def _headline(roles: Roles, wanted: Wanted) -> str:
     return f"murder: {wanted.tag} to {wanted.destination} on {named}: {what}"
 
 
-murder = Collection("murder", hosts, deploy)
+murder = Collection("murder", hosts, deploy, *manual.TASKS)
 murder.configure({SECTION: defaults()})

@@ -1,0 +1,204 @@
+"""Murder's own tasks, each a `fab` of its own: what one of them leaves running, another one ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from ..control import check_tag
+from ..errors import BadInput, HostsFailed, Interrupted
+from . import recipes
+from .bundle import build_bundle
+from .executor import GroupContext, group_task
+from .muster import Muster
+from .ranges import fold
+from .remote import open_fleet
+from .roles import Roles, assign_roles
+from .settings import Settings
+from .view import View
+
+TAG = {"tag": "Names what is moved; murder.default_tag if not given."}
+
+
+@group_task
+def distribute_files(c: GroupContext) -> None:
+    """Put the agent on tracker, seeder and peers, where it is not there yet."""
+    settings, roles = _known(c)
+    _carry_out(c, settings, roles.hosts(), "the agent", recipes.distribute_files)
+
+
+@group_task
+def start_tracker(c: GroupContext) -> None:
+    """Start the tracker on its host; it stays until stop-tracker."""
+    settings, roles = _known(c)
+    step = partial(recipes.start_tracker, host=roles.tracker, settings=settings)
+    _carry_out(c, settings, [roles.tracker], "a tracker", step)
+
+
+@group_task
+def stop_tracker(c: GroupContext) -> None:
+    """End the tracker."""
+    settings, roles = _known(c)
+    step = partial(recipes.stop_tracker, host=roles.tracker)
+    _carry_out(c, settings, [roles.tracker], "no tracker any more", step)
+
+
+@group_task(
+    help={
+        **TAG,
+        "files_path": "The directory or file on the seeder.",
+        "exclude": "A glob to leave out, as in .gitignore; may be repeated. .git* is always left out.",
+        "temp_path": "The directory on this machine that the torrent comes to as TAG.torrent.",
+    },
+    iterable=["exclude"],
+)
+def create_torrent(
+    c: GroupContext,
+    tag: str | None = None,
+    files_path: str | None = None,
+    exclude: list[str] | None = None,
+    temp_path: str | None = None,
+) -> None:
+    """Make a torrent of what lies on the seeder."""
+    settings, roles = _known(
+        c,
+        default_tag=tag,
+        default_seeder_files_path=files_path,
+        default_temp_path=None if temp_path is None else os.path.abspath(os.path.expanduser(temp_path)),
+    )
+    tag = _tag(settings)
+    path = _needed(settings.default_seeder_files_path, "--files-path", "--files-path /srv/build")
+    directory = os.path.expanduser(settings.default_temp_path) or tempfile.gettempdir()
+    if not os.path.isdir(directory):
+        raise BadInput(f"{directory} is no directory for {tag}.torrent; choose another --temp-path")
+    step = partial(
+        recipes.create_torrent,
+        host=roles.seeder,
+        tag=tag,
+        files_path=path,
+        exclude=exclude or (),
+        directory=directory,
+    )
+    _carry_out(c, settings, [roles.seeder], f"the torrent {tag} of {path}", step)
+
+
+@group_task(help=TAG)
+def start_seeding(c: GroupContext, tag: str | None = None) -> None:
+    """Seed the torrent of a tag from the seeder; it stays until stop-seeding."""
+    settings, roles = _known(c, default_tag=tag)
+    tag = _tag(settings)
+    step = partial(recipes.start_seeding, roles=roles, settings=settings, tag=tag)
+    _carry_out(c, settings, [roles.seeder], f"a seeder of {tag}", step, others=[roles.tracker])
+
+
+@group_task(help=TAG)
+def stop_seeding(c: GroupContext, tag: str | None = None) -> None:
+    """End the seeder of a tag."""
+    settings, roles = _known(c, default_tag=tag)
+    tag = _tag(settings)
+    step = partial(recipes.stop_seeding, host=roles.seeder, tag=tag)
+    _carry_out(c, settings, [roles.seeder], f"no seeder of {tag} any more", step)
+
+
+@group_task(
+    help={
+        **TAG,
+        "destination_path": "The directory on every peer that TAG is made in; ~ is the home directory there.",
+        "no_tag_directory": "Put the files straight into the destination path.",
+    }
+)
+def peer(
+    c: GroupContext,
+    tag: str | None = None,
+    destination_path: str | None = None,
+    no_tag_directory: bool = False,
+) -> None:
+    """Fetch what is seeded under a tag to all peers; they seed it on until stop-peering."""
+    settings, roles = _known(c, default_tag=tag, default_destination_path=destination_path)
+    tag = _tag(settings)
+    path = _needed(settings.default_destination_path, "--destination-path", "--destination-path /srv/data")
+    if not no_tag_directory:
+        path = f"{path}/{tag}"
+    step = partial(recipes.peer, roles=roles, settings=settings, tag=tag, destination=path)
+    _carry_out(c, settings, roles.peers, f"{tag} in {path}", step, others=[roles.seeder, roles.tracker])
+
+
+@group_task(help=TAG, aliases=("stop_peers",))
+def stop_peering(c: GroupContext, tag: str | None = None) -> None:
+    """End the peers of a tag."""
+    settings, roles = _known(c, default_tag=tag)
+    tag = _tag(settings)
+    _carry_out(
+        c, settings, roles.peers, f"no peers of {tag} any more", partial(recipes.stop_peering, tag=tag)
+    )
+
+
+TASKS = (
+    distribute_files,
+    start_tracker,
+    stop_tracker,
+    create_torrent,
+    start_seeding,
+    stop_seeding,
+    peer,
+    stop_peering,
+)
+
+
+def _known(c: GroupContext, **flags: str | None) -> tuple[Settings, Roles]:
+    settings = Settings.from_config(c.config, **flags)
+    return settings, assign_roles(c.hosts, settings.roles)
+
+
+def _carry_out(
+    c: GroupContext,
+    settings: Settings,
+    hosts: Iterable[str],
+    aim: str,
+    step: Callable[[Muster], str],
+    others: Iterable[str] = (),
+) -> None:
+    """
+    Connect to hosts, do *step* with them and say what came of it.
+
+    Args:
+        hosts: those the task is about, and that decide how it ends.
+        aim: what there is to be on them afterwards, for who watches.
+        others: those that are needed for it.
+
+    Raises:
+        HostsFailed: some did not do it; which and why has been said.
+        Interrupted: Ctrl-C.
+    """
+    view = View(sys.stderr)
+    view.say(f"murder: {aim} on {fold(hosts)}")
+    if c.config.run.dry:
+        view.say("dry run: no host was touched")
+        return
+    try:
+        with open_fleet(c, dict.fromkeys([*hosts, *others]), settings, build_bundle()) as fleet:
+            muster = Muster(fleet, hosts, view)
+            try:
+                muster.greet()
+                said = step(muster)
+            finally:
+                for line in muster.outcome.complaints():
+                    view.say(f"  {line}")
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; what this task had started ends, what ran before goes on") from None
+    view.say(f"murder: {said}")
+    if muster.outcome.lost:
+        raise HostsFailed(f"failed: {fold(muster.outcome.lost)}")
+
+
+def _tag(settings: Settings) -> str:
+    return check_tag(_needed(settings.default_tag, "--tag", "--tag v1"))
+
+
+def _needed(value: str, flag: str, example: str) -> str:
+    if not value:
+        raise BadInput(f"{flag} is missing, such as {example}")
+    return value

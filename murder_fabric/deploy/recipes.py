@@ -1,0 +1,293 @@
+"""
+Murder's recipes: tracker, torrent, seeder and peers, each by itself, with agents that stay on the hosts.
+
+Every step takes the `Muster` of its hosts first and returns the sentence that the task ends with. What a
+later step must know is asked of the hosts: the tracker has its address and the secret, the seeder the
+torrent, so that the next `fab` may run elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from .. import control
+from ..control import Message
+from ..errors import AllHostsFailed, BadInput, StorageError
+from ..metainfo.parsing import parse_metainfo
+from ..metainfo.values import Metainfo
+from ..tracker.keys import announce_url
+from .failures import HostFailure
+from .muster import GREET_TIMEOUT, PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, TRACKER_PORTS, Muster
+from .outcome import HostState
+from .ranges import fold
+from .roles import Roles
+from .settings import Settings
+from .view import megabytes
+
+TRACKER = "tracker"
+#: Seconds without a task after which tracker and seeder end by themselves.
+LIFETIME = 3600.0
+
+
+class Tracker(NamedTuple):
+    """A tracker that runs; *token* is the secret of all its swarms, in hex."""
+
+    host: str
+    address: str
+    port: int
+    token: str
+
+    def announce(self) -> str:
+        """Return the URL that peers ask."""
+        return announce_url(self.address, self.port, bytes.fromhex(self.token))
+
+
+class Torrent(NamedTuple):
+    """What the seeder keeps of a tag."""
+
+    metainfo: Metainfo
+    raw: bytes
+    #: Where the payload lies on the seeder.
+    path: str
+
+    @property
+    def digest(self) -> str:
+        """The release's digest, in hex."""
+        return self.metainfo.info.digest.hex()
+
+
+def distribute_files(muster: Muster) -> str:
+    """Say who has an agent now: whoever was greeted."""
+    _must_have_some(muster)
+    supplied = len(muster.supplied)
+    had = len(muster.greeted) - supplied
+    return f"the agent is on {_counted(muster.greeted)}: {supplied} took it in, {had} had it"
+
+
+def start_tracker(muster: Muster, host: str, settings: Settings) -> str:
+    """Start the tracker, or find the one that runs."""
+    address = _address(muster, host, settings)
+    last = min(settings.tracker_port + TRACKER_PORTS - 1, 65535)
+    token = secrets.token_hex(16)
+    with _staying(muster, host, TRACKER, LIFETIME) as started:
+        request = control.StartTracker(address, settings.tracker_port, last, token)
+        facts = muster.ask_one(host, request, to=TRACKER).fields
+    already = "" if started else "already "
+    return f"the tracker {already}runs on {host}, address {facts['address']}, port {facts['port']}"
+
+
+def stop_tracker(muster: Muster, host: str) -> str:
+    """End the tracker."""
+    muster.ask_one(host, control.Dismiss(TRACKER))
+    return f"the tracker on {host} has ended"
+
+
+def create_torrent(
+    muster: Muster, host: str, tag: str, files_path: str, exclude: Iterable[str], directory: str
+) -> str:
+    """Make the torrent of what lies at *files_path* on the seeder; a copy comes into *directory* here."""
+    with muster.view.stage("create"):
+        request = control.Create(files_path, exclude=list(exclude), tag=tag)
+        done = muster.ask_one(host, request, PAYLOAD_TIMEOUT)
+    copy = os.path.join(directory, f"{tag}.torrent")
+    _write_privately(copy, done.attached)
+    facts = done.fields
+    what = f"{facts['file_count']} files, {megabytes(facts['length'])}, digest {facts['digest'][:12]}"
+    return f"the torrent of {tag} is on {host} and in {copy}: {what}"
+
+
+def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) -> str:
+    """Seed what the torrent of *tag* was made of, from where it lies on the seeder."""
+    host, agent = roles.seeder, f"seeder-{tag}"
+    tracker, torrent = _tracker(muster, roles.tracker), _torrent(muster, host, tag)
+    address = _address(muster, host, settings)
+    with _staying(muster, host, agent, LIFETIME) as started:
+        if not started:
+            _admit(muster, host, tag, torrent, [address])
+            return f"{tag} is being seeded on {host} already"
+        _track(muster, tracker, torrent, [address])
+        first, last = settings.peer_port_range()
+        request = control.Seed(
+            tag, torrent.path, address, first, last, tracker.announce(), tracker.token, [address]
+        )
+        with muster.view.stage("check"):
+            done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent)
+    return f"{host} seeds {tag} at {address}, port {done.fields['port']}"
+
+
+def stop_seeding(muster: Muster, host: str, tag: str) -> str:
+    """End the seeder of *tag*."""
+    muster.ask_one(host, control.Dismiss(f"seeder-{tag}"))
+    return f"{host} seeds {tag} no more"
+
+
+def peer(muster: Muster, roles: Roles, settings: Settings, tag: str, destination: str) -> str:
+    """
+    Fetch *tag* into *destination* on every peer, and leave those that have it seeding.
+
+    Where it does not come to that, nothing of it stays: no agent, and no part of the payload.
+    """
+    tracker, torrent = _tracker(muster, roles.tracker), _torrent(muster, roles.seeder, tag)
+    addresses = muster.locate(settings.interface)
+    _must_have_some(muster)
+    hosts = sorted(set(addresses.values()))
+    _admit(muster, roles.seeder, tag, torrent, hosts)
+    _track(muster, tracker, torrent, hosts)
+    agent = f"peer-{tag}"
+    started: list[str] = []
+    try:
+        started += _detach(muster, agent, settings.seed_for)
+        _stage(muster, agent, tag, torrent, destination, roles.seeder)
+        first, last = settings.peer_port_range()
+        url, token = tracker.announce(), tracker.token
+        _join(
+            muster,
+            agent,
+            torrent.metainfo.info.geometry.length,
+            lambda host: control.Join(tag, addresses[host], first, last, url, token, hosts),
+        )
+        _verify(muster, agent, tag)
+    finally:
+        complete = muster.outcome.hosts(HostState.VERIFIED)
+        _dismiss(muster, agent, [host for host in started if host not in complete])
+    return (
+        f"{_counted(complete)} complete with {tag} in {destination}, and seeding until murder.stop-peering"
+        f" or for {settings.seed_for} s"
+    )
+
+
+def stop_peering(muster: Muster, tag: str) -> str:
+    """End the peers of *tag*."""
+    _must_have_some(muster)
+    ended, absent = [], []
+    answers = muster.fleet.ask(
+        dict.fromkeys(muster.outcome.going, Message(control.Dismiss(f"peer-{tag}").fields())), PROMPT_TIMEOUT
+    )
+    for host, answer in answers.items():
+        if isinstance(answer, Message):
+            ended.append(host)
+        elif answer.exit_code == BadInput.exit_code:
+            absent.append(host)
+        else:
+            muster.outcome.failed(host, answer)
+    if absent and not ended and not muster.outcome.lost:
+        raise BadInput(f"no peer of {tag} is running on {_counted(absent)}")
+    said = f"the peers of {tag} have ended on {_counted(ended)}"
+    return said + f"; none was running on {fold(absent)}" * bool(absent)
+
+
+def _detach(muster: Muster, agent: str, lifetime: float) -> list[str]:
+    """Leave *agent* running on every peer and return where; a peer that has one already is out."""
+    answers = muster.ask(muster.outcome.going, lambda _: control.Detach(agent, lifetime), GREET_TIMEOUT)
+    for host, done in answers.items():
+        if not done.fields["started"]:
+            muster.outcome.failed(
+                host, HostFailure("failed", f"{agent} is running already; it was left alone")
+            )
+    _must_have_some(muster)
+    return [host for host, done in answers.items() if done.fields["started"]]
+
+
+def _stage(muster: Muster, agent: str, tag: str, torrent: Torrent, destination: str, seeder: str) -> None:
+    def request(host: str) -> control.Request:
+        # The seeder's host has the files: they are copied there, not fetched over the network.
+        source = torrent.path if host == seeder else None
+        return control.Stage(tag, torrent.digest, destination, "plain", source)
+
+    with muster.view.stage("stage"):
+        muster.ask(muster.outcome.going, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent)
+    _must_have_some(muster)
+
+
+def _join(muster: Muster, agent: str, length: int, request: Callable[[str], control.Request]) -> None:
+    hosts = muster.outcome.going
+    with muster.view.stage("swarm") as said:
+        done = muster.ask(hosts, request, None, on_event=muster.progress(hosts, length), to=agent)
+        moved = sum(message.fields["bytes_downloaded"] for message in done.values())
+        said.append(f"{len(done)} of {len(hosts)} hosts complete, {megabytes(moved)} moved among them")
+    _must_have_some(muster)
+
+
+def _verify(muster: Muster, agent: str, tag: str) -> None:
+    with muster.view.stage("verify") as said:
+        hosts = muster.ask(muster.outcome.going, lambda _: control.Verify(tag), PAYLOAD_TIMEOUT, to=agent)
+        for host in hosts:
+            muster.outcome.reached(host, HostState.VERIFIED)
+        said.append(f"every byte read again on {len(hosts)} hosts")
+    _must_have_some(muster)
+
+
+@contextmanager
+def _staying(muster: Muster, host: str, agent: str, lifetime: float) -> Iterator[bool]:
+    """Leave *agent* running on *host*, unless the body fails that was to give it work; says if it is new."""
+    started = bool(muster.ask_one(host, control.Detach(agent, lifetime), GREET_TIMEOUT).fields["started"])
+    try:
+        yield started
+    except BaseException:
+        if started:
+            _dismiss(muster, agent, [host])
+        raise
+
+
+def _dismiss(muster: Muster, agent: str, hosts: Iterable[str]) -> None:
+    """End an agent where it may not stay; where that cannot be told it, it ends by itself."""
+    muster.fleet.ask(dict.fromkeys(hosts, Message(control.Dismiss(agent).fields())), PROMPT_TIMEOUT)
+
+
+def _tracker(muster: Muster, host: str) -> Tracker:
+    try:
+        facts = muster.ask_one(host, control.TrackerFacts(), to=TRACKER).fields
+    except BadInput:
+        raise BadInput(f"no tracker runs on {host}; murder.start-tracker starts it") from None
+    return Tracker(host, str(facts["address"]), int(facts["port"]), str(facts["token"]))
+
+
+def _torrent(muster: Muster, host: str, tag: str) -> Torrent:
+    kept = muster.ask_one(host, control.Recall(tag))
+    return Torrent(parse_metainfo(kept.attached), kept.attached, str(kept.fields["path"]))
+
+
+def _track(muster: Muster, tracker: Tracker, torrent: Torrent, hosts: list[str]) -> None:
+    muster.ask_one(tracker.host, control.Track(torrent.metainfo.info.info_hash.hex(), hosts), to=TRACKER)
+
+
+def _admit(muster: Muster, seeder: str, tag: str, torrent: Torrent, hosts: list[str]) -> None:
+    try:
+        muster.ask_one(seeder, control.Admit(tag, torrent.digest, hosts), to=f"seeder-{tag}")
+    except BadInput as error:
+        raise BadInput(f"{error}; murder.start-seeding --tag {tag} starts the seeder") from None
+
+
+def _address(muster: Muster, host: str, settings: Settings) -> str:
+    located = muster.ask_one(host, control.Locate(settings.interface or None))
+    return str(located.fields["address"])
+
+
+def _must_have_some(muster: Muster) -> None:
+    if not muster.outcome.going:
+        raise AllHostsFailed(f"all {len(muster.outcome.lost)} hosts failed")
+
+
+def _counted(hosts: Iterable[str]) -> str:
+    named = list(hosts)
+    return f"{fold(named)} ({len(named)} host{'s' * (len(named) != 1)})"
+
+
+def _write_privately(path: str, data: bytes) -> None:
+    """Write a file that only we may read; what lies at *path* is replaced, a link there is not followed."""
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".murder-")
+        with open(descriptor, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            with suppress(OSError):
+                os.unlink(temporary)
+        raise StorageError(f"{path}: {error.strerror}; set murder.default_temp_path") from None

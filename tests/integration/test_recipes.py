@@ -1,0 +1,275 @@
+"""Murder's own tasks against real sshd hosts, each a `fab` of its own: what they leave running, and how long."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from programs import REPOSITORY, Programs, contents, make_tree, snapshot, wait_until
+
+from lab import machine, rig
+
+FABFILE = """
+from invoke import Collection
+from murder_fabric import murder
+ns = Collection(murder)
+"""
+ALL = "web[1-8]"
+#: Of the tree that is moved.
+SIZE = 3_000_000
+
+Fab = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class Hosts:
+    """The lab as these tests see it: their directory on each host, and the agents that stay there."""
+
+    def __init__(self, lab: rig.Lab, name: str) -> None:
+        self.names = lab.names
+        self.place = f"/srv/{name}"
+        self._lab = lab
+
+    def path(self, host: str, below: str = "") -> Path:
+        """Return where `place` on a host is seen from outside."""
+        return self._lab.host_root(host) / self.place.lstrip("/") / below
+
+    def agents(self, host: str) -> dict[str, int]:
+        """Return the pid of each agent that says it stays on a host, and does."""
+        state = self._lab.host_root(host) / "root/.murder/state"
+        records = [json.loads(path.read_text()) for path in state.glob("*.json")]
+        return {
+            record["name"]: record["pid"] for record in records if Path(f"/proc/{record['pid']}").exists()
+        }
+
+    def processes(self) -> list[bytes]:
+        """Return the command line of every process of ours on any host."""
+        found = []
+        for pid in machine.processes_in(self._lab.prefix + name for name in self.names):
+            try:
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"python" in command:
+                found.append(command)
+        return found
+
+
+@pytest.fixture
+def hosts(lab: rig.Lab, request: pytest.FixtureRequest, fab: Fab) -> Iterator[Hosts]:
+    """The hosts, with a tree on web1; whatever a failed test left running there is ended."""
+    found = Hosts(lab, request.node.name)
+    make_tree(found.path("web1", "build"), SIZE)
+    os.chmod(found.path("web1", "build/a/b/one"), 0o711)
+    found.path("web1", "build/link").symlink_to("a/middle")
+    yield found
+    for host in found.names:
+        for pid in found.agents(host).values():
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def directory(lab: rig.Lab, tmp_path: Path) -> Path:
+    """Where fab runs."""
+    (tmp_path / "fabfile.py").write_text(FABFILE)
+    return tmp_path
+
+
+@pytest.fixture
+def command(lab: rig.Lab) -> list[str]:
+    return [sys.executable, "-m", "fabric", "-S", str(lab.ssh_config)]
+
+
+@pytest.fixture
+def fab(directory: Path, command: list[str]) -> Fab:
+    """Run fab on hosts; returns how it ended."""
+
+    def run(on: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *(["-H", on] if on else []), *arguments],
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(directory)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def done(ended: subprocess.CompletedProcess[str]) -> str:
+    """Return what a task that must have succeeded said last."""
+    assert ended.returncode == 0, ended.stderr
+    return ended.stderr.splitlines()[-1]
+
+
+def refused(ended: subprocess.CompletedProcess[str], code: int, reason: str) -> None:
+    assert (ended.returncode, "Traceback" in ended.stderr) == (code, False), ended.stderr
+    assert reason in ended.stderr
+
+
+def seeded(fab: Fab, hosts: Hosts, *tags: str, on: str = ALL) -> None:
+    """Come as far as a tracker and a seeder of each tag."""
+    done(fab(on, "murder.start-tracker"))
+    for tag in tags:
+        done(fab(on, "murder.create-torrent", "--tag", tag, "--files-path", f"{hosts.place}/build"))
+        done(fab(on, "murder.start-seeding", "--tag", tag))
+
+
+def test_murders_manual_sequence(fab: Fab, hosts: Hosts, directory: Path) -> None:
+    said = done(fab(ALL, "murder.start-tracker"))
+    assert said.startswith("murder: the tracker runs on web1, address ")
+    tracker = hosts.agents("web1")
+    assert done(fab(ALL, "murder.start-tracker")) == said.replace("tracker runs", "tracker already runs")
+    assert hosts.agents("web1") == tracker
+
+    said = done(fab(ALL, "murder.create-torrent", "--tag", "foo", "--files-path", f"{hosts.place}/build"))
+    torrent = directory / "foo.torrent"
+    assert str(torrent) in said
+    assert stat.S_IMODE(torrent.stat().st_mode) == 0o600
+    assert "web1 seeds foo at " in done(fab(ALL, "murder.start-seeding", "--tag", "foo"))
+    assert "already" in done(fab(ALL, "murder.start-seeding", "--tag", "foo"))
+
+    said = done(fab(ALL, "murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data"))
+    assert said.startswith("murder: web[1-8] (8 hosts) complete with foo")
+    source = snapshot(hosts.path("web1", "build"))
+    for host in hosts.names:
+        assert snapshot(hosts.path(host, "data/foo")) == source
+        assert "peer-foo" in hosts.agents(host)
+
+    done(fab(ALL, "murder.stop-seeding", "--tag", "foo"))
+    assert set(hosts.agents("web1")) == {"tracker", "peer-foo"}
+    done(fab(ALL, "murder.stop-peering", "--tag", "foo"))
+    done(fab(ALL, "murder.stop-tracker"))
+    wait_until(lambda: not hosts.processes(), "no process of ours is left")
+    assert [hosts.agents(host) for host in hosts.names] == [{}] * 8
+
+
+def test_what_does_not_run_cannot_be_stopped_or_used(fab: Fab, hosts: Hosts) -> None:
+    refused(fab(ALL, "murder.stop-tracker"), 2, "murder: web1: tracker is not running here")
+    refused(fab(ALL, "murder.stop-seeding", "--tag", "foo"), 2, "web1: seeder-foo is not running here")
+    refused(
+        fab(ALL, "murder.stop-peers", "--tag", "foo"), 2, "no peer of foo is running on web[1-8] (8 hosts)"
+    )
+    refused(fab(ALL, "murder.start-seeding", "--tag", "foo"), 2, "no tracker runs on web1")
+    done(fab(ALL, "murder.start-tracker"))
+    refused(fab(ALL, "murder.start-seeding", "--tag", "nope"), 2, "no torrent of nope is kept here")
+    done(fab(ALL, "murder.create-torrent", "--tag", "foo", "--files-path", f"{hosts.place}/build"))
+    ended = fab(ALL, "murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data")
+    refused(ended, 2, "murder.start-seeding --tag foo starts the seeder")
+    assert set(hosts.agents("web1")) == {"tracker"}
+    assert not hosts.path("web1", "data").exists()
+
+
+def test_foo_is_not_foobar(fab: Fab, hosts: Hosts) -> None:
+    two = "web[1-2]"
+    seeded(fab, hosts, "foo", "foobar", on=two)
+    for tag in ("foo", "foobar"):
+        done(fab(two, "murder.peer", "--tag", tag, "--destination-path", f"{hosts.place}/data"))
+    done(fab(two, "murder.stop-seeding", "--tag", "foo"))
+    done(fab(two, "murder.stop-peering", "--tag", "foo"))
+    assert set(hosts.agents("web1")) == {"tracker", "seeder-foobar", "peer-foobar"}
+    assert set(hosts.agents("web2")) == {"peer-foobar"}
+
+
+def test_a_host_that_cannot_take_it_keeps_no_agent_and_the_others_have_it(fab: Fab, hosts: Hosts) -> None:
+    four = "web[1-4]"
+    seeded(fab, hosts, "foo", on=four)
+    precious = hosts.path("web3", "data/foo/precious")
+    precious.parent.mkdir(parents=True)
+    precious.write_text("mine")
+    ended = fab(four, "murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data")
+    refused(ended, 3, f"web3: {hosts.place}/data/foo is there already and not empty; nothing was changed")
+    assert snapshot(hosts.path("web4", "data/foo")) == snapshot(hosts.path("web1", "build"))
+    assert contents(hosts.path("web3", "data")) == {"foo/precious": b"mine"}
+    assert [set(hosts.agents(host)) for host in ("web3", "web4")] == [set(), {"peer-foo"}]
+
+
+def test_a_payload_that_has_changed_is_not_seeded(fab: Fab, hosts: Hosts) -> None:
+    done(fab("web1", "murder.start-tracker"))
+    done(fab("web1", "murder.create-torrent", "--tag", "foo", "--files-path", f"{hosts.place}/build"))
+    hosts.path("web1", "build/a/middle").write_bytes(b"other")
+    refused(
+        fab("web1", "murder.start-seeding", "--tag", "foo"), 4, "is not what the torrent of foo describes"
+    )
+    assert set(hosts.agents("web1")) == {"tracker"}
+
+
+def test_ctrl_c_leaves_no_peer_and_no_part_of_the_payload(
+    fab: Fab, hosts: Hosts, directory: Path, command: list[str], programs: Programs
+) -> None:
+    """web1 is no peer here, only tracker and seeder."""
+    (directory / "fabric.yaml").write_text("murder: {roles: {tracker: web1, seeder: web1}}")
+    seeded(fab, hosts, "foo", on="web2")
+    seeder = hosts.agents("web1")["seeder-foo"]
+    arguments = ["murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    peer = programs.start(*command, "-H", "web2", *arguments, cwd=directory, env=environment)
+    wait_until(lambda: "peer-foo" in hosts.agents("web2"), "web2 has an agent")
+    os.kill(seeder, signal.SIGSTOP)  # there is nothing to be had for web2 now
+    try:
+        wait_until(lambda: hosts.path("web2", "data/foo").exists(), "web2 makes ready")
+        peer.process.send_signal(signal.SIGINT)
+        assert peer.wait() == 130
+        assert "interrupted" in peer.err
+        assert hosts.agents("web2") == {}
+        assert not hosts.path("web2", "data/foo").exists()
+    finally:
+        os.kill(seeder, signal.SIGCONT)
+    done(fab("web2", *arguments))
+    assert snapshot(hosts.path("web2", "data/foo")) == snapshot(hosts.path("web1", "build"))
+
+
+def test_a_single_file_goes_straight_into_the_destination(fab: Fab, hosts: Hosts) -> None:
+    two = "web[1-2]"
+    done(fab(two, "murder.start-tracker"))
+    done(fab(two, "murder.create-torrent", "--tag", "big", "--files-path", f"{hosts.place}/build/big"))
+    done(fab(two, "murder.start-seeding", "--tag", "big"))
+    where = ("--destination-path", f"{hosts.place}/data", "--no-tag-directory")
+    done(fab(two, "murder.peer", "--tag", "big", *where))
+    big = hosts.path("web1", "build/big").read_bytes()
+    assert [contents(hosts.path(host, "data")) for host in ("web1", "web2")] == [{"big": big}] * 2
+
+
+def test_peers_end_by_themselves_when_their_time_is_over(fab: Fab, hosts: Hosts, directory: Path) -> None:
+    (directory / "fabric.yaml").write_text("murder: {seed_for: 0}")
+    seeded(fab, hosts, "foo", on="web[1-2]")
+    done(fab("web[1-2]", "murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data"))
+    wait_until(lambda: hosts.agents("web2") == {}, "the peer on web2 has ended")
+    assert set(hosts.agents("web1")) == {"tracker", "seeder-foo"}
+    assert snapshot(hosts.path("web2", "data/foo")) == snapshot(hosts.path("web1", "build"))
+
+
+def test_the_agent_is_distributed_once(fab: Fab, lab: rig.Lab) -> None:
+    done(fab("web[1-3]", "murder.distribute-files"))
+    said = done(fab("web[1-3]", "murder.distribute-files"))
+    assert said == "murder: the agent is on web[1-3] (3 hosts): 0 took it in, 3 had it"
+
+
+def test_a_dry_run_touches_no_host(fab: Fab, hosts: Hosts) -> None:
+    ended = fab("nowhere[1-3]", "--dry", "murder.start-tracker")
+    assert done(ended) == "dry run: no host was touched"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["murder.peer", "--destination-path", "/srv/x"], "--tag is missing"),
+        (["murder.peer", "--tag", "foo"], "--destination-path is missing"),
+        (["murder.create-torrent", "--tag", "foo"], "--files-path is missing"),
+        (["murder.peer", "--tag", "a/b"], "--tag is 'a/b', but must be a tag"),
+        (
+            ["murder.create-torrent", "--tag", "foo", "--files-path", "here"],
+            "--files-path is 'here', but must",
+        ),
+    ],
+)
+def test_a_mistake_is_told_before_any_host_is_touched(fab: Fab, arguments: list[str], reason: str) -> None:
+    refused(fab("nowhere1", *arguments), 2, reason)
