@@ -71,8 +71,11 @@ def listen_on(reactor: Any, listen: Listen, factory: Any, backlog: int) -> Any:
     for port in range(listen.first_port, listen.last_port + 1):
         try:
             return reactor.listenTCP(port, factory, backlog=backlog, interface=listen.address)
-        except CannotListenError as error:
-            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+        except (CannotListenError, OSError) as error:
+            # Two agents may bind a port at the same moment; the second of them fails at listen(2) only,
+            # and that error Twisted lets through as it is.
+            cause = getattr(error, "socketError", error)
+            reason = getattr(cause, "strerror", None) or str(cause)
     raise ListenError(f"cannot listen on {listen}: {reason}")
 
 

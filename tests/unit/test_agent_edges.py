@@ -82,6 +82,17 @@ def test_the_first_free_port_is_taken():
     assert ports.tried == [("10.0.0.5", port, 4096) for port in (6881, 6882, 6883)]
 
 
+def test_a_port_that_another_agent_took_between_bind_and_listen_is_passed_over():
+    class Contested(Ports):
+        def listenTCP(self, port, factory, backlog, interface):
+            if port == 6881:
+                raise self.error
+            return super().listenTCP(port, factory, backlog, interface)
+
+    listening = listen_on(Contested(), Listen("127.0.0.1", 6881, 6999), "factory", 4096)
+    assert listening == "listening on 6882"
+
+
 def test_where_no_port_is_free_the_reason_is_told():
     with pytest.raises(ListenError, match=r"^cannot listen on 10.0.0.5:1-2: Address already in use$"):
         listen_on(Ports(1, 2), Listen("10.0.0.5", 1, 2), "factory", 4096)
