@@ -60,6 +60,8 @@ def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
             done = c.run(f"{python} -m pytest {arguments}", warn=True, pty=sys.stdout.isatty())
             if not done or done.failed:
                 failed.append(name)
+        if "this Python" in failed:
+            raise Exit(code=1)  # pytest has just said why
         if failed:
             raise Exit(f"test: failed with {'; '.join(failed)}", code=1)
 
