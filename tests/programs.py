@@ -106,11 +106,17 @@ class Programs:
         return seeder
 
     def peer(
-        self, torrent: Path, destination: Path, tracker: str, *arguments: Any, address: str = "127.0.0.3"
+        self,
+        torrent: Path,
+        destination: Path,
+        tracker: str,
+        *arguments: Any,
+        address: str = "127.0.0.3",
+        **options: Any,
     ) -> Program:
         """Start one of our peers."""
         where = ("--listen", f"{address}:0", "--announce", tracker)
-        return self.agent("peer", torrent, destination, *where, *arguments)
+        return self.agent("peer", torrent, destination, *where, *arguments, **options)
 
     def kill_all(self) -> None:
         """End what still runs."""
@@ -126,12 +132,26 @@ def create(path: Path, torrent: Path, *arguments: str) -> dict[str, Any]:
     return said
 
 
-def wait_until(holds: Callable[[], bool], what: str, timeout: float = PATIENCE) -> None:
-    """Return once *holds*; fail the test after *timeout* seconds."""
+def run_agent(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run an agent's command to its end."""
+    command = [*AGENT, *map(os.fspath, arguments)]
+    options = {"capture_output": True, "text": True, "cwd": REPOSITORY, "timeout": PATIENCE, **options}
+    return subprocess.run(command, check=False, **options)
+
+
+def one_sentence(text: str) -> bool:
+    """Say whether a person is told one thing, by name, and no traceback."""
+    return text.count("\n") == 1 and text.startswith("murder-agent ") and "Traceback" not in text
+
+
+def wait_until(
+    holds: Callable[[], bool], what: str, timeout: float = PATIENCE, *, step: float = 0.02
+) -> None:
+    """Return once *holds*, looked at every *step* seconds; fail the test after *timeout* seconds."""
     until = time.monotonic() + timeout
     while not holds():
         assert time.monotonic() < until, f"not within {timeout} s: {what}"
-        time.sleep(0.02)
+        time.sleep(step)
 
 
 def free_port(address: str) -> int:
