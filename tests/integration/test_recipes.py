@@ -1,4 +1,4 @@
-"""Murder's own tasks against real sshd hosts, each a `fab` of its own: what they leave running, and how long."""
+"""Murder's own tasks against real sshd hosts, each a `fab` of its own, and what they leave running there."""
 
 from __future__ import annotations
 
@@ -153,16 +153,17 @@ def test_murders_manual_sequence(fab: Fab, hosts: Hosts, directory: Path) -> Non
 
 
 def test_what_does_not_run_cannot_be_stopped_or_used(fab: Fab, hosts: Hosts) -> None:
-    refused(fab(ALL, "murder.stop-tracker"), 2, "murder: web1: tracker is not running here")
-    refused(fab(ALL, "murder.stop-seeding", "--tag", "foo"), 2, "web1: seeder-foo is not running here")
+    two = "web[1-2]"
+    refused(fab(two, "murder.stop-tracker"), 2, "murder: web1: tracker is not running here")
+    refused(fab(two, "murder.stop-seeding", "--tag", "foo"), 2, "web1: seeder-foo is not running here")
     refused(
-        fab(ALL, "murder.stop-peers", "--tag", "foo"), 2, "no peer of foo is running on web[1-8] (8 hosts)"
+        fab(two, "murder.stop-peers", "--tag", "foo"), 2, "no peer of foo is running on web[1-2] (2 hosts)"
     )
-    refused(fab(ALL, "murder.start-seeding", "--tag", "foo"), 2, "no tracker runs on web1")
-    done(fab(ALL, "murder.start-tracker"))
-    refused(fab(ALL, "murder.start-seeding", "--tag", "nope"), 2, "no torrent of nope is kept here")
-    done(fab(ALL, "murder.create-torrent", "--tag", "foo", "--files-path", f"{hosts.place}/build"))
-    ended = fab(ALL, "murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data")
+    refused(fab(two, "murder.start-seeding", "--tag", "foo"), 2, "no tracker runs on web1")
+    done(fab(two, "murder.start-tracker"))
+    refused(fab(two, "murder.start-seeding", "--tag", "nope"), 2, "no torrent of nope is kept here")
+    done(fab(two, "murder.create-torrent", "--tag", "foo", "--files-path", f"{hosts.place}/build"))
+    ended = fab(two, "murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data")
     refused(ended, 2, "murder.start-seeding --tag foo starts the seeder")
     assert set(hosts.agents("web1")) == {"tracker"}
     assert not hosts.path("web1", "data").exists()

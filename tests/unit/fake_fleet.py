@@ -1,0 +1,68 @@
+"""A fleet that answers at once from a table, and writes down what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Optional, Union
+
+from murder_fabric.control import Message
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.fleet import Answer, OnEvent
+
+#: What hosts say to a request: the fields of `done`, a failure, or what makes one of host and fields.
+Said = Union[dict[str, Any], HostFailure, Message]
+Saying = Union[Said, Callable[[str, dict[str, Any]], Said]]
+
+
+class FakeFleet:
+    """
+    Stands in for `Fleet`.
+
+    Args:
+        says: by request, what every host says to it; what is not named is done without a word.
+        silent: hosts without a connection.
+        old: hosts that take the agent in when they are greeted.
+    """
+
+    def __init__(
+        self, says: Mapping[str, Saying] = {}, silent: Mapping[str, HostFailure] = {}, old: str = ""
+    ) -> None:
+        self.says, self.silent, self.old = says, silent, old.split()
+        self.hosts: list[str] = []
+        #: Host, agent it was meant for (empty: the first), request.
+        self.asked: list[tuple[str, str, str]] = []
+        self.attached: list[bytes] = []
+
+    def greet(self, timeout: float, on_event: Optional[OnEvent] = None) -> dict[str, Answer]:
+        answers: dict[str, Answer] = {}
+        for host in self.hosts:
+            if on_event is not None and host not in self.silent:
+                on_event(host, Message({"event": "bootstrap", "have": host not in self.old}))
+            answers[host] = self.silent.get(host) or Message({"event": "hello"})
+        return answers
+
+    def ask(
+        self,
+        requests: Mapping[str, Message],
+        timeout: Optional[float] = None,
+        on_event: Optional[OnEvent] = None,
+    ) -> dict[str, Answer]:
+        return {host: self._answer(host, message) for host, message in requests.items()}
+
+    def failures(self) -> dict[str, HostFailure]:
+        return dict(self.silent)
+
+    def heard(self, request: str) -> list[str]:
+        """Return the hosts that were asked that, in order."""
+        return [host for host, _, asked in self.asked if asked == request]
+
+    def _answer(self, host: str, message: Message) -> Answer:
+        if host in self.silent:
+            return self.silent[host]
+        name = str(message.fields["do"])
+        self.asked.append((host, str(message.fields.get("to", "")), name))
+        self.attached.append(message.attached)
+        said = self.says.get(name, {})
+        if callable(said):
+            said = said(host, dict(message.fields))
+        return Message({"event": "done", **said}) if isinstance(said, dict) else said

@@ -1,0 +1,90 @@
+"""Who answers, who is out and why; the fleet answers from a table."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from fake_fleet import FakeFleet
+
+from murder_fabric import control
+from murder_fabric.control import Message
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.muster import Muster, refuse_shared
+from murder_fabric.deploy.outcome import HostState
+from murder_fabric.deploy.view import View
+from murder_fabric.errors import AllHostsFailed, BadInput
+
+DOWN = HostFailure("refused", "web2 refused the connection to port 22")
+
+
+def muster_of(fleet, *hosts):
+    fleet.hosts = list(hosts)
+    return Muster(fleet, hosts, View(io.StringIO()))
+
+
+def test_greeting_tells_apart_who_took_the_agent_in_who_had_it_and_who_is_silent():
+    muster = muster_of(FakeFleet(silent={"web2": DOWN}, old="web3"), "web1", "web2", "web3")
+    muster.greet()
+    assert muster.greeted == ["web1", "web3"]
+    assert muster.supplied == {"web3"}
+    assert muster.silent == {"web2": DOWN}
+    assert muster.outcome["web2"].state is HostState.UNREACHABLE
+
+
+def test_who_fails_is_out_and_the_others_words_come_back():
+    no_space = HostFailure("failed", "no space left")
+    fleet = FakeFleet({"stop": lambda host, _: no_space if host == "web1" else {"bytes_uploaded": 7}})
+    muster = muster_of(fleet, "web1", "web2")
+    done = muster.ask(["web1", "web2"], lambda _: control.Stop("v1"))
+    assert {host: message.fields["bytes_uploaded"] for host, message in done.items()} == {"web2": 7}
+    assert muster.outcome.going == ["web2"]
+
+
+def test_a_request_for_an_agent_that_stays_says_which():
+    fleet = FakeFleet()
+    muster_of(fleet, "web1").ask(["web1"], lambda _: control.Heartbeat(), to="tracker")
+    assert fleet.asked == [("web1", "tracker", "heartbeat")]
+
+
+@pytest.mark.parametrize(
+    ("failure", "error", "text"),
+    [
+        (HostFailure("failed", "not running here", 2), BadInput, "web1: not running here"),
+        (HostFailure("failed", "disk full"), AllHostsFailed, "nothing can be done without web1: disk full"),
+    ],
+)
+def test_one_host_that_all_depends_on_ends_the_run(failure, error, text):
+    with pytest.raises(error) as raised:
+        muster_of(FakeFleet({"locate": failure}), "web1").ask_one("web1", control.Locate())
+    assert str(raised.value) == text
+    assert type(raised.value) is error
+
+
+def test_what_was_complained_of_at_the_greeting_is_not_said_again():
+    muster = muster_of(FakeFleet(silent={"web2": DOWN}), "web2")
+    muster.greet()
+    with pytest.raises(AllHostsFailed) as raised:
+        muster.ask_one("web2", control.Locate())
+    assert str(raised.value) == "nothing can be done without web2"
+
+
+def test_hosts_with_one_address_cannot_reach_each_other():
+    refuse_shared({"a": "127.0.0.1", "b": "127.0.0.1", "c": "::1", "d": "::1"})
+    refuse_shared({"a": "10.0.0.1", "b": "10.0.0.2"})
+    with pytest.raises(BadInput, match=r"web\[1-2\] all say that their address is 10\.0\.2\.15"):
+        refuse_shared({"web1": "10.0.2.15", "web2": "10.0.2.15", "web3": "10.0.2.16"})
+
+
+def test_progress_counts_whole_hosts_and_all_bytes():
+    stream = io.StringIO()
+    stream.isatty = lambda: True  # type: ignore[method-assign]
+    muster = Muster(FakeFleet(), ["a", "b"], View(stream))
+    with muster.view.stage("swarm"):
+        told = muster.progress(["a", "b"], 100)
+        muster.view._shown_at = -1e9
+        told("a", Message({"event": "progress", "bytes": 50}))
+        muster.view._shown_at = -1e9
+        told("b", Message({"event": "progress", "bytes": 100}))
+    assert "25 %, 0 of 2 hosts complete" in stream.getvalue()
+    assert "75 %, 1 of 2 hosts complete" in stream.getvalue()

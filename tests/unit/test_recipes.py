@@ -1,0 +1,195 @@
+"""The steps of Murder's own tasks: who is asked what, and what does not stay when something fails."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+
+import pytest
+from fake_fleet import FakeFleet
+
+from murder_fabric.control import Message
+from murder_fabric.deploy import recipes
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.muster import Muster
+from murder_fabric.deploy.roles import Roles
+from murder_fabric.deploy.settings import Settings
+from murder_fabric.deploy.view import View
+from murder_fabric.errors import AllHostsFailed, BadInput, StorageError
+from murder_fabric.storage.creation import create_metainfo
+
+HOSTS = ["web1", "web2", "web3"]
+ROLES = Roles("web1", "web1", HOSTS)
+ABSENT = HostFailure("failed", "it is not running here", 2)
+TOKEN = "ab" * 16
+
+
+@pytest.fixture(scope="module")
+def torrent(tmp_path_factory):
+    tree = tmp_path_factory.mktemp("tree")
+    (tree / "file").write_bytes(b"x" * 1000)
+    return create_metainfo(str(tree), None).encode()
+
+
+@pytest.fixture
+def says(torrent):
+    """What hosts say when all is well; the address of web7 is 10.0.0.7."""
+    return {
+        "locate": lambda host, _: {"address": f"10.0.0.{host[3:]}"},
+        "detach": {"started": True, "pid": 7},
+        "start_tracker": {"address": "10.0.0.1", "port": 8998, "token": TOKEN},
+        "tracker_facts": {"address": "10.0.0.1", "port": 8998, "token": TOKEN},
+        "recall": Message({"event": "done", "path": "/srv/build"}, torrent),
+        "create": Message(
+            {"event": "done", "file_count": 1, "length": 1000, "digest": "d" * 64, "info_hash": "1" * 40},
+            torrent,
+        ),
+        "seed": {"port": 6881},
+        "join": {"bytes_downloaded": 1000},
+    }
+
+
+def mustered(fleet, hosts=HOSTS, counted=None):
+    fleet.hosts = list(hosts)
+    muster = Muster(fleet, counted or hosts, View(io.StringIO()))
+    muster.greet()
+    return muster
+
+
+def test_a_tracker_that_runs_is_found_and_not_started_again(says):
+    said = recipes.start_tracker(mustered(FakeFleet(says)), "web1", Settings())
+    assert said == "the tracker runs on web1, address 10.0.0.1, port 8998"
+    fleet = FakeFleet({**says, "detach": {"started": False, "pid": 7}})
+    assert "already runs on web1" in recipes.start_tracker(mustered(fleet), "web1", Settings())
+
+
+@pytest.mark.parametrize(("started", "dismissed"), [(True, ["web1"]), (False, [])])
+def test_only_an_agent_we_started_goes_when_the_tracker_cannot_listen(says, started, dismissed):
+    no_port = HostFailure("failed", "cannot listen")
+    fleet = FakeFleet({**says, "detach": {"started": started, "pid": 7}, "start_tracker": no_port})
+    with pytest.raises(AllHostsFailed, match="cannot listen"):
+        recipes.start_tracker(mustered(fleet), "web1", Settings())
+    assert fleet.heard("dismiss") == dismissed
+
+
+def test_seeding_needs_a_tracker_and_says_how_to_get_one(says):
+    fleet = FakeFleet({**says, "tracker_facts": ABSENT})
+    with pytest.raises(BadInput, match=r"no tracker runs on web1; murder\.start-tracker starts it"):
+        recipes.start_seeding(mustered(fleet), ROLES, Settings(), "foo")
+    assert fleet.heard("detach") == []
+
+
+def test_the_tracker_knows_the_torrent_before_the_seeder_announces_it(says):
+    fleet = FakeFleet(says)
+    said = recipes.start_seeding(mustered(fleet), ROLES, Settings(), "foo")
+    assert said == "web1 seeds foo at 10.0.0.1, port 6881"
+    assert fleet.asked[-3:] == [
+        ("web1", "", "detach"),
+        ("web1", "tracker", "track"),
+        ("web1", "seeder-foo", "seed"),
+    ]
+
+
+def test_a_seeder_that_runs_is_left_alone_if_it_serves_the_same(says):
+    says["detach"] = {"started": False, "pid": 7}
+    fleet = FakeFleet(says)
+    assert recipes.start_seeding(mustered(fleet), ROLES, Settings(), "foo").endswith("on web1 already")
+    other = HostFailure("failed", "foo is being served here with other contents", 2)
+    fleet = FakeFleet({**says, "admit": other})
+    with pytest.raises(BadInput, match="with other contents"):
+        recipes.start_seeding(mustered(fleet), ROLES, Settings(), "foo")
+    assert fleet.heard("dismiss") == []
+
+
+def test_peers_fetch_verify_and_stay(says):
+    fleet = FakeFleet(says)
+    said = recipes.peer(mustered(fleet), ROLES, Settings(), "foo", "/srv/data/foo")
+    assert said.startswith("web[1-3] (3 hosts) complete with foo in /srv/data/foo")
+    assert [asked for host, to, asked in fleet.asked if (host, to) == ("web2", "peer-foo")] == [
+        "stage",
+        "join",
+        "verify",
+    ]
+    assert fleet.heard("dismiss") == []
+
+
+def test_only_the_seeders_own_host_copies_its_files(says):
+    sources = {}
+    says["stage"] = lambda host, fields: sources.update({host: fields["source"]}) or {}
+    recipes.peer(mustered(FakeFleet(says)), ROLES, Settings(), "foo", "/srv/data/foo")
+    assert sources == {"web1": "/srv/build", "web2": None, "web3": None}
+
+
+def test_seeder_and_tracker_admit_every_host_before_the_first_one_joins(says):
+    admitted = []
+    says["admit"] = says["track"] = lambda host, fields: admitted.append(fields["hosts"]) or {}
+    fleet = FakeFleet(says)
+    recipes.peer(mustered(fleet), ROLES, Settings(), "foo", "/srv/data/foo")
+    assert admitted == [["10.0.0.1", "10.0.0.2", "10.0.0.3"]] * 2
+    order = [asked for _, _, asked in fleet.asked]
+    assert max(order.index("admit"), order.index("track")) < order.index("join")
+
+
+@pytest.mark.parametrize("request_", ["stage", "join", "verify"])
+def test_a_peer_that_fails_is_dismissed_and_the_others_go_on(says, request_):
+    full = HostFailure("failed", "no space left")
+    good = says.get(request_, {})
+    says[request_] = lambda host, _: full if host == "web2" else good
+    fleet = FakeFleet(says)
+    muster = mustered(fleet)
+    said = recipes.peer(muster, ROLES, Settings(), "foo", "/srv/data/foo")
+    assert said.startswith("web[1,3] (2 hosts) complete")
+    assert fleet.heard("dismiss") == ["web2"]
+    assert muster.outcome.lost == ["web2"]
+
+
+def test_a_peer_that_ran_before_is_not_ours_to_dismiss(says):
+    says["detach"] = lambda host, _: {"started": host != "web2", "pid": 7}
+    fleet = FakeFleet({**says, "join": HostFailure("failed", "no piece came")})
+    with pytest.raises(AllHostsFailed, match="all 3 hosts failed"):
+        recipes.peer(mustered(fleet), ROLES, Settings(), "foo", "/srv/data/foo")
+    assert fleet.heard("dismiss") == ["web1", "web3"]
+
+
+def test_ctrl_c_dismisses_the_peers_that_are_not_complete(says):
+    def interrupted(host, fields):
+        raise KeyboardInterrupt
+
+    fleet = FakeFleet({**says, "join": interrupted})
+    with pytest.raises(KeyboardInterrupt):
+        recipes.peer(mustered(fleet), ROLES, Settings(), "foo", "/srv/data/foo")
+    assert fleet.heard("dismiss") == HOSTS
+
+
+def test_stopping_says_where_nothing_ran(says):
+    fleet = FakeFleet({"dismiss": lambda host, _: ABSENT if host == "web2" else {"pid": 7}})
+    muster = mustered(fleet)
+    said = recipes.stop_peering(muster, "foo")
+    assert said == "the peers of foo have ended on web[1,3] (2 hosts); none was running on web2"
+    assert muster.outcome.lost == []
+
+
+def test_stopping_what_runs_nowhere_is_a_mistake():
+    with pytest.raises(BadInput, match=r"no peer of foo is running on web\[1-3\] \(3 hosts\)"):
+        recipes.stop_peering(mustered(FakeFleet({"dismiss": ABSENT})), "foo")
+
+
+def test_the_operators_copy_replaces_a_link_and_does_not_follow_it(says, tmp_path, torrent):
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    (copies / "foo.torrent").symlink_to(precious)
+    recipes.create_torrent(mustered(FakeFleet(says)), "web1", "foo", "/srv/build", [], str(copies))
+    copy = copies / "foo.torrent"
+    assert (precious.read_text(), copy.is_symlink(), copy.read_bytes()) == ("mine", False, torrent)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert os.listdir(copies) == ["foo.torrent"]
+
+
+def test_a_copy_that_cannot_be_written_is_one_sentence(says, tmp_path):
+    with pytest.raises(StorageError, match=r"murder\.default_temp_path"):
+        recipes.create_torrent(
+            mustered(FakeFleet(says)), "web1", "foo", "/srv/build", [], str(tmp_path / "none")
+        )
