@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_seed(commands)
     _add_peer(commands)
     commands.add_parser("control", help="serve an operator: requests on stdin, events on stdout")
-    detached = commands.add_parser("detached", help=argparse.SUPPRESS)
+    detached = commands.add_parser("detached")  # started by control alone: no help, not listed
     detached.add_argument("name")
     detached.add_argument("--lifetime", type=float, required=True)
     return parser

@@ -25,11 +25,11 @@ from ..storage.creation import create_metainfo
 from ..storage.payload import Payload
 from ..tracker.keys import announce_url, with_passkey
 from ..tracker.registry import Registry
-from .addresses import listen_on
+from .addresses import Listen, listen_on
 from .files import read_limited, write_atomically
 from .report import INTERVAL, Report, megabytes
 from .running import run
-from .torrent import Torrent, TorrentConfig
+from .torrent import Progress, Torrent, TorrentConfig
 
 MAX_TORRENT = 64 << 20
 _DOING = {"seed": "seeding", "peer": "fetching"}
@@ -146,14 +146,7 @@ async def _serve(
     began = time.monotonic()
     port = torrent.start()
     listen = options.listen._replace(first_port=port, last_port=port)
-    report.event(
-        "started",
-        f"{_DOING[options.command]} {info.name.decode('utf-8', 'replace')},"
-        f" {megabytes(info.geometry.length)}, on {listen}",
-        port=port,
-        address=listen.address,
-        info_hash=info.info_hash.hex(),
-    )
+    _report_started(report, info, options, listen)
     stall = Stall(now=reactor.seconds())
 
     def tick() -> None:
@@ -167,16 +160,7 @@ async def _serve(
     try:
         await torrent.complete
         complete = True
-        progress = torrent.progress()
-        took = time.monotonic() - began
-        report.event(
-            "completed",
-            f"complete after {took:.1f} s: {megabytes(progress.bytes_downloaded)} fetched,"
-            f" {megabytes(progress.bytes_uploaded)} served",
-            seconds=round(took, 3),
-            bytes_downloaded=progress.bytes_downloaded,
-            bytes_uploaded=progress.bytes_uploaded,
-        )
+        _report_completed(report, torrent.progress(), time.monotonic() - began)
         await (Deferred() if seconds is None else deferLater(reactor, seconds))
     except CancelledError:
         if not complete:
@@ -190,6 +174,28 @@ async def _serve(
         "",
         bytes_downloaded=final.bytes_downloaded,
         bytes_uploaded=final.bytes_uploaded,
+    )
+
+
+def _report_started(report: Report, info: Info, options: argparse.Namespace, listen: Listen) -> None:
+    name = info.name.decode("utf-8", "replace")
+    report.event(
+        "started",
+        f"{_DOING[options.command]} {name}, {megabytes(info.geometry.length)}, on {listen}",
+        port=listen.first_port,
+        address=listen.address,
+        info_hash=info.info_hash.hex(),
+    )
+
+
+def _report_completed(report: Report, progress: Progress, seconds: float) -> None:
+    report.event(
+        "completed",
+        f"complete after {seconds:.1f} s: {megabytes(progress.bytes_downloaded)} fetched,"
+        f" {megabytes(progress.bytes_uploaded)} served",
+        seconds=round(seconds, 3),
+        bytes_downloaded=progress.bytes_downloaded,
+        bytes_uploaded=progress.bytes_uploaded,
     )
 
 

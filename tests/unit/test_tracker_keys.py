@@ -7,7 +7,7 @@ import random
 import pytest
 
 from murder_fabric.errors import TrackerError
-from murder_fabric.tracker.keys import announce_url, passkey, redacted, scrape_url
+from murder_fabric.tracker.keys import announce_url, passkey, redacted, scrape_url, with_passkey
 from murder_fabric.tracker.tiers import Tiers
 
 
@@ -65,3 +65,16 @@ def test_trackers_are_asked_tier_by_tier_and_the_last_to_answer_first():
     assert list(tiers)[:2] == ["a", "d"]
     tiers.answered("nowhere")
     assert len(list(tiers)) == 5
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://10.0.0.1:8998/announce", f"http://10.0.0.1:8998/{passkey(b'token')}/announce"),
+        ("http://10.0.0.1:8998/announce?x=1", f"http://10.0.0.1:8998/{passkey(b'token')}/announce?x=1"),
+        ("http://10.0.0.1/of/its/own/announce", "http://10.0.0.1/of/its/own/announce"),
+    ],
+)
+def test_the_passkey_goes_into_a_plain_announce_url(url, expected):
+    assert with_passkey(url, b"token") == expected
+    assert with_passkey(url, None) == url

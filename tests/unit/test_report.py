@@ -1,0 +1,45 @@
+"""What an agent says, to programs and to people."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+
+from murder_fabric.agent.report import Report
+from murder_fabric.agent.torrent import Progress
+
+SOME = Progress(1, 2, 500_000, 1_000_000, 2e6, 0.0, 1, 500_000, 0)
+
+
+def test_a_program_gets_every_progress_with_event_and_time():
+    out = io.StringIO()
+    report = Report(json=True, out=out)
+    report.progress(SOME)
+    report.progress(SOME, "http://t/announce: refused")
+    said = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert [one["event"] for one in said] == ["progress", "progress", "tracker"]
+    assert all(one["time"] > 0 for one in said)
+    assert said[2]["reason"] == "http://t/announce: refused"
+
+
+def test_a_person_gets_one_line_and_none_twice():
+    err = io.StringIO()
+    report = Report(json=False, err=err)
+    report.progress(SOME)
+    report.progress(SOME)
+    report.progress(SOME, "refused")
+    assert err.getvalue().splitlines() == [
+        " 50 %  0.5 MB of 1.0 MB  down 2.0 MB/s, up 0.0 MB/s  1 peer",
+        " 50 %  0.5 MB of 1.0 MB  down 2.0 MB/s, up 0.0 MB/s  1 peer  (tracker: refused)",
+    ]
+
+
+def test_a_reader_that_has_left_is_no_error():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as out:
+        report = Report(json=True, out=out)
+        report.event("started", "")
+        report.event("completed", "")
+        assert os.path.samestat(os.fstat(writing), os.stat(os.devnull))
