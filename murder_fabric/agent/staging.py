@@ -85,7 +85,7 @@ def store(staged: Staged, index: int, data: bytes) -> bool:
 
 
 def root_of(info: Info, path: str) -> str:
-    """Return where `Payload` finds the payload that lies at *path*: a single file is known by its real name."""
+    """Return where `Payload` finds the payload that lies at *path*; a file is known by its real name."""
     return os.path.dirname(os.path.realpath(path)) if info.single_file else path
 
 

@@ -20,7 +20,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit, UncastableEnvVar
 from invoke.tasks import Call, Task
 
-from ..errors import HostRangeError, MurderError, SettingsError
+from ..errors import HostRangeError, Interrupted, MurderError, SettingsError
 from .connections import Gateways, HostKwargs, connection, host_kwargs
 from .ranges import expand
 from .settings import SECTION, Settings
@@ -135,6 +135,8 @@ class Executor(fabric.Executor):
             raise Exit(f"{SECTION}: {error}", code=error.exit_code) from None
         except AmbiguousMergeError as error:
             raise Exit(f"fab: a setting has the wrong shape: {error}", code=2) from None
+        except KeyboardInterrupt:  # Invoke would end with 1, as if something had failed
+            raise Exit("fab: interrupted", code=Interrupted.exit_code) from None
 
     def expand_calls(self, calls: Iterable[Union[Call, Task[Any]]], apply_hosts: bool = True) -> list[Call]:
         self._expand_command_line()

@@ -162,7 +162,7 @@ class _Link:
         said = next((line for line in reversed(lines) if line), "")
         status = self.channel.recv_exit_status() if self.channel.exit_status_ready() else -1
         if status < 0:
-            return HostFailure("lost", f"the connection to {self.host} was lost" + f" ({said})" * bool(said))
+            return HostFailure("lost", "its SSH connection was lost" + f" ({said})" * bool(said))
         reason = f"the agent ended with exit code {status}: {said or 'it said nothing'}"
         if self.greeted:
             return HostFailure("lost", reason)
