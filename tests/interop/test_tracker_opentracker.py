@@ -3,47 +3,23 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from stock_clients import OPENTRACKER_MISSING, start_opentracker
 
 PROGRAM = Path(__file__).with_name("tracker_program.py")
 HASH = b"h" * 20
 
-pytestmark = pytest.mark.skipif(shutil.which("opentracker") is None, reason="opentracker is not installed")
+pytestmark = pytest.mark.skipif(bool(OPENTRACKER_MISSING), reason=OPENTRACKER_MISSING or "it is there")
 
 
 @pytest.fixture
-def opentracker(tmp_path):
+def opentracker(programs, tmp_path):
     """Run opentracker for one info hash; give the announce URL."""
-    home = tmp_path / "opentracker"
-    home.mkdir()
-    home.chmod(0o755)  # as root it gives its rights up before it reads the list
-    (home / "allowed").write_text(HASH.hex() + "\n")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = ["opentracker", "-i", "127.0.0.1", "-p", str(port), "-d", str(home), "-w", "allowed"]
-    with subprocess.Popen(command, cwd=home) as process:
-        try:
-            wait_until_it_listens(port)
-            yield f"http://127.0.0.1:{port}/announce"
-        finally:
-            process.kill()
-
-
-def wait_until_it_listens(port):
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-    pytest.fail("opentracker does not listen")
+    return start_opentracker(programs, tmp_path / "opentracker", HASH.hex())
 
 
 def announce(url, info_hash, *announces):
