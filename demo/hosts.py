@@ -22,7 +22,7 @@ from twisted.conch.ssh.userauth import SSHUserAuthServer
 from twisted.cred.portal import IRealm, Portal
 from twisted.internet.protocol import Protocol
 from twisted.internet.stdio import StandardIO
-from zope.interface import implementer  # type: ignore[import-untyped]
+from zope.interface import implementer
 
 from demo.session import Connection, Session
 
