@@ -212,7 +212,9 @@ def test_ctrl_c_leaves_no_peer_and_no_part_of_the_payload(
     seeder = hosts.agents("web1")["seeder-foo"]
     arguments = ["murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data"]
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    peer = programs.start(*command, "-H", "web2", *arguments, cwd=directory, env=environment)
+    # A shell that runs the tests in the background has SIGINT ignored, and that is inherited.
+    hearing = ("env", "--default-signal=INT", *command)
+    peer = programs.start(*hearing, "-H", "web2", *arguments, cwd=directory, env=environment)
     wait_until(lambda: "peer-foo" in hosts.agents("web2"), "web2 has an agent")
     os.kill(seeder, signal.SIGSTOP)  # there is nothing to be had for web2 now
     try:
