@@ -79,8 +79,10 @@ class Ask:
         heard_at = dict.fromkeys(self._ids, began)
         while len(self.answers) < len(self._ids):
             now = time.monotonic()
-            if silence is not None:
+            if silence is not None and self._heard.empty():
                 self._give_up_silent(heard_at, now - silence, silence)
+                if len(self.answers) == len(self._ids):
+                    break
             try:
                 patience = min(deadline - now, math.inf if silence is None else TICK)
                 host, what = self._heard.get(timeout=None if patience == math.inf else max(0.0, patience))

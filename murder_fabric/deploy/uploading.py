@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 
 from ..bitfield import Bitfield
 from ..control import Message, StorePiece
-from ..metainfo.values import Metainfo
+from ..errors import TreeError
+from ..metainfo.paths import shown
+from ..metainfo.values import Info, Metainfo
 from ..storage.payload import Payload
 from .failures import HostFailure
 from .fleet import Ask, Fleet
@@ -38,6 +41,7 @@ def upload_pieces(
 
     Raises:
         StorageError: the operator's own tree cannot be read (any more).
+        TreeError: it was changed after it was hashed.
     """
     geometry = metainfo.info.geometry
     waiting: deque[tuple[Ask, int]] = deque()
@@ -46,7 +50,9 @@ def upload_pieces(
     try:
         for index in has.missing():
             size = geometry.piece_size(index)
-            message = Message(StorePiece(tag, index).fields(), payload.read(index, 0, size))
+            data = payload.read(index, 0, size)
+            _must_be_unchanged(metainfo.info, root, index, data)
+            message = Message(StorePiece(tag, index).fields(), data)
             waiting.append((fleet.begin({host: message}), size))
             on_the_way += size
             while on_the_way > AHEAD:
@@ -64,6 +70,20 @@ def upload_pieces(
     finally:
         payload.close()
     return None
+
+
+def _must_be_unchanged(info: Info, root: str, index: int, data: bytes) -> None:
+    hasher = info.hasher()
+    hasher.update(data)
+    if hasher.digest() != info.piece_hash(index):
+        paths = [
+            os.path.join(os.fsencode(root), *info.files[file].path) for file in info.geometry.files_of(index)
+        ]
+        more = f" or one of the {len(paths) - 1} files after it" if len(paths) > 1 else ""
+        raise TreeError(
+            f"source changed: {shown(paths[0])}{more} was changed during the deploy; nothing was switched."
+            " Run the same command again"
+        )
 
 
 def _failure(ask: Ask, host: str) -> HostFailure | None:

@@ -1,0 +1,331 @@
+"""The stages of a deploy against agents that answer at once: who is asked what, and who goes back."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Union
+
+import pytest
+
+from murder_fabric.bitfield import Bitfield
+from murder_fabric.control import Message
+from murder_fabric.deploy.deployment import Deployment
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.fleet import Ask, OnEvent
+from murder_fabric.deploy.muster import Muster
+from murder_fabric.deploy.outcome import HostState
+from murder_fabric.deploy.roles import Roles
+from murder_fabric.deploy.run import Run
+from murder_fabric.deploy.settings import Settings
+from murder_fabric.deploy.uploading import upload_pieces
+from murder_fabric.deploy.view import View
+from murder_fabric.deploy.wanted import Wanted, root_of, title_of
+from murder_fabric.errors import AllHostsFailed, BadInput, HostsFailed, Interrupted, StorageError, TreeError
+from murder_fabric.storage.creation import create_metainfo
+
+Answer = Union[Message, HostFailure]
+#: Answers instead of the agent, or returns None to let it answer.
+Interfere = Callable[[str, dict[str, Any]], Union[HostFailure, None]]
+DOWN = HostFailure("refused", "it refused the connection to port 22")
+FULL = HostFailure("failed", "No space left on device")
+
+
+class Agents:
+    """Stands in for `Fleet`: agents that do whatever they are asked, and a list of what that was."""
+
+    def __init__(self, hosts: list[str], piece_count: int, interfere: Interfere) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.fields: list[tuple[str, dict[str, Any]]] = []
+        self.pieces: dict[int, bytes] = {}
+        self.current: dict[str, Any] = dict.fromkeys(hosts, "v0")
+        self._hosts = hosts
+        self._piece_count = piece_count
+        self._interfere = interfere
+        self._down: dict[str, HostFailure] = {}
+
+    def greet(self, timeout: float, on_event: OnEvent | None = None) -> dict[str, Answer]:
+        answers = {host: self._answer(host, Message({"do": "greet"})) for host in self._hosts}
+        self._down = {host: answer for host, answer in answers.items() if isinstance(answer, HostFailure)}
+        return answers
+
+    def ask(self, requests: Mapping[str, Message], timeout: float | None = None, on_event: Any = None) -> Any:
+        return {host: self._answer(host, message) for host, message in requests.items()}
+
+    def begin(self, requests: Mapping[str, Message]) -> Ask:
+        ask = Ask(self, dict.fromkeys(requests, 1))  # type: ignore[arg-type]
+        for host, message in requests.items():
+            ask.hear(host, self._answer(host, message))
+        return ask
+
+    def forget(self, host: str, request: int) -> None:
+        self.asked.append((host, "forget"))
+
+    def failures(self) -> dict[str, HostFailure]:
+        return self._down
+
+    def those_asked(self, do: str) -> list[str]:
+        return [host for host, what in self.asked if what == do]
+
+    def _answer(self, host: str, message: Message) -> Answer:
+        do = message.fields["do"]
+        self.asked.append((host, do))
+        self.fields.append((host, message.fields))
+        refusal = self._down.get(host) or self._interfere(host, message.fields)
+        if refusal is not None:
+            return refusal
+        fields: dict[str, Any] = {
+            "prepare": {"free_bytes": 1 << 40, "free_inodes": None, "current": self.current[host]},
+            "nonces": {"nonces": []},
+            "locate": {"address": f"10.0.0.{self._hosts.index(host) + 1}"},
+            "start_tracker": {"port": 8998},
+            "join": {"bytes_downloaded": 10},
+            "switch": {"previous": self.current[host]},
+        }.get(do, {})
+        if do == "store_piece":
+            self.pieces[message.fields["index"]] = message.attached
+        if do == "switch":
+            self.current[host] = message.fields["tag"]
+        if do == "switch_back" and self.current[host] == message.fields["tag"]:
+            self.current[host] = message.fields["previous"]
+        bits = Bitfield(self._piece_count).to_bytes() if do == "stage" else b""
+        return Message({"event": "done", **fields}, bits)
+
+
+HOSTS = ["web1", "web2", "web3"]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "a").write_bytes(b"a" * 40_000)
+    (tmp_path / "files" / "b").write_bytes(b"b" * 40_000)
+    return tmp_path / "files"
+
+
+def deployment(
+    files: Path, interfere: Interfere = lambda host, fields: None, **settings: Any
+) -> tuple[Deployment, Agents]:
+    metainfo = create_metainfo(str(files), None, piece_length=16384)
+    agents = Agents(HOSTS, metainfo.info.geometry.piece_count, interfere)
+    muster = Muster(agents, HOSTS, View(io.StringIO()))  # type: ignore[arg-type]
+    wanted = Wanted("v1", "/srv/app", str(files), metainfo)
+    made = Run(muster, Roles("web1", "web1", HOSTS), Settings(**settings), wanted)
+    return Deployment(made), agents
+
+
+def when(host: str, do: str, failure: HostFailure = FULL) -> Interfere:
+    return lambda asked, fields: failure if (asked, fields["do"]) == (host, do) else None
+
+
+def test_all_goes_well(files: Path) -> None:
+    deploy, agents = deployment(files)
+    deploy.run()
+    assert deploy.outcome.hosts(HostState.SWITCHED) == HOSTS
+    assert agents.current == dict.fromkeys(HOSTS, "v1")
+    assert b"".join(agents.pieces[index] for index in sorted(agents.pieces)) == b"a" * 40_000 + b"b" * 40_000
+    assert agents.asked[-3:] == [(host, "finish") for host in HOSTS]
+
+
+@pytest.mark.parametrize("stage", ["greet", "prepare", "nonces", "stage", "join", "verify"])
+def test_before_the_barrier_one_failure_holds_everybody_back(files: Path, stage: str) -> None:
+    deploy, agents = deployment(files, when("web2", stage))
+    with pytest.raises(
+        HostsFailed, match=r"1 of 3 hosts failed \(allowed: 0\).*web\[1,3\] keeps v1"
+    ) as caught:
+        deploy.run()
+    assert caught.value.exit_code == 3
+    assert agents.those_asked("switch") == []
+    assert deploy.outcome.complaints() == ["web2: No space left on device"]
+    assert agents.those_asked("finish") == [host for host in HOSTS if (host, stage) != ("web2", "greet")]
+
+
+def test_failures_that_are_allowed_hold_back_nobody(files: Path) -> None:
+    deploy, agents = deployment(files, when("web2", "join"), allow_failures="1")
+    deploy.run()
+    assert agents.those_asked("switch") == ["web1", "web3"]
+    assert deploy.outcome.exit_code(HostState.SWITCHED) == 3
+
+
+@pytest.mark.parametrize("stage", ["greet", "prepare", "stage"])
+def test_the_next_host_takes_the_place_of_a_first_one_that_nobody_named(files: Path, stage: str) -> None:
+    deploy, agents = deployment(files, when("web1", stage), allow_failures="1")
+    deploy.run()
+    assert set(agents.those_asked("store_piece")) == {"web2"}
+    assert agents.those_asked("start_tracker") == ["web1" if stage == "stage" else "web2"]
+    assert deploy.outcome.hosts(HostState.SWITCHED) == ["web2", "web3"]
+
+
+@pytest.mark.parametrize("role", ["tracker", "seeder"])
+def test_a_tracker_or_seeder_that_was_named_has_no_deputy(files: Path, role: str) -> None:
+    roles = {"tracker": "", "seeder": "", "peer": "", role: "web1"}
+    deploy, agents = deployment(files, when("web1", "greet", DOWN), roles=roles, allow_failures="1")
+    with pytest.raises(AllHostsFailed, match=f"the {role} web1 failed: it refused the connection"):
+        deploy.run()
+    assert deploy.outcome.going == []
+    assert agents.those_asked("switch") == []
+
+
+@pytest.mark.parametrize("do", ["start_tracker", "track", "store_piece"])
+def test_nothing_goes_on_without_tracker_and_seeder(files: Path, do: str) -> None:
+    deploy, agents = deployment(files, when("web1", do), allow_failures="100%")
+    with pytest.raises((AllHostsFailed, BadInput), match=r"web1 failed: No space left.*nothing was switched"):
+        deploy.run()
+    assert agents.those_asked("switch") == []
+    assert agents.those_asked("finish") == HOSTS
+
+
+def test_hosts_without_room_are_found_before_a_piece_moves(files: Path) -> None:
+    deploy, agents = deployment(files)
+    answer = agents._answer
+
+    def small(host: str, message: Message) -> Answer:
+        said = answer(host, message)
+        if host == "web3" and message.fields["do"] == "prepare" and isinstance(said, Message):
+            said.fields["free_bytes"] = 1000
+        return said
+
+    agents._answer = small  # type: ignore[method-assign]
+    with pytest.raises(HostsFailed):
+        deploy.run()
+    (line,) = deploy.outcome.complaints()
+    assert line.startswith("web3: no space left for /srv/app: it needs 16.9 MB, 0.0 MB are free; nothing was")
+    assert "web3" not in agents.those_asked("stage")
+
+
+def test_a_host_that_does_not_switch_takes_those_back_that_did(files: Path) -> None:
+    deploy, agents = deployment(files, when("web2", "switch"))
+    with pytest.raises(HostsFailed, match=r"1 of 3 hosts did not switch; web\[1,3\] is back where it was"):
+        deploy.run()
+    assert agents.current == dict.fromkeys(HOSTS, "v0")
+    assert deploy.outcome.hosts(HostState.VERIFIED) == ["web1", "web3"]
+    back = [fields for host, fields in agents.fields if fields["do"] == "switch_back"]
+    assert {one["previous"] for one in back} == {"v0"}
+
+
+def test_when_no_host_switches_all_failed(files: Path) -> None:
+    deploy, _ = deployment(files, lambda host, fields: FULL if fields["do"] == "switch" else None)
+    with pytest.raises(AllHostsFailed, match="3 of 3 hosts did not switch"):
+        deploy.run()
+
+
+STAGES = ["greet", "prepare", "stage", "store_piece", "join", "verify", "switch"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("host", ["web1", "web3"])
+def test_ctrl_c_at_any_moment_leaves_every_host_as_it_was(files: Path, stage: str, host: str) -> None:
+    """Also in the middle of the switch, where the answers of those that did are lost with it."""
+
+    def press(asked: str, fields: dict[str, Any]) -> None:
+        if fields["do"] == stage and (asked == host or stage == "store_piece"):
+            raise KeyboardInterrupt
+
+    deploy, agents = deployment(files, press)
+    with pytest.raises(Interrupted, match=r"every host is as it was; nothing of ours runs") as caught:
+        deploy.run()
+    assert caught.value.exit_code == 130
+    assert agents.current == dict.fromkeys(HOSTS, "v0")
+    assert agents.those_asked("finish") == ([] if stage == "greet" else HOSTS)
+
+
+def test_after_ctrl_c_hosts_that_do_not_answer_are_named(files: Path) -> None:
+    def press(asked: str, fields: dict[str, Any]) -> HostFailure | None:
+        if fields["do"] == "switch" and asked == "web3":
+            raise KeyboardInterrupt
+        return DOWN if asked == "web2" and fields["do"] in ("switch_back", "finish") else None
+
+    deploy, _ = deployment(files, press)
+    with pytest.raises(Interrupted, match=r"web2 may have been switched: .*; web2 did not answer, and what"):
+        deploy.run()
+    (line,) = deploy.outcome.complaints()
+    assert line.startswith("web2: current may point at v1 there: it refused the connection")
+
+
+def test_a_second_ctrl_c_is_not_caught(files: Path) -> None:
+    def press(asked: str, fields: dict[str, Any]) -> None:
+        if fields["do"] in ("join", "finish"):
+            raise KeyboardInterrupt
+
+    deploy, _ = deployment(files, press)
+    with pytest.raises(KeyboardInterrupt):
+        deploy.run()
+
+
+def test_a_fault_of_ours_stops_everything_too(files: Path) -> None:
+    def fault(asked: str, fields: dict[str, Any]) -> None:
+        if fields["do"] == "verify":
+            raise ZeroDivisionError
+
+    deploy, agents = deployment(files, fault)
+    with pytest.raises(ZeroDivisionError):
+        deploy.run()
+    assert agents.those_asked("finish") == HOSTS
+
+
+# Uploading ------------------------------------------------------------------------------------------------
+
+
+def upload(files: Path, agents: Agents, has: Bitfield, sizes: list[int]) -> HostFailure | None:
+    metainfo = create_metainfo(str(files), None, piece_length=16384)
+    return upload_pieces(agents, "web1", "v1", metainfo, str(files), has, sizes.append)  # type: ignore[arg-type]
+
+
+def test_only_pieces_that_are_missing_are_uploaded(files: Path) -> None:
+    agents, sizes, has = Agents(HOSTS, 5, lambda host, fields: None), [], Bitfield(5)
+    for index in (0, 2, 3):
+        has.add(index)
+    assert upload(files, agents, has, sizes) is None
+    assert list(agents.pieces) == [1, 4]
+    assert sizes == [16384, 80_000 - 4 * 16384]
+
+
+def test_an_upload_ends_with_the_first_refusal(files: Path) -> None:
+    agents = Agents(HOSTS, 5, lambda host, fields: FULL if fields["index"] == 1 else None)
+    sizes: list[int] = []
+    assert upload(files, agents, Bitfield(5), sizes) == FULL
+    assert sizes == [16384]
+
+
+def test_files_that_change_between_hashing_and_upload_are_named(files: Path) -> None:
+    metainfo = create_metainfo(str(files), None, piece_length=16384)
+    agents = Agents(HOSTS, 5, lambda host, fields: None)
+
+    def again(files: Path) -> None:
+        upload_pieces(agents, "web1", "v1", metainfo, str(files), Bitfield(5), lambda size: None)  # type: ignore[arg-type]
+
+    (files / "b").write_bytes(b"B" * 40_000)
+    with pytest.raises(TreeError, match=r"source changed: .*/files/a or one of the 1 files after it"):
+        again(files)
+    (files / "a").unlink()
+    with pytest.raises(StorageError, match=r"No such file or directory: .*/files/a"):
+        again(files)
+
+
+# Small questions ------------------------------------------------------------------------------------------
+
+
+def test_a_host_that_says_nothing_is_given_up_and_the_others_are_not() -> None:
+    agents = Agents(HOSTS, 1, lambda host, fields: None)
+    ask = Ask(agents, {"web1": 1, "web2": 1})  # type: ignore[arg-type]
+    ask.hear("web1", Message({"event": "done"}))
+    answers = ask.wait(None, silence=0.0)
+    assert isinstance(answers["web1"], Message)
+    assert answers["web2"] == HostFailure("timeout", "it said nothing for 0 s")
+    assert agents.asked == [("web2", "forget")]
+
+
+@pytest.mark.parametrize(
+    ("destination", "title"), [("/srv/app", "app"), ("/srv/app/", "app"), ("~/my app", "my app")]
+)
+def test_equal_destinations_give_equal_titles(destination: str, title: str) -> None:
+    assert title_of(destination) == title
+
+
+def test_a_single_file_is_found_by_its_real_name(files: Path) -> None:
+    link = files / "link"
+    link.symlink_to("a")
+    metainfo = create_metainfo(str(link), None)
+    assert metainfo.info.name == b"a"
+    assert root_of(metainfo, str(link)) == str(files)

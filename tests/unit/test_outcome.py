@@ -1,0 +1,90 @@
+"""What became of each host: which counts, what is said of them, which names are one host."""
+
+from __future__ import annotations
+
+import pytest
+
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.outcome import HostState, Outcome, same_hosts
+
+DOWN = HostFailure("refused", "refused the connection to port 22")
+FULL = HostFailure("failed", "no space left for /srv/app")
+
+
+def of(**states: str) -> Outcome:
+    outcome = Outcome(states)
+    for host, state in states.items():
+        outcome.reached(host, HostState(state))
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        (["switched", "switched"], 0),
+        (["switched", "skipped"], 0),
+        (["switched", "failed"], 3),
+        (["switched", "unreachable"], 3),
+        (["verified", "failed"], 3),
+        (["switched", "verified"], 3),
+        (["failed", "failed"], 4),
+        (["failed", "unreachable"], 4),
+        (["failed", "skipped"], 4),
+        (["failed", "switched", "skipped"], 3),
+    ],
+)
+def test_the_exit_code_follows_from_the_states(states: list[str], code: int) -> None:
+    outcome = of(**{f"web{number}": state for number, state in enumerate(states)})
+    assert outcome.exit_code(HostState.SWITCHED) == code
+
+
+def test_a_failure_is_counted_once_and_its_first_reason_stays() -> None:
+    outcome = Outcome(["web1", "web2", "web3"])
+    outcome.failed("web2", DOWN)
+    outcome.failed("web2", FULL)
+    outcome.failed("web3", FULL)
+    outcome.failed("a stranger", FULL)
+    assert outcome.lost == ["web2", "web3"]
+    assert outcome.going == ["web1"]
+    assert outcome["web2"].reason == DOWN.reason
+    assert outcome.hosts(HostState.UNREACHABLE) == ["web2"]
+    assert outcome.hosts(HostState.FAILED) == ["web3"]
+
+
+def test_hosts_with_one_cause_share_a_line() -> None:
+    outcome = Outcome([f"web{number}" for number in range(1, 6)])
+    for host in ("web1", "web2", "web4"):
+        outcome.failed(host, HostFailure("refused", f"{host} refused the connection to port 22"))
+    outcome.failed("web3", FULL)
+    assert outcome.complaints() == [
+        "web[1-2,4]: refused the connection to port 22",
+        "web3: no space left for /srv/app",
+    ]
+
+
+@pytest.mark.parametrize("host", ["web1", "root@web1", "root@web1:2222", "web1:2222"])
+def test_a_host_is_not_named_twice_in_its_line(host: str) -> None:
+    outcome = Outcome([host])
+    outcome.failed(host, HostFailure("refused", "web1 refused the connection to port 2222"))
+    assert outcome.complaints() == [f"{host}: refused the connection to port 2222"]
+
+
+def test_second_names_are_out_without_having_failed() -> None:
+    outcome = of(web1="ready", other="skipped")
+    assert (outcome.going, outcome.lost, outcome.complaints()) == (["web1"], [], [])
+
+
+@pytest.mark.parametrize(
+    ("marks", "expected"),
+    [
+        ({"a": ["1"], "b": ["2"], "c": ["3"]}, {}),
+        ({"a": ["1", "2"], "b": ["1", "2"], "c": ["3"]}, {"b": "a"}),
+        ({"a": ["1", "3", "2"], "b": ["2", "1", "3"], "c": ["3", "2", "1"]}, {"b": "a", "c": "a"}),
+        ({"a": ["1"], "b": ["2", "3"], "c": ["3", "2"]}, {"c": "b"}),
+        ({"a": ["1", "of another run"], "b": ["2"], "c": []}, {}),
+    ],
+)
+def test_names_of_one_host_are_known_by_the_marks_they_see(
+    marks: dict[str, list[str]], expected: dict[str, str]
+) -> None:
+    assert same_hosts(marks, {"a": "1", "b": "2", "c": "3"}) == expected

@@ -1,0 +1,75 @@
+"""What the operator sees: a line a stage, one that moves on a terminal, and none of it in pieces."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+
+from murder_fabric.deploy import view
+from murder_fabric.deploy.view import View, megabytes
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which stands still unless the test moves it."""
+    time = [100.0]
+    monkeypatch.setattr(view.time, "monotonic", lambda: time[0])
+    return time
+
+
+def test_a_stage_is_one_line_with_its_time(now: list[float]) -> None:
+    stream = io.StringIO()
+    with View(stream).stage("verify") as said:
+        said += ["8 hosts", "all well"]
+        now[0] += 2.5
+    assert stream.getvalue() == "  verify   8 hosts; all well (2.5 s)\n"
+
+
+def test_a_stage_that_does_not_come_to_its_end_says_so(now: list[float]) -> None:
+    stream = Terminal()
+    watched = View(stream)
+
+    def swarm() -> None:
+        with watched.stage("swarm"):
+            now[0] += 1.0
+            watched.progress("50 %")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        swarm()
+    assert stream.getvalue() == "\r\033[K  swarm    50 %\r\033[K  swarm    not finished (1.0 s)\n"
+
+
+def test_where_nobody_watches_progress_is_a_line_now_and_then(now: list[float]) -> None:
+    stream = io.StringIO()
+    quiet = View(stream)
+    with quiet.stage("swarm"):
+        for percent in range(25):
+            quiet.progress(f"{percent} %")
+            now[0] += 1.0
+    assert re.findall(r"\d+ %", stream.getvalue()) == ["10 %", "20 %"]
+    assert "\033" not in stream.getvalue()
+
+
+def test_on_a_terminal_the_line_moves_and_gives_way_to_those_that_stay(now: list[float]) -> None:
+    stream = Terminal()
+    watched = View(stream)
+    with watched.stage("swarm"):
+        now[0] += 0.3
+        watched.progress("1 %")
+        now[0] += 0.1
+        watched.progress("2 %, too soon")
+        watched.say("web3: lost")
+    assert "too soon" not in stream.getvalue()
+    assert "1 %\r\033[Kweb3: lost\n" in stream.getvalue()
+
+
+def test_megabytes_are_decimal() -> None:
+    assert megabytes(64_000_000) == "64.0 MB"
