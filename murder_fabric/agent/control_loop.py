@@ -96,7 +96,10 @@ class ControlProtocol(Protocol):
             return None
         request = control.parse_request(message.fields)
         if isinstance(request, control.Detach):
-            return Answer(await detached.start(self._clock, request.agent, request.lifetime))
+            started = await detached.start(self._clock, request.agent, request.lifetime)
+            if self._relays is not None:  # other hosts may need long; an agent nobody uses would not wait
+                await self._relays.open(request.agent)
+            return Answer(started)
         if isinstance(request, control.Dismiss):
             return Answer(await detached.dismiss(self._clock, request.agent))
         return await self._host.do(

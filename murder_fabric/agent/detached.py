@@ -38,7 +38,7 @@ _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 20.0
 _POLL = 0.05
 #: Seconds without an operator after which an agent that runs nothing ends: whoever started it failed.
-_IDLE_LIFETIME = 15.0
+_IDLE_LIFETIME = 5.0
 #: `tracker`, or what it does and a tag.
 _NAME = re.compile(r"[a-z]+(-(?P<tag>.+))?")
 
@@ -193,11 +193,21 @@ class Relays:
         Raises:
             BadInput: it is not running.
         """
+        relay = await self.open(name)
+        fields = {key: value for key, value in message.fields.items() if key != "to"}
+        relay.pass_on(fields, message.attached)
+
+    async def open(self, name: str) -> _Relay:
+        """
+        Return the connection to the agent *name*, which is in use as long as there is one.
+
+        Raises:
+            BadInput: it is not running.
+        """
         relay = self._open.get(name)
         if relay is None or relay.closed:
             relay = self._open[name] = await self._connect(name)
-        fields = {key: value for key, value in message.fields.items() if key != "to"}
-        relay.pass_on(fields, message.attached)
+        return relay
 
     def close(self) -> None:
         """Hang up everywhere."""
@@ -316,7 +326,7 @@ def run_detached(name: str, lifetime: float) -> int:
         write_atomically(state, json.dumps(record).encode(), 0o600)
 
         def look() -> None:
-            limit = min(lifetime, _IDLE_LIFETIME) if host.idle else lifetime
+            limit = _IDLE_LIFETIME if host.idle else lifetime
             if not done.called and operators.unused_for() > limit:
                 done.callback(None)
 

@@ -64,7 +64,7 @@ class Hosts:
 @pytest.fixture
 def hosts(lab: rig.Lab, request: pytest.FixtureRequest, fab: Fab) -> Iterator[Hosts]:
     """The hosts, with a tree on web1; whatever a failed test left running there is ended."""
-    found = Hosts(lab, request.node.name)
+    found = Hosts(lab, request.node.name.replace("[", "-").replace("]", ""))
     make_tree(found.path("web1", "build"), SIZE)
     os.chmod(found.path("web1", "build/a/b/one"), 0o711)
     found.path("web1", "build/link").symlink_to("a/middle")
@@ -203,10 +203,11 @@ def test_a_payload_that_has_changed_is_not_seeded(fab: Fab, hosts: Hosts) -> Non
     assert set(hosts.agents("web1")) == {"tracker"}
 
 
-def test_ctrl_c_leaves_no_peer_and_no_part_of_the_payload(
-    fab: Fab, hosts: Hosts, directory: Path, command: list[str], programs: Programs
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_leaves_no_peer_and_no_part_of_the_payload(
+    fab: Fab, hosts: Hosts, directory: Path, command: list[str], programs: Programs, number: signal.Signals
 ) -> None:
-    """web1 is no peer here, only tracker and seeder."""
+    """web1 is no peer here, only tracker and seeder; killed, fab can tell nobody to stop."""
     (directory / "fabric.yaml").write_text("murder: {roles: {tracker: web1, seeder: web1}}")
     seeded(fab, hosts, "foo", on="web2")
     seeder = hosts.agents("web1")["seeder-foo"]
@@ -219,15 +220,27 @@ def test_ctrl_c_leaves_no_peer_and_no_part_of_the_payload(
     os.kill(seeder, signal.SIGSTOP)  # there is nothing to be had for web2 now
     try:
         wait_until(lambda: hosts.path("web2", "data/foo").exists(), "web2 makes ready")
-        peer.process.send_signal(signal.SIGINT)
-        assert peer.wait() == 130
-        assert "interrupted" in peer.err
-        assert hosts.agents("web2") == {}
+        peer.process.send_signal(number)
+        assert peer.wait() == (130 if number is signal.SIGINT else -signal.SIGKILL)
+        wait_until(lambda: hosts.agents("web2") == {}, "the agent on web2 has ended")
         assert not hosts.path("web2", "data/foo").exists()
     finally:
         os.kill(seeder, signal.SIGCONT)
     done(fab("web2", *arguments))
     assert snapshot(hosts.path("web2", "data/foo")) == snapshot(hosts.path("web1", "build"))
+
+
+def test_of_three_who_start_the_tracker_at_once_one_does(
+    hosts: Hosts, directory: Path, command: list[str], programs: Programs
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    starting = [
+        programs.start(*command, "-H", "web1", "murder.start-tracker", cwd=directory, env=environment)
+        for _ in range(3)
+    ]
+    assert [one.wait() for one in starting] == [0, 0, 0]
+    assert sorted("already runs" in one.err for one in starting) == [False, True, True]
+    wait_until(lambda: len(hosts.processes()) == 1, "only the tracker is left of all that was started")
 
 
 def test_a_single_file_goes_straight_into_the_destination(fab: Fab, hosts: Hosts) -> None:
