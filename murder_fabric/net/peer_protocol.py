@@ -20,8 +20,9 @@ from ..wire.messages import Message, Piece, Request
 from .block_sender import BlockSender, BlockSource
 from .ports import Clock
 
-#: Bytes taken from the socket at once: 64 KiB, Twisted's own figure, costs twice the CPU.
-RECEIVE_SIZE = 1 << 20
+#: Bytes taken from the socket at once. Twisted's own 64 KiB cost more calls, 1 MiB leaves the CPU's cache
+#: before it is hashed and written (docs/performance.md).
+RECEIVE_SIZE = 1 << 18
 #: Milliseconds unacknowledged data may wait before the kernel calls the connection dead.
 USER_TIMEOUT = 10_000
 
