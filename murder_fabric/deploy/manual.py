@@ -32,7 +32,7 @@ def distribute_files(c: GroupContext) -> None:
 
 @group_task
 def start_tracker(c: GroupContext) -> None:
-    """Start the tracker on its host; it stays until stop-tracker."""
+    """Start the tracker; it stays until stop-tracker."""
     settings, roles = _known(c)
     step = partial(recipes.start_tracker, host=roles.tracker, settings=settings)
     _carry_out(c, settings, [roles.tracker], "a tracker", step)
@@ -126,7 +126,7 @@ def peer(
     _carry_out(c, settings, roles.peers, f"{tag} in {path}", step, others=[roles.seeder, roles.tracker])
 
 
-@group_task(help=TAG, aliases=("stop_peers",))
+@group_task(help=TAG)
 def stop_peering(c: GroupContext, tag: str | None = None) -> None:
     """End the peers of a tag."""
     settings, roles = _known(c, default_tag=tag)

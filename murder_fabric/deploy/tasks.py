@@ -72,5 +72,5 @@ def _headline(roles: Roles, wanted: Wanted) -> str:
     return f"murder: {wanted.tag} to {wanted.destination} on {named}: {what}"
 
 
-murder = Collection("murder", hosts, deploy, *manual.TASKS)
+murder = Collection("murder", hosts, deploy, *manual.TASKS, stop_peers=manual.stop_peering)
 murder.configure({SECTION: defaults()})
