@@ -13,6 +13,7 @@ from ..errors import ControlError, StorageError, VerifyError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Info, Metainfo
 from ..storage.checking import check, verify_tree
+from ..storage.clearing import remove_strangers
 from ..storage.payload import Payload
 from .destination import Destination, expand
 from .state import state_directory
@@ -54,6 +55,9 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
     staged = Staged(metainfo, raw, root, payload, have, request.layout, destination, released, made)
     try:
         if not released:
+            if not made and request.layout == "release":
+                # A run that did not come to its end left this, perhaps with another tree under the same tag.
+                remove_strangers(metainfo.info, root)
             payload.prepare()
         have = staged.have = check(metainfo.info, payload)
         if released and not have.complete:

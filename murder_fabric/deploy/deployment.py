@@ -24,7 +24,7 @@ from .view import View
 from .wanted import Wanted
 
 #: Seconds in which hosts stop what they run; whoever is slower ends when we hang up.
-FINISH_TIMEOUT = 10.0
+FINISH_TIMEOUT = 6.0
 LEFT_ALONE = (
     "interrupted twice; what runs on the hosts ends by itself within 60 s. Run the same command again to have"
     " all of them at one release"

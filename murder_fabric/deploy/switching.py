@@ -13,7 +13,7 @@ from .ranges import fold
 from .run import Run
 
 #: Seconds in which hosts go back: they are asked when something is wrong already.
-BACK_TIMEOUT = 10.0
+BACK_TIMEOUT = 6.0
 
 
 class Switching:
