@@ -68,7 +68,8 @@ def _headline(roles: Roles, wanted: Wanted) -> str:
     what = f"{wanted.files_path} on {roles.seeder}"
     if wanted.metainfo is not None:
         info = wanted.metainfo.info
-        what = f"{len(info.files)} files, {megabytes(info.geometry.length)}, digest {info.digest.hex()[:12]}"
+        count = f"{len(info.files)} file{'s' * (len(info.files) != 1)}"
+        what = f"{count}, {megabytes(info.geometry.length)}, digest {info.digest.hex()[:12]}"
     return f"murder: {wanted.tag} to {wanted.destination} on {named}: {what}"
 
 
