@@ -113,7 +113,7 @@ def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) ->
         _track(muster, tracker, torrent, [address])
         first, last = settings.peer_port_range()
         request = control.Seed(
-            tag, torrent.path, address, first, last, tracker.announce(), tracker.token, [address]
+            tag, address, first, last, tracker.announce(), tracker.token, [address], torrent.path
         )
         with muster.view.stage("check"):
             done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent)

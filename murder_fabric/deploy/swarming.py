@@ -65,13 +65,13 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
         first, last = run.settings.peer_port_range()
         request = control.Seed(
             run.wanted.tag,
-            run.wanted.files_path,
             ready.addresses[seeder],
             first,
             last,
             announce,
             run.token,
             ready.allowed(),
+            run.wanted.files_path,
         )
         _need(run, seeder, "seeder", request, PAYLOAD_TIMEOUT, raw)
     with run.view.stage("swarm") as said:

@@ -13,8 +13,8 @@ from murder_fabric.agent import detached
 from murder_fabric.agent.control_loop import ControlProtocol
 from murder_fabric.agent.host import Host
 from murder_fabric.agent.state import state_directory
+from murder_fabric.control.framing import MessageReader
 from murder_fabric.errors import BadInput
-from murder_fabric.framing import MessageReader
 
 LONGEST_TAG = "t" * 100
 

@@ -11,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murder_fabric.control import REQUESTS, Join, Prepare, Stop, Switch, check_tag, parse_request
+from murder_fabric.control.framing import (
+    MAX_ATTACHED,
+    MAX_LINE,
+    MAX_NOISE,
+    Message,
+    MessageReader,
+    encode_message,
+)
 from murder_fabric.errors import BadInput, ControlError
-from murder_fabric.framing import MAX_ATTACHED, MAX_LINE, MAX_NOISE, Message, MessageReader, encode_message
 
 # Bytes ------------------------------------------------------------------------------------------------------
 

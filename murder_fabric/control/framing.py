@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .errors import ControlError
+from ..errors import ControlError
 
 MAX_LINE = 1 << 20
 MAX_ATTACHED = 64 << 20

@@ -1,0 +1,48 @@
+"""
+The contract between operator and agent: JSON lines each way, some with bytes attached.
+
+A message is one line of JSON; where it has the key `attached`, that many raw bytes follow the line (a
+torrent, a piece). The operator sends requests, each with an `id` and the request's name under `do`. The
+agent sends events, each with `event` and `time` (Unix seconds); an event that belongs to a request carries
+its `id`, and every request ends with exactly one `done` or `failed`:
+
+    -> {"id": 3, "do": "switch", "destination": "/srv/app", "tag": "v1"}
+    <- {"id": 3, "event": "done", "time": 1763767200.5, "previous": "v0"}
+    <- {"id": 4, "event": "failed", "time": 1763767200.6, "reason": "no space left on /srv"}
+
+A request with `to` is meant for the detached agent of that name on the same host and forwarded there.
+"""
+
+from __future__ import annotations
+
+from .agents import Detach as Detach
+from .agents import Dismiss as Dismiss
+from .agents import Heartbeat as Heartbeat
+from .framing import Message as Message
+from .framing import MessageReader as MessageReader
+from .framing import encode_message as encode_message
+from .parsing import REQUESTS as REQUESTS
+from .parsing import parse_request as parse_request
+from .releasing import Finish as Finish
+from .releasing import Nonces as Nonces
+from .releasing import Prepare as Prepare
+from .releasing import Switch as Switch
+from .releasing import SwitchBack as SwitchBack
+from .releasing import Verify as Verify
+from .request import HEARTBEAT_INTERVAL as HEARTBEAT_INTERVAL
+from .request import LEASE as LEASE
+from .request import VERSION as VERSION
+from .request import Request as Request
+from .request import check_tag as check_tag
+from .swarming import Admit as Admit
+from .swarming import Create as Create
+from .swarming import Join as Join
+from .swarming import Locate as Locate
+from .swarming import Recall as Recall
+from .swarming import Seed as Seed
+from .swarming import Stage as Stage
+from .swarming import StartTracker as StartTracker
+from .swarming import Stop as Stop
+from .swarming import StorePiece as StorePiece
+from .swarming import Track as Track
+from .swarming import TrackerFacts as TrackerFacts

@@ -1,0 +1,33 @@
+"""Requests about agents themselves: the lease, and those that stay."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .request import Request
+
+
+@dataclasses.dataclass(frozen=True)
+class Heartbeat(Request):
+    """Renews the lease."""
+
+    name = "heartbeat"
+
+
+@dataclasses.dataclass(frozen=True)
+class Detach(Request):
+    """Leave an agent of that name running on the host, if there is none yet. Done: `started`, `pid`."""
+
+    name = "detach"
+    #: What later requests put under `to`: `tracker`, `seeder-v1`, `peer-v1`.
+    agent: str
+    #: It ends by itself after so many seconds without an operator; and soon, if it was given nothing to run.
+    lifetime: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Dismiss(Request):
+    """End the detached agent of that name and all that it runs; failed if there is none. Done: `pid`."""
+
+    name = "dismiss"
+    agent: str

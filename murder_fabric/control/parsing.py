@@ -1,0 +1,57 @@
+"""From the fields of a message to the request that they stand for."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+
+from ..errors import ControlError
+from . import agents, releasing, swarming
+from .request import Request
+
+
+def _requests() -> Iterator[type[Request]]:
+    for module in (agents, releasing, swarming):
+        for kind in vars(module).values():
+            if isinstance(kind, type) and issubclass(kind, Request) and "name" in vars(kind):
+                yield kind
+
+
+#: Every request by its name.
+REQUESTS: dict[str, type[Request]] = {kind.name: kind for kind in _requests()}
+
+
+def parse_request(fields: Mapping[str, Any]) -> Request:
+    """
+    Return the request that a message's fields stand for; keys it does not know are ignored.
+
+    Raises:
+        ControlError: no such request, or a field is missing or of the wrong type.
+    """
+    kind = REQUESTS.get(str(fields.get("do")))
+    if kind is None:
+        raise ControlError(f"no request is called {fields.get('do')!r:.60}: is the operator's version newer?")
+    values = {}
+    types = get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        if field.name in fields:
+            value = fields[field.name]
+            if not _fits(value, types[field.name]):
+                raise ControlError(f"{kind.name}: {field.name} cannot be {value!r:.60}")
+            values[field.name] = value
+        elif field.default is field.default_factory is dataclasses.MISSING:
+            raise ControlError(f"{kind.name}: {field.name} is missing")
+    return kind(**values)
+
+
+def _fits(value: object, kind: Any) -> bool:
+    origin = get_origin(kind)
+    if origin is Union:
+        return any(_fits(value, one) for one in get_args(kind))
+    if origin is list:
+        return isinstance(value, list) and all(_fits(one, get_args(kind)[0]) for one in value)
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(cast(float, value))
+    return type(value) is kind

@@ -1,0 +1,163 @@
+"""Requests about a swarm: its torrent, its tracker, and the agents that take part in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional
+
+from .request import Request
+
+
+@dataclasses.dataclass(frozen=True)
+class Locate(Request):
+    """Where peers find this host: how SSH reached it, or its address on *interface*. Done: `address`."""
+
+    name = "locate"
+    interface: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Create(Request):
+    """
+    Hash what lies at `path` on the host into a torrent.
+
+    Done: `info_hash`, `digest` (hex), `length`, `file_count`; the torrent is attached.
+    """
+
+    name = "create"
+    path: str
+    announce: Optional[str] = None
+    #: What the torrent is called; it is under the info hash, so the same for trees that are to be the same.
+    #: None, and always for a single file: as what lies at `path` is called.
+    title: Optional[str] = None
+    exclude: list[str] = dataclasses.field(default_factory=list)
+    piece_length: Optional[int] = None
+    #: Keep the torrent on the host under this tag, for `Recall`.
+    tag: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Recall(Request):
+    """What `Create` kept under a tag. Done: `path` of the payload; the torrent is attached."""
+
+    name = "recall"
+    tag: str
+
+
+@dataclasses.dataclass(frozen=True)
+class StartTracker(Request):
+    """Serve announces. Done: `address`, `port`."""
+
+    name = "start_tracker"
+    address: str
+    #: First free of these, both ends included.
+    first_port: int
+    last_port: int
+    #: 32 hex digits, or None for an open tracker.
+    token: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Track(Request):
+    """Let the tracker know a torrent, and the only addresses that may join it (None: any)."""
+
+    name = "track"
+    info_hash: str
+    hosts: Optional[list[str]] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class TrackerFacts(Request):
+    """What later tasks must know of the tracker that runs here. Done: `address`, `port`, `token`."""
+
+    name = "tracker_facts"
+
+
+#: Where a staged payload is to end up: a release of a destination; the destination itself, as in Murder; or
+#: nowhere, being there only to be seeded.
+LAYOUTS = ("release", "plain", "temporary")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage(Request):
+    """
+    Make ready to take in the payload of the attached torrent, and check what of it is there already.
+
+    Done: `released` (it is a verified release already); the bitfield of the pieces it has is attached.
+    """
+
+    name = "stage"
+    tag: str
+    #: The release's digest (hex), as the operator knows it.
+    digest: str
+    #: Ignored where *layout* is `temporary`.
+    destination: str = ""
+    #: One of `LAYOUTS`.
+    layout: str = "release"
+    #: A payload on the host itself to copy from.
+    source: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class StorePiece(Request):
+    """Write the attached piece into the staging release; checked like any other piece."""
+
+    name = "store_piece"
+    tag: str
+    index: int
+
+
+@dataclasses.dataclass(frozen=True)
+class TakePart(Request):
+    """What `Join` and `Seed` have in common: where to listen, whom to ask, whom to let in."""
+
+    tag: str
+    address: str
+    #: First free of these, both ends included.
+    first_port: int
+    last_port: int
+    announce: str
+    token: Optional[str] = None
+    #: The only addresses connections are taken from (None: any).
+    hosts: Optional[list[str]] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Join(TakePart):
+    """
+    Join the swarm with the staged release: fetch what is missing, then seed until stopped.
+
+    Events: `progress`. Done when complete: `seconds`, `bytes_downloaded`, `bytes_uploaded`.
+    """
+
+    name = "join"
+
+
+@dataclasses.dataclass(frozen=True)
+class Seed(TakePart):
+    """
+    Serve the attached torrent from a payload at `path` on the host, until stopped.
+
+    Done once checked and serving: `port`.
+    """
+
+    name = "seed"
+    path: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Admit(Request):
+    """Let more addresses connect to what runs for a tag; failed if that is not the torrent of *digest*."""
+
+    name = "admit"
+    tag: str
+    digest: str
+    hosts: list[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop(Request):
+    """End the tracker (`tag` None) or what runs for a tag; failed if nothing does. Done: `bytes_uploaded`."""
+
+    name = "stop"
+    tag: Optional[str] = None
