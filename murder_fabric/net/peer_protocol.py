@@ -58,10 +58,10 @@ class PeerProtocol(Protocol):
 
     # The session's orders -----------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> None:
-        """Put *message* on the wire; once we are closing, nothing is said any more."""
+    def send(self, *messages: Message) -> None:
+        """Put *messages* on the wire; once we are closing, nothing is said any more."""
         if not self._closing:
-            self._blocks.say(self._wire.send(message))
+            self._blocks.say(b"".join(map(self._wire.send, messages)))
 
     def send_block(self, request: Request) -> None:
         """Queue a block; once we are closing, none is sent any more."""

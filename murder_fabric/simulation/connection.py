@@ -39,10 +39,10 @@ class End:
 
     # The session's orders -----------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> None:
-        """Put *message* on the wire."""
+    def send(self, *messages: Message) -> None:
+        """Put *messages* on the wire."""
         if not self._closed:
-            self._words.append(self._wire.send(message))
+            self._words.extend(map(self._wire.send, messages))
             self._offer()
 
     def send_block(self, request: Request) -> None:

@@ -13,8 +13,8 @@ Address = tuple[str, int]
 class Link(Protocol):
     """One connection to a peer; orders come back as facts only through the session's methods."""
 
-    def send(self, message: Message) -> None:
-        """Put *message* on the wire, after what was put there before."""
+    def send(self, *messages: Message) -> None:
+        """Put *messages* on the wire, after what was put there before."""
 
     def send_block(self, request: Request) -> None:
         """Queue the block that *request* asks for."""

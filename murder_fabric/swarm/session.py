@@ -10,6 +10,7 @@ from typing import Any
 from ..bitfield import Bitfield
 from ..errors import RemoteProtocolError, StorageError
 from ..metainfo.values import Info
+from ..policy.pipeline import FEWEST_PIECES
 from ..policy.snubbing import Patience
 from ..wire import messages as wire
 from .admission import Admission
@@ -259,9 +260,13 @@ class Session:
                     self._download.picker.vanished(one)
         else:
             self._download.picker.appeared(index)
-        if index not in self.have:
-            peer.useful += 1
-        self._reconsider(peer, now=now)
+        if index in self.have:
+            self._close_if_both_complete(peer)
+            return
+        peer.useful += 1
+        self._show_interest(peer)
+        if len(peer.requested) < FEWEST_PIECES:  # else the next block that comes asks for more
+            self._download.fill(peer, now=now)
 
     def _choke_received(self, peer: Peer, message: wire.Choke, now: float) -> None:
         peer.peer_choking = True

@@ -63,8 +63,7 @@ class Upload:
         """Tell *peer* of the pieces that are new to it, unless it needs none."""
         if peer.told < len(self._news):
             if not peer.has.complete:
-                for index in self._news[peer.told :]:
-                    peer.link.send(Have(index))
+                peer.link.send(*map(Have, self._news[peer.told :]))
             peer.told = len(self._news)
 
     def left(self, peer: Peer) -> None:

@@ -71,9 +71,10 @@ class MemoryLink:
         self.sent, self.received = [], []
         self.closed = None
 
-    def send(self, message):
-        self.sent.append(message)
-        self.other.inbox += self.wire.send(message)
+    def send(self, *messages):
+        for message in messages:
+            self.sent.append(message)
+            self.other.inbox += self.wire.send(message)
 
     def send_block(self, request):
         self.blocks.append(request)
