@@ -110,7 +110,7 @@ def test_imports_point_downwards(path: Path) -> None:
         ("swarm", "murder_fabric.storage.payload"),
         ("agent", "murder_fabric.deploy.settings"),
         ("agent", "fabric.Connection"),
-        ("deploy", "murder_fabric.agent.commands"),
+        ("deploy", "murder_fabric.agent.swarming"),
         ("deploy", "twisted.internet"),
         ("policy", "time"),
         ("swarm", "os.urandom"),

@@ -34,17 +34,19 @@ def run_command_line(arguments: Sequence[str]) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.command != "create":
-        options.listen = parse_listen(options.listen)
-    from . import commands
+    """Do one command; each imports only what it needs: a fleet of peers pays for it in every process."""
+    if options.command == "create":
+        from .creating import create
 
-    command = {
-        "create": commands.create,
-        "tracker": commands.tracker,
-        "seed": commands.seed,
-        "peer": commands.peer,
-    }[options.command]
-    return command(options)
+        return create(options)
+    options.listen = parse_listen(options.listen)
+    if options.command == "tracker":
+        from .tracking import tracker
+
+        return tracker(options)
+    from . import swarming
+
+    return swarming.seed(options) if options.command == "seed" else swarming.peer(options)
 
 
 def _say_failed(options: argparse.Namespace, error: MurderError) -> None:

@@ -55,3 +55,21 @@ def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         raise StorageError(f"{path}: {error.strerror}") from None
+
+
+def read_token(path: str | None) -> bytes | None:
+    """
+    Return the run's secret from the file at *path*; None where there is no path.
+
+    Raises:
+        BadInput: the file cannot be read, or is no secret.
+    """
+    if path is None:
+        return None
+    try:
+        token = bytes.fromhex(read_limited(path, 1024).strip().decode("ascii"))
+    except ValueError:
+        token = b""
+    if len(token) < 16:
+        raise BadInput(f"{path}: a token is at least 32 hex digits")
+    return token

@@ -1,11 +1,9 @@
-"""What the agent does when it is run by hand: create, tracker, seed, peer."""
+"""`seed` and `peer`: one torrent, served and fetched by hand."""
 
 from __future__ import annotations
 
 import argparse
-import binascii
 import os
-import random
 import time
 from typing import Any
 
@@ -17,64 +15,18 @@ from ..bitfield import Bitfield
 from ..errors import BadInput, VerifyError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Info, Metainfo
-from ..net.dialer import BACKLOG
-from ..net.tracker_site import TrackerSite
 from ..policy.stalling import Stall, never_began_sentence, sentence
 from ..storage.checking import check
-from ..storage.creation import create_metainfo
 from ..storage.payload import Payload
-from ..tracker.keys import announce_url, with_passkey
-from ..tracker.registry import Registry
-from .addresses import Listen, listen_on
-from .files import read_limited, write_atomically
+from ..tracker.keys import with_passkey
+from .addresses import Listen
+from .files import read_limited, read_token
 from .report import INTERVAL, Report, megabytes
 from .running import run
 from .torrent import Progress, Torrent, TorrentConfig
 
 MAX_TORRENT = 64 << 20
 _DOING = {"seed": "seeding", "peer": "fetching"}
-
-
-def create(options: argparse.Namespace) -> int:
-    """Write a torrent; print what identifies it."""
-    report = Report(json=options.json)
-    metainfo = create_metainfo(
-        options.path, options.announce, piece_length=options.piece_length, exclude=options.exclude
-    )
-    write_atomically(options.output, metainfo.encode())
-    info = metainfo.info
-    facts = {
-        "info_hash": info.info_hash.hex(),
-        "digest": info.digest.hex(),
-        "length": info.geometry.length,
-        "files": len(info.files),
-        "piece_length": info.piece_length,
-        "pieces": info.geometry.piece_count,
-    }
-    text = "\n".join(f"{name.replace('_', ' '):12}  {value}" for name, value in facts.items())
-    report.result("created", text, path=options.output, **facts)
-    return 0
-
-
-def tracker(options: argparse.Namespace) -> int:
-    """Serve announces until stopped."""
-    report = Report(json=options.json)
-    allowed = None if options.allow is None else [_parse_info_hash(text) for text in options.allow]
-    token = _read_token(options)
-
-    async def main(reactor: Any) -> int:
-        site = TrackerSite(Registry(allowed, rng=random.Random(os.urandom(16))), reactor, token)
-        port = listen_on(reactor, options.listen, site, BACKLOG)
-        number = port.getHost().port
-        url = announce_url(options.listen.address, number)
-        report.event("started", f"tracking at {url}", port=number, address=options.listen.address)
-        try:
-            await Deferred()
-        except CancelledError:
-            await port.stopListening()
-        return 0
-
-    return run(main)
 
 
 def seed(options: argparse.Namespace) -> int:
@@ -221,7 +173,7 @@ def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_se
         trackers = ((options.announce,),)
     if not trackers:
         raise BadInput(f"{options.torrent} names no tracker: give one with --announce URL")
-    token = _read_token(options)
+    token = read_token(options.token_file)
     trackers = tuple(tuple(with_passkey(url, token) for url in tier) for tier in trackers)
     return TorrentConfig(options.listen, trackers, token=token, super_seed=super_seed)
 
@@ -231,29 +183,6 @@ def _read_torrent(path: str) -> Metainfo:
         return parse_metainfo(read_limited(path, MAX_TORRENT))
     except BadInput as error:
         raise type(error)(f"{path}: {error}") from None
-
-
-def _read_token(options: argparse.Namespace) -> bytes | None:
-    if options.token_file is None:
-        return None
-    text = read_limited(options.token_file, 1024).strip()
-    try:
-        token = binascii.unhexlify(text)
-    except ValueError:
-        token = b""
-    if len(token) < 16:
-        raise BadInput(f"{options.token_file}: a token is at least 32 hex digits")
-    return token
-
-
-def _parse_info_hash(text: str) -> bytes:
-    try:
-        info_hash = bytes.fromhex(text)
-    except ValueError:
-        info_hash = b""
-    if len(info_hash) != 20:
-        raise BadInput(f"--allow {text}: an info hash is 40 hex digits")
-    return info_hash
 
 
 def _check_single_name(info: Info, path: str) -> None:
