@@ -24,4 +24,5 @@ def __getattr__(name: str) -> Any:
     from .deploy import executor, tasks
 
     executor.install()
+    executor.take_underscores(tasks.murder.task_names)
     return tasks.murder if name == "murder" else getattr(executor, name)

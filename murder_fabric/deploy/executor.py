@@ -207,6 +207,27 @@ def install() -> bool:
     return True
 
 
+def take_underscores(names: Iterable[str]) -> None:
+    """
+    Let the running `fab` take `murder.start_tracker`, as Murder spelled it, for `murder.start-tracker`.
+
+    Invoke knows names with dashes alone. The fabfile, and with it this module, is imported after `fab` has
+    read its own flags and before it looks up the tasks; what is left for that is spelled anew here.
+
+    Args:
+        names: of our tasks, with dashes.
+    """
+    main = sys.modules.get("fabric.main")
+    core = getattr(main.program, "core", None) if main is not None else None
+    if core is None:
+        return
+    with_underscores = {name.replace("-", "_"): name for name in names}
+    for position, word in enumerate(core.unparsed):
+        collection, dot, task = word.rpartition(".")
+        if dot and task in with_underscores:
+            core.unparsed[position] = f"{collection}.{with_underscores[task]}"
+
+
 def _group_context(context: Context) -> GroupContext:
     if not isinstance(context, fabric.Connection):
         return GroupContext(context.config)

@@ -137,6 +137,15 @@ def test_the_list_shows_the_tasks_with_their_first_line(fab):
     ]
 
 
+def test_murders_own_spelling_names_the_same_task(fab):
+    """Invoke knows dashes alone; what is no task of ours is left to it."""
+    dashed = fab("--dry", "-H", "web1", "murder.start-tracker")
+    assert fab("--dry", "-H", "web1", "murder.start_tracker") == dashed
+    assert dashed[0] == 0
+    code, _, error = fab("-H", "web1", "murder.start_a_tracker")
+    assert (code, error.strip()) == (1, "No idea what 'murder.start_a_tracker' is!")
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
