@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, Optional, Union
 
 import fabric
 
+from .failures import JumpHostError, explain
 from .host_keys import HostKeys
 from .ranges import parse_host
 from .settings import Settings
@@ -54,6 +56,7 @@ class Gateways:
         self._host_keys = HostKeys(Settings.from_config(config).host_keys)
         self._shared: dict[str, fabric.Connection] = {}
         self._opening: dict[int, threading.Lock] = {}
+        self._broken: dict[int, str] = {}
 
     def connection(self, kwargs: Mapping[str, Any]) -> fabric.Connection:
         """Make a connection, not open yet, that goes through the shared jump hosts where it has any."""
@@ -67,11 +70,35 @@ class Gateways:
         return made
 
     def open(self, wanted: fabric.Connection) -> None:
-        """Open *wanted*, and first what it goes through; of many threads one opens it and the others wait."""
+        """
+        Open *wanted*, and first what it goes through; of many threads one opens it and the others wait.
+
+        Raises:
+            JumpHostError: a jump host cannot be used; it is tried once, not once for each host behind it.
+        """
         if isinstance(wanted.gateway, fabric.Connection):
             with self._opening.setdefault(id(wanted.gateway), threading.Lock()):
-                self.open(wanted.gateway)
+                self._open_jump_host(wanted.gateway)
         wanted.open()
+
+    def _open_jump_host(self, jump_host: fabric.Connection) -> None:
+        began = time.monotonic()
+        if id(jump_host) not in self._broken:
+            try:
+                self.open(jump_host)
+                return
+            except JumpHostError as error:  # one further ahead: that one is to blame
+                self._broken[id(jump_host)] = str(error)
+            except Exception as error:  # whatever Paramiko raises, it is told below
+                self._broken[id(jump_host)] = explain(
+                    error,
+                    name=jump_host.original_host,
+                    port=jump_host.port,
+                    user=jump_host.user,
+                    timeout=float(jump_host.connect_timeout or jump_host.connect_kwargs.get("timeout") or 0),
+                    spent=time.monotonic() - began,
+                ).reason
+        raise JumpHostError(self._broken[id(jump_host)])
 
     def close(self) -> None:
         """Close the jump hosts, last hop first."""

@@ -24,6 +24,10 @@ class HostKeyError(MurderError):
     """The key a host showed is not the one it is known by."""
 
 
+class JumpHostError(MurderError):
+    """The jump host that a connection goes through could not be used; says which and why."""
+
+
 @dataclass(frozen=True)
 class HostFailure:
     """
@@ -76,6 +80,8 @@ def _explain(
         error = next(iter(error.errors.values()), error)
     if isinstance(error, HostKeyError):
         return "host key", str(error)
+    if isinstance(error, JumpHostError):
+        return "unreachable", f"it lies behind a jump host, but {error}"
     if isinstance(error, BadHostKeyException):
         return "host key", f"the host key of {name} is not the one in known_hosts"
     if isinstance(error, socket.gaierror):

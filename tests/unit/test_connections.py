@@ -9,6 +9,7 @@ import pytest
 from paramiko import SSHConfig
 
 from murder_fabric.deploy.connections import Gateways, connection, host_kwargs
+from murder_fabric.deploy.failures import JumpHostError
 
 SSH_CONFIG = """
 Host web*
@@ -87,6 +88,21 @@ def test_a_jump_host_is_opened_before_what_lies_behind_it(config, monkeypatch):
     gateways = Gateways(config)
     gateways.open(gateways.connection({"host": "web1"}))
     assert opened == ["jump1", "jump2", "web1"]
+
+
+def test_a_dead_jump_host_is_tried_once_and_named_for_all_hosts_behind_it(config, monkeypatch):
+    tried = []
+
+    def refuse(self):
+        tried.append(self.host)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(fabric.Connection, "open", refuse)
+    gateways = Gateways(config)
+    for name in ("web1", "web2", "web3"):
+        with pytest.raises(JumpHostError, match=r"^jump1 refused the connection to port 22$"):
+            gateways.open(gateways.connection({"host": name}))
+    assert tried == ["jump1"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,14 @@ from paramiko.ssh_exception import (
     SSHException,
 )
 
-from murder_fabric.deploy.failures import MAX_REASON, HostFailure, HostKeyError, explain, printable
+from murder_fabric.deploy.failures import (
+    MAX_REASON,
+    HostFailure,
+    HostKeyError,
+    JumpHostError,
+    explain,
+    printable,
+)
 
 TABLE = [
     (socket.gaierror(-2, "Name or service not known"), "unresolved", "the name web1 does not resolve"),
@@ -35,6 +42,11 @@ TABLE = [
     (SSHException("No existing session"), "authentication", "hung up while deploy logged in"),
     (SSHException("Error reading SSH protocol banner"), "ssh", "no SSH server spoke at web1 port 22"),
     (ChannelException(2, "Connect failed"), "unreachable", "the jump host cannot reach web1 port 22"),
+    (
+        JumpHostError("jump1 refused the connection to port 22"),
+        "unreachable",
+        "it lies behind a jump host, but jump1 refused the connection to port 22",
+    ),
     (HostKeyError("the key of web1 changed"), "host key", "the key of web1 changed"),
     (EOFError(), "ssh", "SSH to web1 failed: EOFError"),
     (SSHException("evil\r\n\x1b[2Jline"), "ssh", "SSH to web1 failed: evil [2Jline"),
