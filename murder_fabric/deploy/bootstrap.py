@@ -28,12 +28,18 @@ PLAIN_WORD = re.compile(r"(~/)?[A-Za-z0-9_./+][A-Za-z0-9_./+-]*")
 UNQUOTABLE = re.compile(r"['!\\\x00-\x1f\x7f]")
 
 
-def remote_command(python: str = "python3") -> str:
+#: Becomes another user and keeps the variable that tells by which address SSH came in, which sudo would drop.
+#: Every shell expands it alike inside double quotes.
+BECOME = 'sudo -n -H -u {user} env SSH_CONNECTION="$SSH_CONNECTION" '
+
+
+def remote_command(python: str = "python3", user: str = "") -> str:
     """
     Return the command that the host's login shell is given.
 
     Args:
         python: the interpreter on the host, a name or a path (`murder.python`).
+        user: whom to become there, who logged in if empty (`murder.sudo`).
 
     Raises:
         SettingsError: no shell could be told to run a program of that name.
@@ -44,7 +50,8 @@ def remote_command(python: str = "python3") -> str:
                 f"murder.python cannot be {python!r}: it is a name or path without quotes, `!` or backslash"
             )
         python = f"'{python}'"
-    return f'{python} -I -X utf8 -c "{LOADER}"'
+    become = BECOME.format(user=user) if user else ""
+    return f'{become}{python} -I -X utf8 -c "{LOADER}"'
 
 
 def opening(bundle: Bundle, murder_path: str, run: Optional[Sequence[str]] = ("control",)) -> bytes:

@@ -42,11 +42,9 @@ def open_fleet(context: GroupContext, hosts: Iterable[str], settings: Settings, 
     """
     gateways = context.gateways()
     connections = {host: gateways.connection(context.kwargs_of(host)) for host in hosts}
-    command = remote_command(settings.python)
-    if settings.sudo:
-        command = f"sudo -n -H -u {settings.sudo} {command}"
-    channels = connect_all(connections, command, pool_size=settings.pool_size, open_connection=gateways.open)
+    command = remote_command(settings.python, settings.sudo)
     start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes())
+    channels = connect_all(connections, command, pool_size=settings.pool_size, open_connection=gateways.open)
     return Fleet(channels, start, on_closed=gateways.close)
 
 

@@ -40,6 +40,12 @@ def test_the_interpreter_stays_one_word(python: str, word: str) -> None:
     assert remote_command(python).startswith(f"{word} -I ")
 
 
+def test_another_user_still_learns_by_which_address_ssh_came_in() -> None:
+    assert remote_command("python3", "app") == (
+        f'sudo -n -H -u app env SSH_CONNECTION="$SSH_CONNECTION" python3 -I -X utf8 -c "{bootstrap.LOADER}"'
+    )
+
+
 @pytest.mark.parametrize("python", ["", "-c", "it's", "wow!", "a\nb", "a\\b", "a\0b"])
 def test_an_interpreter_no_shell_can_be_told_is_refused(python: str) -> None:
     with pytest.raises(SettingsError, match=r"^murder\.python cannot be "):
