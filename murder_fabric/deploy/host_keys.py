@@ -159,10 +159,10 @@ class _Policy(MissingHostKeyPolicy):
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
         verdict, where = judge(self._entries, key.get_name(), key.get_base64())
+        if verdict == "revoked":  # which OpenSSH refuses too, however lax it was told to be
+            raise HostKeyError(f"the host key of {self._name} is revoked in {where}")
         if verdict == "known" or self._strictness == "off":
             return
-        if verdict == "revoked":
-            raise HostKeyError(f"the host key of {self._name} is revoked in {where}")
         if verdict == "changed":
             raise HostKeyError(
                 f"the host key of {self._name} is not the one in {where}: this may be another machine; "

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import types
 
 import pytest
 
-from murder_fabric.deploy.host_keys import judge, names_host, parse_known_hosts
+from murder_fabric.deploy.failures import HostKeyError
+from murder_fabric.deploy.host_keys import HostKeys, _Policy, judge, names_host, parse_known_hosts
 
 LINES = """
 # a comment
@@ -76,3 +78,11 @@ def test_a_key_is_compared_with_all_that_is_known(key_type, key, verdict):
 def test_an_authority_alone_makes_no_key_known():
     entries = parse_known_hosts(["@cert-authority * ssh-ed25519 CCCC"], "kh")
     assert judge(entries, "ssh-ed25519", "CCCC") == ("unknown", "")
+
+
+@pytest.mark.parametrize("strictness", ["strict", "accept-new", "off"])
+def test_a_revoked_key_is_refused_however_lax_the_check(strictness):
+    key = types.SimpleNamespace(get_name=lambda: "ssh-ed25519", get_base64=lambda: "EVIL")
+    policy = _Policy(HostKeys("strict"), "web1", parse_known_hosts(LINES.splitlines(), "kh"), strictness, [])
+    with pytest.raises(HostKeyError, match=r"^the host key of web1 is revoked in kh:"):
+        policy.missing_host_key(None, "web1", key)
