@@ -21,6 +21,8 @@ class Peer:
     #: The random parts of the two proofs (`murder_auth`).
     our_nonce = b""
     their_nonce = b""
+    #: Where it says that it listens; 0: it has not said. Believed once it is trusted.
+    claimed_port = 0
 
     am_choking = True
     am_interested = False

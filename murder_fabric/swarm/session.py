@@ -206,10 +206,11 @@ class Session:
     def _extended_received(self, peer: Peer, message: wire.Extended, now: float) -> None:
         if message.id == 0:
             theirs = self._admission.extended_handshake_received(peer, message.payload)
-            if theirs.port:
-                self._contacts.listens(peer, theirs.port)
+            peer.claimed_port = theirs.port
         elif self._admission.is_proof(peer, message):
             self._trust(peer, now=now)
+        if peer.trusted and peer.claimed_port:
+            self._contacts.listens(peer, peer.claimed_port)
 
     def _trust(self, peer: Peer, *, now: float) -> None:
         loser = self._contacts.superfluous(peer, self.trusted_peers)

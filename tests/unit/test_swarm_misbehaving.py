@@ -363,6 +363,18 @@ def test_where_a_peer_listens_is_believed_once():
     assert scene.peer.address == ("script", 7000)
 
 
+def test_where_a_peer_listens_is_believed_after_its_proof_only():
+    """Else anybody at a run's address could keep us from dialing the peer that does listen there."""
+    host, script = keyed()
+    script.say(Extended(0, ExtendedHandshake(nonce=b"n" * 16, auth_id=7, port=7000).payload()))
+    peer = script.link.other.peer
+    assert not peer.listens
+    theirs = parse_extended_handshake(script.heard(Extended)[0].payload)
+    proof = Proof(KEY, host.info.info_hash, b"s" * 20, host.config.peer_id, b"n" * 16, theirs.nonce)
+    script.say(Extended(AUTH_ID, proof.of_dialer()))
+    assert (peer.listens, peer.address) == (True, ("script", 7000))
+
+
 # Row 51: requests -------------------------------------------------------------------------------------------
 
 
