@@ -308,7 +308,7 @@ class Fleet:
                 self._read(link)
             self._writers.retry()
             if time.monotonic() >= beat:
-                beat += HEARTBEAT_INTERVAL
+                beat = time.monotonic() + HEARTBEAT_INTERVAL  # not one for each that a stopped process missed
                 for link in self._links.values():
                     if link.greeted and link.failure is None and link.outgoing.idle:
                         self._send(link, {**Heartbeat().fields(), "id": next(self._ids)})
