@@ -49,6 +49,8 @@ PRUNED = re.compile(
     r"|^twisted/(python/_pydoctor|protocols/(dict|sip|ident|pcp|socks|stateful|wire|finger|portforward|postfix))\.py$"
     r"|^murder_fabric/(deploy|simulation|testing)/"
 )
+#: What license texts are called in a distribution's metadata.
+LICENSE = re.compile(r"^(LICEN[CS]E|COPYING|NOTICE|AUTHORS)", re.IGNORECASE)
 #: The oldest Python (major, minor) our own sources run on.
 OWN_FLOOR = (3, 9)
 #: Distribution -> the last version seen running on our own floor, whatever its metadata says.
@@ -117,18 +119,24 @@ def _installed() -> tuple[dict[str, str], tuple[int, int]]:
     """Return the version of each distribution, and the oldest Python that all of them run on."""
     versions, floor = {}, OWN_FLOOR
     for name in DISTRIBUTIONS:
-        versions[name], requires = _version_and_requires(name)
+        metadata = _distribution(name).metadata
+        versions[name] = metadata["Version"]
+        requires = next(iter(metadata.get_all("Requires-Python", [])), None)
         floor = max(floor, python_floor(name, versions[name], requires))
     return versions, floor
 
 
-def _version_and_requires(name: str) -> tuple[str, Optional[str]]:
-    """Return the version and the Requires-Python of an installed distribution."""
+def _distribution(name: str) -> importlib.metadata.Distribution:
+    """
+    Return an installed distribution.
+
+    Raises:
+        BadInput: it is not installed.
+    """
     # Before 3.10, a distribution is found only by the spelling its installer gave the directory.
     for spelling in (name, re.sub(r"[-_.]+", "_", name)):
         with suppress(importlib.metadata.PackageNotFoundError):
-            metadata = importlib.metadata.metadata(spelling)
-            return metadata["Version"], metadata["Requires-Python"]
+            return importlib.metadata.distribution(spelling)
     raise BadInput(
         f"{name} is not installed beside murder_fabric, so there is no agent to send;"
         f" no host was touched: pip install {name}"
@@ -215,7 +223,17 @@ def file_list() -> dict[str, Path]:
                 files[f"{inside}.py"] = Path(spec.origin)
             else:
                 files.update(_sources(Path(spec.origin).parent, inside))
+    for name in DISTRIBUTIONS:
+        files.update(_licenses(name))
     return files
+
+
+def _licenses(name: str) -> Iterator[tuple[str, Path]]:
+    """Yield path in the zip and file of every license text of a distribution, as most of them ask for."""
+    distribution = _distribution(name)
+    for path in distribution.files or ():
+        if ".dist-info" in path.parts[0] and LICENSE.search(path.name):
+            yield f"licenses/{name}/{path.name}", Path(str(distribution.locate_file(path)))
 
 
 def _sources(directory: Path, inside: str) -> Iterator[tuple[str, Path]]:

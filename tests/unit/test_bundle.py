@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from murder_fabric.deploy import bundle
-from murder_fabric.deploy.bundle import Bundle, build_bundle, python_floor
+from murder_fabric.deploy.bundle import DISTRIBUTIONS, Bundle, build_bundle, python_floor
 from murder_fabric.errors import BadInput, SettingsError
 
 
@@ -59,7 +59,7 @@ def test_it_holds_the_agent_and_what_the_agent_needs(names: list[str]) -> None:
     needed = {
         "__main__.py",
         "murder_fabric/__init__.py",
-        "murder_fabric/control.py",
+        "murder_fabric/control/__init__.py",
         "twisted/internet/epollreactor.py",
         "twisted/web/server.py",
         "zope/__init__.py",
@@ -90,9 +90,14 @@ def test_what_no_host_needs_stays_at_home(names: list[str], part: str) -> None:
     assert [name for name in names if part in name] == []
 
 
-def test_only_python_source_travels(names: list[str]) -> None:
-    assert {Path(name).suffix for name in names} == {".py"}
+def test_only_python_source_travels_and_the_licenses_that_go_with_it(names: list[str]) -> None:
+    assert {Path(name).suffix for name in names if not name.startswith("licenses/")} == {".py"}
     assert names == sorted(set(names))
+
+
+def test_every_distribution_brings_its_license(names: list[str]) -> None:
+    for distribution in DISTRIBUTIONS:
+        assert [name for name in names if name.startswith(f"licenses/{distribution}/")], distribution
 
 
 def test_nothing_of_the_clock_or_the_owner_is_in_it(built: Bundle) -> None:
@@ -131,7 +136,7 @@ def test_a_changed_source_makes_another_bundle(
 
     assert changed.sha256 != built.sha256
     with zipfile.ZipFile(changed.path) as archive:
-        assert archive.read("murder_fabric/control.py") == b"changed = True\n"
+        assert archive.read("murder_fabric/control/__init__.py") == b"changed = True\n"
 
 
 def test_bundles_that_nobody_used_for_long_are_forgotten(tmp_path: Path) -> None:
@@ -196,13 +201,15 @@ def test_a_distribution_is_found_by_the_spelling_of_its_directory(
     """As Python 3.9 needs it: `zope.interface` does not find `zope_interface-8.0.dist-info` there."""
     asked = []
 
-    def metadata(name: str) -> dict[str, str]:
+    found = importlib.metadata.distribution
+
+    def distribution(name: str) -> importlib.metadata.Distribution:
         asked.append(name)
         if "." in name:
             raise importlib.metadata.PackageNotFoundError(name)
-        return {"Version": "1.0", "Requires-Python": ">=3.9"}
+        return found("attrs")
 
-    monkeypatch.setattr(importlib.metadata, "metadata", metadata)
+    monkeypatch.setattr(importlib.metadata, "distribution", distribution)
     build_bundle(tmp_path)
 
     assert {"zope.interface", "zope_interface", "bencode_py"} <= set(asked)
