@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from .. import control
 from ..errors import ControlError, MurderError
 from ..version import __version__
-from . import detached
+from . import cleaning, detached
 from .host import Answer, Host
 from .running import run
 
@@ -102,6 +102,11 @@ class ControlProtocol(Protocol):
             return Answer(started)
         if isinstance(request, control.Dismiss):
             return Answer(await detached.dismiss(self._clock, request.agent))
+        if isinstance(request, control.DismissAll):
+            return Answer({"agents": await cleaning.dismiss_all(self._clock, request.kind)})
+        if isinstance(request, control.Clean):
+            removed, running = cleaning.clean(request.tag)
+            return Answer({"removed": removed, "running": running})
         return await self._host.do(
             request, message.attached, lambda event, fields: self._emit(number, event, fields)
         )

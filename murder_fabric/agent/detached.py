@@ -43,8 +43,13 @@ _IDLE_LIFETIME = 5.0
 _NAME = re.compile(r"[a-z]+(-(?P<tag>.+))?")
 
 
-def _paths(name: str) -> tuple[str, str, str]:
-    """Return socket, state file and log of the agent *name*."""
+def paths_of(name: str) -> tuple[str, str, str]:
+    """
+    Return socket, state file and log of the agent *name*.
+
+    Raises:
+        BadInput: no agent can be called so.
+    """
     match = _NAME.fullmatch(name)
     if match is None:
         raise BadInput(f"no agent can be called {name!r:.120}")
@@ -100,7 +105,7 @@ async def _starting(reactor: Any) -> int:
 
 
 async def _start(reactor: Any, name: str, lifetime: float) -> int:
-    socket, _, log = _paths(name)
+    socket, _, log = paths_of(name)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(socket)
     with open(log, "wb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW, 0o600)) as output:
@@ -147,7 +152,7 @@ async def dismiss(reactor: Any, name: str) -> dict[str, Any]:
     deadline = reactor.seconds() + _STOP_TIMEOUT
     while start_time(pid) == started:
         if reactor.seconds() > deadline:
-            raise MurderError(f"{name} (process {pid}) does not end; have a look at {_paths(name)[2]}")
+            raise MurderError(f"{name} (process {pid}) does not end; have a look at {paths_of(name)[2]}")
         await deferLater(reactor, _POLL)
     return {"pid": pid}
 
@@ -155,7 +160,7 @@ async def dismiss(reactor: Any, name: str) -> dict[str, Any]:
 def running_pid(name: str) -> int | None:
     """Return the pid of the agent *name*, if it is that very process that still runs."""
     try:
-        state = json.loads(read_limited(_paths(name)[1], 4096))
+        state = json.loads(read_limited(paths_of(name)[1], 4096))
         pid, started = state["pid"], state["start_time"]
     except (BadInput, ValueError, KeyError, TypeError):
         return None
@@ -218,7 +223,7 @@ class Relays:
         if running_pid(name) is None:
             raise BadInput(f"{name} is not running here")
         factory = _RelayFactory(name, self._write)
-        path, directory = _bindable(_paths(name)[0])
+        path, directory = _bindable(paths_of(name)[0])
         try:
             self._reactor.connectUNIX(path, factory, timeout=5)
             return await factory.connected
@@ -317,7 +322,7 @@ def run_detached(name: str, lifetime: float) -> int:
     async def main(reactor: Any) -> int:
         host = Host(reactor, "127.0.0.1")
         operators = _Operators(host, reactor)
-        socket, state, _ = _paths(name)
+        socket, state, _ = paths_of(name)
         done: Deferred[None] = Deferred()
         path, directory = _bindable(socket)
         port = reactor.listenUNIX(path, operators, mode=0o600)

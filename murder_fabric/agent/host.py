@@ -23,11 +23,11 @@ from ..net.dialer import BACKLOG
 from ..net.tracker_site import TrackerSite
 from ..policy.stalling import Stall, sentence
 from ..storage.checking import check
-from ..storage.creation import create_metainfo
 from ..storage.payload import Payload
 from ..tracker.registry import Registry
 from .addresses import Listen, address_of_interface, listen_on
 from .destination import Destination, expand
+from .hashing import create_torrent
 from .kept import keep, recall
 from .report import INTERVAL
 from .staging import Staged, discard, finish_and_verify, root_of, stage, store
@@ -140,14 +140,7 @@ class Host:
 
     async def _create(self, request: control.Create, attached: bytes, emit: Emit) -> Answer:
         path = expand(request.path)
-        metainfo = await deferToThread(
-            create_metainfo,
-            path,
-            request.announce,
-            piece_length=request.piece_length,
-            exclude=request.exclude,
-            name=os.fsencode(request.title) if request.title is not None and os.path.isdir(path) else None,
-        )
+        metainfo = await create_torrent(self._reactor, request, path, emit)
         info, raw = metainfo.info, metainfo.encode()
         self._created[info.digest.hex()] = path
         if request.tag is not None:
@@ -185,7 +178,7 @@ class Host:
     async def _stage(self, request: control.Stage, attached: bytes, emit: Emit) -> Answer:
         staged = await deferToThread(stage, request, attached)
         self._staged[request.tag] = staged
-        return Answer({"released": staged.released}, staged.have.to_bytes())
+        return Answer({"released": staged.released, "removed": staged.removed}, staged.have.to_bytes())
 
     async def _store_piece(self, request: control.StorePiece, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)

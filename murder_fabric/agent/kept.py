@@ -43,6 +43,20 @@ def recall(tag: str) -> tuple[bytes, str]:
     return read_limited(kept, _MAX_TORRENT), str(json.loads(read_limited(record, _MAX_RECORD))["path"])
 
 
+def forget(tag: str) -> list[str]:
+    """Remove the torrent kept as *tag*, if there is one; return the paths that went."""
+    removed = []
+    for path in _paths(tag):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StorageError(f"{path}: {error.strerror}") from None
+        removed.append(path)
+    return removed
+
+
 def _paths(tag: str) -> tuple[str, str]:
     base = os.path.join(state_directory(), "torrents", check_tag(tag))
     return f"{base}.torrent", f"{base}.json"

@@ -16,6 +16,7 @@ from ..storage.checking import check, verify_tree
 from ..storage.clearing import remove_strangers
 from ..storage.payload import Payload
 from .destination import Destination, expand
+from .cleaning import empty
 from .state import state_directory
 
 
@@ -36,6 +37,8 @@ class Staged:
     #: `root` was not there before.
     made: bool
 
+    #: Entries of it that went because the operator wanted it empty.
+    removed: int = 0
 
 def stage(request: control.Stage, raw: bytes) -> Staged:
     """
@@ -50,9 +53,10 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
     if metainfo.info.digest.hex() != request.digest:
         raise ControlError("the torrent that came is not the one that was announced; nothing was changed")
     root, destination, released = _place(request)
+    removed = _make_empty(request)
     payload, have = Payload(metainfo.info, root), Bitfield(metainfo.info.geometry.piece_count)
     made = not os.path.lexists(root)
-    staged = Staged(metainfo, raw, root, payload, have, request.layout, destination, released, made)
+    staged = Staged(metainfo, raw, root, payload, have, request.layout, destination, released, made, removed)
     try:
         if not released:
             if not made and request.layout == "release":
@@ -160,6 +164,13 @@ def _temporary(tag: str) -> str:
 
 def _copy_pieces(staged: Staged, source: str) -> None:
     """Fill a staged payload from one that lies on this host, piece by piece, each checked."""
+def _make_empty(request: control.Stage) -> int:
+    """Remove what lies in a plain destination, where that was asked for; return how many entries that was."""
+    if not request.empty or request.layout != "plain":
+        return 0
+    return empty(expand(request.destination), None if request.source is None else expand(request.source))
+
+
     info = staged.metainfo.info
     original = Payload(info, root_of(info, source))
     try:

@@ -15,8 +15,10 @@ A request with `to` is meant for the detached agent of that name on the same hos
 
 from __future__ import annotations
 
+from .agents import Clean as Clean
 from .agents import Detach as Detach
 from .agents import Dismiss as Dismiss
+from .agents import DismissAll as DismissAll
 from .agents import Heartbeat as Heartbeat
 from .framing import Message as Message
 from .framing import MessageReader as MessageReader

@@ -31,3 +31,24 @@ class Dismiss(Request):
 
     name = "dismiss"
     agent: str
+
+
+@dataclasses.dataclass(frozen=True)
+class DismissAll(Request):
+    """End every detached agent of a kind, whatever its tag. Done: `agents`, the names of those that ran."""
+
+    name = "dismiss_all"
+    #: `seeder` or `peer`.
+    kind: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Clean(Request):
+    """
+    Remove what a tag left where agents live on the host: torrent, logs, state, payloads only to be seeded.
+
+    Never a release, and nothing that an agent still works with. Done: `removed` (paths), `running` (names).
+    """
+
+    name = "clean"
+    tag: str

@@ -21,7 +21,8 @@ class Create(Request):
     """
     Hash what lies at `path` on the host into a torrent.
 
-    Done: `info_hash`, `digest` (hex), `length`, `file_count`; the torrent is attached.
+    Events: `progress` (`bytes` hashed, of `length`). Done: `info_hash`, `digest` (hex), `length`,
+    `file_count`; the torrent is attached.
     """
 
     name = "create"
@@ -34,6 +35,8 @@ class Create(Request):
     piece_length: Optional[int] = None
     #: Keep the torrent on the host under this tag, for `Recall`.
     tag: Optional[str] = None
+    #: Refuse anything but one file.
+    path_is_file: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +86,8 @@ class Stage(Request):
     """
     Make ready to take in the payload of the attached torrent, and check what of it is there already.
 
-    Done: `released` (it is a verified release already); the bitfield of the pieces it has is attached.
+    Done: `released` (it is a verified release already), `removed` (how many entries *empty* cost); the
+    bitfield of the pieces it has is attached.
     """
 
     name = "stage"
@@ -96,6 +100,8 @@ class Stage(Request):
     layout: str = "release"
     #: A payload on the host itself to copy from.
     source: Optional[str] = None
+    #: Remove what lies in *destination* first; only where *layout* is `plain`.
+    empty: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

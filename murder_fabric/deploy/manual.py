@@ -10,7 +10,7 @@ from functools import partial
 
 from ..control import check_tag
 from ..errors import BadInput, HostsFailed, Interrupted
-from . import recipes
+from . import recipes, stopping
 from .bundle import build_bundle
 from .executor import GroupContext, group_task
 from .muster import Muster
@@ -20,6 +20,7 @@ from .roles import Roles, assign_roles
 from .settings import Settings
 from .view import View
 
+TEMP_PATH = "The directory on this machine that the torrent comes to as TAG.torrent."
 TAG = {"tag": "Names what is moved; murder.default_tag if not given."}
 
 
@@ -51,7 +52,9 @@ def stop_tracker(c: GroupContext) -> None:
         **TAG,
         "files_path": "The directory or file on the seeder.",
         "exclude": "A glob to leave out, as in .gitignore; may be repeated. .git* is always left out.",
-        "temp_path": "The directory on this machine that the torrent comes to as TAG.torrent.",
+        "temp_path": TEMP_PATH,
+        "path_is_file": "The files path is one file; anything else there is refused.",
+        "do_not_download_torrent": "Leave the torrent on the seeder: no copy comes to this machine.",
     },
     iterable=["exclude"],
 )
@@ -61,28 +64,35 @@ def create_torrent(
     files_path: str | None = None,
     exclude: list[str] | None = None,
     temp_path: str | None = None,
+    path_is_file: bool = False,
+    do_not_download_torrent: bool = False,
 ) -> None:
     """Make a torrent of what lies on the seeder."""
     settings, roles = _known(
-        c,
-        default_tag=tag,
-        default_seeder_files_path=files_path,
-        default_temp_path=None if temp_path is None else os.path.abspath(os.path.expanduser(temp_path)),
+        c, default_tag=tag, default_seeder_files_path=files_path, default_temp_path=_absolute(temp_path)
     )
     tag = _tag(settings)
     path = _needed(settings.default_seeder_files_path, "--files-path", "--files-path /srv/build")
-    directory = os.path.expanduser(settings.default_temp_path) or tempfile.gettempdir()
-    if not os.path.isdir(directory):
-        raise BadInput(f"{directory} is no directory for {tag}.torrent; choose another --temp-path")
     step = partial(
         recipes.create_torrent,
         host=roles.seeder,
         tag=tag,
         files_path=path,
         exclude=exclude or (),
-        directory=directory,
+        directory=None if do_not_download_torrent else _directory(settings, tag),
+        path_is_file=path_is_file,
     )
     _carry_out(c, settings, [roles.seeder], f"the torrent {tag} of {path}", step)
+
+
+@group_task(help={**TAG, "temp_path": TEMP_PATH})
+def download_torrent(c: GroupContext, tag: str | None = None, temp_path: str | None = None) -> None:
+    """Fetch the torrent of a tag from the seeder again."""
+    settings, roles = _known(c, default_tag=tag, default_temp_path=_absolute(temp_path))
+    tag = _tag(settings)
+    directory = _directory(settings, tag)
+    step = partial(recipes.download_torrent, host=roles.seeder, tag=tag, directory=directory)
+    _carry_out(c, settings, [roles.seeder], f"the torrent {tag} in {directory}", step)
 
 
 @group_task(help=TAG)
@@ -99,7 +109,7 @@ def stop_seeding(c: GroupContext, tag: str | None = None) -> None:
     """End the seeder of a tag."""
     settings, roles = _known(c, default_tag=tag)
     tag = _tag(settings)
-    step = partial(recipes.stop_seeding, host=roles.seeder, tag=tag)
+    step = partial(stopping.stop_seeding, host=roles.seeder, tag=tag)
     _carry_out(c, settings, [roles.seeder], f"no seeder of {tag} any more", step)
 
 
@@ -108,6 +118,7 @@ def stop_seeding(c: GroupContext, tag: str | None = None) -> None:
         **TAG,
         "destination_path": "The directory on every peer that TAG is made in; ~ is the home directory there.",
         "no_tag_directory": "Put the files straight into the destination path.",
+        "unsafe_please_delete": "Delete what lies in the directory that is filled, where it is not empty.",
     }
 )
 def peer(
@@ -115,6 +126,7 @@ def peer(
     tag: str | None = None,
     destination_path: str | None = None,
     no_tag_directory: bool = False,
+    unsafe_please_delete: bool = False,
 ) -> None:
     """Fetch what is seeded under a tag to all peers; they seed it on until stop-peering."""
     settings, roles = _known(c, default_tag=tag, default_destination_path=destination_path)
@@ -122,8 +134,16 @@ def peer(
     path = _needed(settings.default_destination_path, "--destination-path", "--destination-path /srv/data")
     if not no_tag_directory:
         path = f"{path}/{tag}"
-    step = partial(recipes.peer, roles=roles, settings=settings, tag=tag, destination=path)
-    _carry_out(c, settings, roles.peers, f"{tag} in {path}", step, others=[roles.seeder, roles.tracker])
+    step = partial(
+        recipes.peer,
+        roles=roles,
+        settings=settings,
+        tag=tag,
+        destination=path,
+        empty=unsafe_please_delete,
+    )
+    aim = f"{tag} in {path}" + ", and nothing else," * unsafe_please_delete
+    _carry_out(c, settings, roles.peers, aim, step, others=[roles.seeder, roles.tracker])
 
 
 @group_task(help=TAG)
@@ -132,8 +152,32 @@ def stop_peering(c: GroupContext, tag: str | None = None) -> None:
     settings, roles = _known(c, default_tag=tag)
     tag = _tag(settings)
     _carry_out(
-        c, settings, roles.peers, f"no peers of {tag} any more", partial(recipes.stop_peering, tag=tag)
+        c, settings, roles.peers, f"no peers of {tag} any more", partial(stopping.stop_peering, tag=tag)
     )
+
+
+@group_task
+def stop_all_seeding(c: GroupContext) -> None:
+    """End the seeders of all tags."""
+    settings, roles = _known(c)
+    step = partial(stopping.stop_all, kind="seeder")
+    _carry_out(c, settings, [roles.seeder], "no seeder any more", step)
+
+
+@group_task
+def stop_all_peering(c: GroupContext) -> None:
+    """End the peers of all tags."""
+    settings, roles = _known(c)
+    _carry_out(c, settings, roles.peers, "no peers any more", partial(stopping.stop_all, kind="peer"))
+
+
+@group_task(help={**TAG, "temp_path": TEMP_PATH})
+def clean_temp_files(c: GroupContext, tag: str | None = None, temp_path: str | None = None) -> None:
+    """Remove what a tag left behind: its torrent, logs and half-seeded payloads; never a release."""
+    settings, roles = _known(c, default_tag=tag, default_temp_path=_absolute(temp_path))
+    tag = _tag(settings)
+    step = partial(stopping.clean_temp_files, tag=tag, directory=_directory(settings, tag))
+    _carry_out(c, settings, roles.hosts(), f"nothing left over of {tag}", step)
 
 
 TASKS = (
@@ -141,10 +185,14 @@ TASKS = (
     start_tracker,
     stop_tracker,
     create_torrent,
+    download_torrent,
     start_seeding,
     stop_seeding,
+    stop_all_seeding,
     peer,
     stop_peering,
+    stop_all_peering,
+    clean_temp_files,
 )
 
 
@@ -196,6 +244,18 @@ def _carry_out(
 
 def _tag(settings: Settings) -> str:
     return check_tag(_needed(settings.default_tag, "--tag", "--tag v1"))
+
+
+def _absolute(temp_path: str | None) -> str | None:
+    return None if temp_path is None else os.path.abspath(os.path.expanduser(temp_path))
+
+
+def _directory(settings: Settings, tag: str) -> str:
+    """Return where the operator's copy of a torrent lies."""
+    directory = os.path.expanduser(settings.default_temp_path) or tempfile.gettempdir()
+    if not os.path.isdir(directory):
+        raise BadInput(f"{directory} is no directory for {tag}.torrent; choose another --temp-path")
+    return directory
 
 
 def _needed(value: str, flag: str, example: str) -> str:

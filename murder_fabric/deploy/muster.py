@@ -11,7 +11,7 @@ from .failures import HostFailure
 from .fleet import Fleet, OnEvent
 from .outcome import HostState, Outcome
 from .ranges import fold
-from .view import View
+from .view import View, megabytes
 
 #: Seconds an agent may take to start, which includes taking it in where a host has none.
 GREET_TIMEOUT = 120.0
@@ -95,6 +95,7 @@ class Muster:
         timeout: float = PROMPT_TIMEOUT,
         attached: bytes = b"",
         to: str | None = None,
+        on_event: OnEvent | None = None,
     ) -> Message:
         """
         Ask a host without which nothing goes on.
@@ -104,7 +105,8 @@ class Muster:
             AllHostsFailed: it failed.
         """
         head = {} if to is None else {"to": to}
-        answer = self.fleet.ask({host: Message({**request.fields(), **head}, attached)}, timeout)[host]
+        requests = {host: Message({**request.fields(), **head}, attached)}
+        answer = self.fleet.ask(requests, timeout, on_event)[host]
         if isinstance(answer, Message):
             return answer
         if answer.exit_code == BadInput.exit_code:
@@ -137,6 +139,15 @@ class Muster:
             complete = sum(count == whole for count in bytes_of.values())
             share = 100 * sum(bytes_of.values()) // (whole * len(bytes_of))
             self.view.progress(f"{share} %, {complete} of {len(bytes_of)} hosts complete")
+
+        return on_event
+
+    def hashing(self) -> OnEvent:
+        """Return what shows how far a host is that hashes, told its `progress` events."""
+
+        def on_event(host: str, event: Message) -> None:
+            done, length = event.fields.get("bytes", 0), event.fields.get("length", 0)
+            self.view.progress(f"{megabytes(done)} of {megabytes(length)} hashed on {host}")
 
         return on_event
 

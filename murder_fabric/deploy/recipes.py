@@ -63,10 +63,10 @@ class Torrent(NamedTuple):
 
 def distribute_files(muster: Muster) -> str:
     """Say who has an agent now: whoever was greeted."""
-    _must_have_some(muster)
+    must_have_some(muster)
     supplied = len(muster.supplied)
     had = len(muster.greeted) - supplied
-    return f"the agent is on {_counted(muster.greeted)}: {supplied} took it in, {had} had it"
+    return f"the agent is on {counted(muster.greeted)}: {supplied} took it in, {had} had it"
 
 
 def start_tracker(muster: Muster, host: str, settings: Settings) -> str:
@@ -88,17 +88,37 @@ def stop_tracker(muster: Muster, host: str) -> str:
 
 
 def create_torrent(
-    muster: Muster, host: str, tag: str, files_path: str, exclude: Iterable[str], directory: str
+    muster: Muster,
+    host: str,
+    tag: str,
+    files_path: str,
+    exclude: Iterable[str],
+    directory: str | None,
+    *,
+    path_is_file: bool = False,
 ) -> str:
-    """Make the torrent of what lies at *files_path* on the seeder; a copy comes into *directory* here."""
+    """
+    Make the torrent of what lies at *files_path* on the seeder.
+
+    Args:
+        directory: where a copy of the torrent comes to here; None for no copy.
+        path_is_file: refuse anything but one file.
+    """
     with muster.view.stage("create"):
-        request = control.Create(files_path, exclude=list(exclude), tag=tag)
-        done = muster.ask_one(host, request, PAYLOAD_TIMEOUT)
-    copy = os.path.join(directory, f"{tag}.torrent")
-    _write_privately(copy, done.attached)
+        request = control.Create(files_path, exclude=list(exclude), tag=tag, path_is_file=path_is_file)
+        done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, on_event=muster.hashing())
+    where = host if directory is None else f"{host} and in {_copy(directory, tag, done.attached)}"
     facts = done.fields
     what = f"{facts['file_count']} files, {megabytes(facts['length'])}, digest {facts['digest'][:12]}"
-    return f"the torrent of {tag} is on {host} and in {copy}: {what}"
+    return f"the torrent of {tag} is on {where}: {what}"
+
+
+def download_torrent(muster: Muster, host: str, tag: str, directory: str) -> str:
+    """Bring the torrent of *tag* from the seeder into *directory* here, once more."""
+    torrent = _torrent(muster, host, tag)
+    length = megabytes(torrent.metainfo.info.geometry.length)
+    copy = _copy(directory, tag, torrent.raw)
+    return f"the torrent of {tag} is in {copy}: {length}, digest {torrent.digest[:12]}"
 
 
 def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) -> str:
@@ -120,21 +140,18 @@ def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) ->
     return f"{host} seeds {tag} at {address}, port {done.fields['port']}"
 
 
-def stop_seeding(muster: Muster, host: str, tag: str) -> str:
-    """End the seeder of *tag*."""
-    muster.ask_one(host, control.Dismiss(f"seeder-{tag}"))
-    return f"{host} seeds {tag} no more"
-
-
-def peer(muster: Muster, roles: Roles, settings: Settings, tag: str, destination: str) -> str:
+def peer(
+    muster: Muster, roles: Roles, settings: Settings, tag: str, destination: str, *, empty: bool = False
+) -> str:
     """
     Fetch *tag* into *destination* on every peer, and leave those that have it seeding.
 
-    Where it does not come to that, nothing of it stays: no agent, and no part of the payload.
+    Where it does not come to that, nothing of it stays: no agent, and no part of the payload. With *empty*,
+    what lies in *destination* goes first, and does not come back.
     """
     tracker, torrent = _tracker(muster, roles.tracker), _torrent(muster, roles.seeder, tag)
     addresses = muster.locate(settings.interface)
-    _must_have_some(muster)
+    must_have_some(muster)
     hosts = sorted(set(addresses.values()))
     _admit(muster, roles.seeder, tag, torrent, hosts)
     _track(muster, tracker, torrent, hosts)
@@ -142,7 +159,7 @@ def peer(muster: Muster, roles: Roles, settings: Settings, tag: str, destination
     started: list[str] = []
     try:
         started += _detach(muster, agent, settings.seed_for)
-        _stage(muster, agent, tag, torrent, destination, roles.seeder)
+        _stage(muster, agent, tag, torrent, destination, roles.seeder, empty)
         first, last = settings.peer_port_range()
         url, token = tracker.announce(), tracker.token
         _join(
@@ -156,29 +173,9 @@ def peer(muster: Muster, roles: Roles, settings: Settings, tag: str, destination
         complete = muster.outcome.hosts(HostState.VERIFIED)
         _dismiss(muster, agent, [host for host in started if host not in complete])
     return (
-        f"{_counted(complete)} complete with {tag} in {destination}, and seeding until murder.stop-peering"
+        f"{counted(complete)} complete with {tag} in {destination}, and seeding until murder.stop-peering"
         f" or for {settings.seed_for} s"
     )
-
-
-def stop_peering(muster: Muster, tag: str) -> str:
-    """End the peers of *tag*."""
-    _must_have_some(muster)
-    ended, absent = [], []
-    answers = muster.fleet.ask(
-        dict.fromkeys(muster.outcome.going, Message(control.Dismiss(f"peer-{tag}").fields())), PROMPT_TIMEOUT
-    )
-    for host, answer in answers.items():
-        if isinstance(answer, Message):
-            ended.append(host)
-        elif answer.exit_code == BadInput.exit_code:
-            absent.append(host)
-        else:
-            muster.outcome.failed(host, answer)
-    if absent and not ended and not muster.outcome.lost:
-        raise BadInput(f"no peer of {tag} is running on {_counted(absent)}")
-    said = f"the peers of {tag} have ended on {_counted(ended)}"
-    return said + f"; none was running on {fold(absent)}" * bool(absent)
 
 
 def _detach(muster: Muster, agent: str, lifetime: float) -> list[str]:
@@ -189,19 +186,24 @@ def _detach(muster: Muster, agent: str, lifetime: float) -> list[str]:
             muster.outcome.failed(
                 host, HostFailure("failed", f"{agent} is running already; it was left alone")
             )
-    _must_have_some(muster)
+    must_have_some(muster)
     return [host for host, done in answers.items() if done.fields["started"]]
 
 
-def _stage(muster: Muster, agent: str, tag: str, torrent: Torrent, destination: str, seeder: str) -> None:
+def _stage(
+    muster: Muster, agent: str, tag: str, torrent: Torrent, destination: str, seeder: str, empty: bool
+) -> None:
     def request(host: str) -> control.Request:
         # The seeder's host has the files: they are copied there, not fetched over the network.
         source = torrent.path if host == seeder else None
-        return control.Stage(tag, torrent.digest, destination, "plain", source)
+        return control.Stage(tag, torrent.digest, destination, "plain", source, empty)
 
-    with muster.view.stage("stage"):
-        muster.ask(muster.outcome.going, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent)
-    _must_have_some(muster)
+    with muster.view.stage("stage") as said:
+        staged = muster.ask(muster.outcome.going, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent)
+        removed = {host: one.fields["removed"] for host, one in staged.items() if one.fields.get("removed")}
+        if removed:
+            said.append(f"{sum(removed.values())} entries of {destination} deleted on {counted(removed)}")
+    must_have_some(muster)
 
 
 def _join(muster: Muster, agent: str, length: int, request: Callable[[str], control.Request]) -> None:
@@ -210,7 +212,7 @@ def _join(muster: Muster, agent: str, length: int, request: Callable[[str], cont
         done = muster.ask(hosts, request, None, on_event=muster.progress(hosts, length), to=agent)
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
         said.append(f"{len(done)} of {len(hosts)} hosts complete, {megabytes(moved)} moved among them")
-    _must_have_some(muster)
+    must_have_some(muster)
 
 
 def _verify(muster: Muster, agent: str, tag: str) -> None:
@@ -219,7 +221,7 @@ def _verify(muster: Muster, agent: str, tag: str) -> None:
         for host in hosts:
             muster.outcome.reached(host, HostState.VERIFIED)
         said.append(f"every byte read again on {len(hosts)} hosts")
-    _must_have_some(muster)
+    must_have_some(muster)
 
 
 @contextmanager
@@ -268,14 +270,28 @@ def _address(muster: Muster, host: str, settings: Settings) -> str:
     return str(located.fields["address"])
 
 
-def _must_have_some(muster: Muster) -> None:
+def must_have_some(muster: Muster) -> None:
+    """
+    Go on only while there is a host left.
+
+    Raises:
+        AllHostsFailed: there is none.
+    """
     if not muster.outcome.going:
         raise AllHostsFailed(f"all {len(muster.outcome.lost)} hosts failed")
 
 
-def _counted(hosts: Iterable[str]) -> str:
+def counted(hosts: Iterable[str]) -> str:
+    """Return hosts and how many they are: `web[1-3] (3 hosts)`."""
     named = list(hosts)
     return f"{fold(named)} ({len(named)} host{'s' * (len(named) != 1)})"
+
+
+def _copy(directory: str, tag: str, torrent: bytes) -> str:
+    """Write the operator's copy of a torrent; return where that is."""
+    copy = os.path.join(directory, f"{tag}.torrent")
+    _write_privately(copy, torrent)
+    return copy
 
 
 def _write_privately(path: str, data: bytes) -> None:

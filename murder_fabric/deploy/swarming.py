@@ -12,6 +12,7 @@ from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url
 from .failures import HostFailure
+from .fleet import OnEvent
 from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, TRACKER_PORTS
 from .outcome import HostState
 from .preflight import Ready
@@ -44,7 +45,8 @@ def create(run: Run) -> tuple[Metainfo, bytes]:
         wanted.files_path, exclude=list(wanted.exclude), title=title_of(wanted.destination)
     )
     with run.view.stage("create") as said:
-        message = _need(run, run.seeder(), "seeder", request, PAYLOAD_TIMEOUT)
+        hashing = run.muster.hashing()
+        message = _need(run, run.seeder(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing)
         said.append(f"{message.fields['file_count']} files, {megabytes(message.fields['length'])}")
     return parse_metainfo(message.attached), message.attached
 
@@ -199,9 +201,11 @@ def _need(
     request: Request,
     timeout: float = PROMPT_TIMEOUT,
     attached: bytes = b"",
+    on_event: OnEvent | None = None,
 ) -> Message:
     """Ask a host without which nothing goes on."""
-    answer = run.muster.fleet.ask({host: Message(request.fields(), attached)}, timeout)[host]
+    requests = {host: Message(request.fields(), attached)}
+    answer = run.muster.fleet.ask(requests, timeout, on_event)[host]
     if isinstance(answer, HostFailure):
         error = run.lost(host, role, answer)
         raise error if answer.exit_code != BadInput.exit_code else BadInput(f"{host}: {answer.reason}")

@@ -263,6 +263,64 @@ def test_peers_end_by_themselves_when_their_time_is_over(fab: Fab, hosts: Hosts,
     assert snapshot(hosts.path("web2", "data/foo")) == snapshot(hosts.path("web1", "build"))
 
 
+def test_a_destination_is_emptied_where_that_is_asked_for_and_nothing_else_is(fab: Fab, hosts: Hosts) -> None:
+    two = "web[1-2]"
+    seeded(fab, hosts, "foo", on=two)
+    for name in ("foo/old", "foobar/mine"):
+        path = hosts.path("web2", f"data/{name}")
+        path.parent.mkdir(parents=True)
+        path.write_text("old")
+    where = ("murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data")
+    refused(fab(two, *where), 3, "not empty")
+    done(fab(two, "murder.stop-peering", "--tag", "foo"))
+    ended = fab("web2", *where, "--unsafe-please-delete")
+    refused(ended, 2, "no tracker runs on web2")
+    assert contents(hosts.path("web2", "data")) == {"foo/old": b"old", "foobar/mine": b"old"}
+    ended = fab(two, *where, "--unsafe-please-delete")
+    assert done(ended).startswith("murder: web[1-2] (2 hosts) complete with foo")
+    assert f"6 entries of {hosts.place}/data/foo deleted on web[1-2] (2 hosts)" in ended.stderr
+    assert snapshot(hosts.path("web2", "data/foo")) == snapshot(hosts.path("web1", "build"))
+    assert contents(hosts.path("web2", "data/foobar")) == {"mine": b"old"}
+
+
+def test_all_end_and_nothing_is_left_of_a_tag(fab: Fab, hosts: Hosts, directory: Path, lab: rig.Lab) -> None:
+    two = "web[1-2]"
+    seeded(fab, hosts, "foo", "bar", on=two)
+    for tag in ("foo", "bar"):
+        done(fab(two, "murder.peer", "--tag", tag, "--destination-path", f"{hosts.place}/data"))
+    said = done(fab(two, "murder.clean-temp-files", "--tag", "foo"))
+    assert "agents of foo still run on web[1-2] (2 hosts)" in said
+    assert not (directory / "foo.torrent").exists()
+    said = done(fab(two, "murder.download-torrent", "--tag", "foo"))
+    assert f"{directory}/foo.torrent" in said
+    assert (directory / "foo.torrent").read_bytes()[:1] == b"d"
+    said = done(fab(two, "murder.stop-all-peering"))
+    assert said == (
+        "murder: the peers of bar have ended on web[1-2] (2 hosts); the peers of foo have ended on web[1-2]"
+        " (2 hosts)"
+    )
+    said = done(fab(two, "murder.stop-all-seeding"))
+    assert "the seeders of foo have ended on web1 (1 host)" in said
+    refused(fab(two, "murder.stop-all-seeding"), 2, "no seeder is running on web1 (1 host)")
+    assert set(hosts.agents("web1")) == {"tracker"}
+    assert "files of foo removed from web[1-2] (2 hosts)" in done(
+        fab(two, "murder.clean-temp-files", "--tag", "foo")
+    )
+    state = lab.host_root("web1") / "root/.murder/state"
+    assert list(state.rglob("*foo*")) == []
+    assert (state / "torrents/bar.torrent").exists()
+    assert snapshot(hosts.path("web2", "data/foo")) == snapshot(hosts.path("web1", "build"))
+    refused(fab(two, "murder.start-seeding", "--tag", "foo"), 2, "no torrent of foo is kept here")
+
+
+def test_a_path_that_must_be_a_file_and_a_torrent_that_stays(fab: Fab, hosts: Hosts, directory: Path) -> None:
+    make = ("murder.create-torrent", "--tag", "big", "--path-is-file", "--do-not-download-torrent")
+    refused(fab("web1", *make, "--files-path", f"{hosts.place}/build"), 2, "build is a directory")
+    said = done(fab("web1", *make, "--files-path", f"{hosts.place}/build/big"))
+    assert said.startswith("murder: the torrent of big is on web1: 1 files")
+    assert not (directory / "big.torrent").exists()
+
+
 def test_the_agent_is_distributed_once(fab: Fab, lab: rig.Lab) -> None:
     done(fab("web[1-3]", "murder.distribute-files"))
     said = done(fab("web[1-3]", "murder.distribute-files"))

@@ -32,12 +32,12 @@ def write_state(name, pid, start_time):
 
 def test_no_two_names_share_a_file():
     names = ["tracker", "peer-foo", "peer-foobar", "seeder-foo", "peer-foo.json", "peer-foo.log", "peer-json"]
-    paths = [path for name in names for path in detached._paths(name)]
+    paths = [path for name in names for path in detached.paths_of(name)]
     assert len(set(paths)) == len(paths)
 
 
 def test_the_longest_tag_fits_into_a_socket_address(home):
-    socket = detached._paths(f"seeder-{LONGEST_TAG}")[0]
+    socket = detached.paths_of(f"seeder-{LONGEST_TAG}")[0]
     path, directory = detached._bindable(socket)
     os.close(directory)
     assert len(path) <= 107
@@ -48,7 +48,7 @@ def test_the_longest_tag_fits_into_a_socket_address(home):
 )
 def test_a_name_cannot_lead_elsewhere(name):
     with pytest.raises(BadInput):
-        detached._paths(name)
+        detached.paths_of(name)
 
 
 def test_a_process_is_known_by_pid_and_start_time():

@@ -106,6 +106,18 @@ def test_commands_of_the_readme_exist_with_their_options(command: list[str]) -> 
         assert program in ("pip", "fab") or (ROOT / program).exists()
 
 
+def test_every_task_of_murders_book_is_there_with_a_line_that_runs() -> None:
+    page = (ROOT / "docs" / "recipes.md").read_text()
+    tasks = [cells for cells in rows(page) if re.match(r"`(murder:|set :)", cells[0])]
+    assert len(tasks) == 13
+    for theirs, ours, line in tasks:
+        names = re.findall(r"`murder\.([a-z-]+)`", ours)
+        assert theirs.startswith("`set") or names[0] == theirs[len("`murder:") : -1].replace("_", "-")
+        test_commands_of_the_readme_exist_with_their_options(shlex.split(line.strip("`")))
+        assert f"murder.{names[0]}" in line
+        assert all(name in murder.task_names or name == "stop-peers" for name in names)
+
+
 def test_a_range_in_the_readme_names_what_is_said_of_it() -> None:
     examples = {
         shlex.split(cells[0].strip("`"))[0]: cells[1] for cells in rows(README) if cells[0][:2] == "`'"

@@ -10,7 +10,7 @@ import pytest
 from fake_fleet import FakeFleet
 
 from murder_fabric.control import Message
-from murder_fabric.deploy import recipes
+from murder_fabric.deploy import recipes, stopping
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import Muster
 from murder_fabric.deploy.roles import Roles
@@ -165,14 +165,14 @@ def test_ctrl_c_dismisses_the_peers_that_are_not_complete(says):
 def test_stopping_says_where_nothing_ran(says):
     fleet = FakeFleet({"dismiss": lambda host, _: ABSENT if host == "web2" else {"pid": 7}})
     muster = mustered(fleet)
-    said = recipes.stop_peering(muster, "foo")
+    said = stopping.stop_peering(muster, "foo")
     assert said == "the peers of foo have ended on web[1,3] (2 hosts); none was running on web2"
     assert muster.outcome.lost == []
 
 
 def test_stopping_what_runs_nowhere_is_a_mistake():
     with pytest.raises(BadInput, match=r"no peer of foo is running on web\[1-3\] \(3 hosts\)"):
-        recipes.stop_peering(mustered(FakeFleet({"dismiss": ABSENT})), "foo")
+        stopping.stop_peering(mustered(FakeFleet({"dismiss": ABSENT})), "foo")
 
 
 def test_the_operators_copy_replaces_a_link_and_does_not_follow_it(says, tmp_path, torrent):
@@ -193,3 +193,28 @@ def test_a_copy_that_cannot_be_written_is_one_sentence(says, tmp_path):
         recipes.create_torrent(
             mustered(FakeFleet(says)), "web1", "foo", "/srv/build", [], str(tmp_path / "none")
         )
+
+
+def test_without_a_directory_the_torrent_stays_on_the_seeder(says, tmp_path):
+    muster = mustered(FakeFleet(says))
+    said = recipes.create_torrent(muster, "web1", "foo", "/srv/build", [], None)
+    assert said.startswith("the torrent of foo is on web1: 1 files")
+
+
+def test_a_torrent_comes_down_again_as_it_is_kept(says, tmp_path, torrent):
+    fleet = FakeFleet(says)
+    said = recipes.download_torrent(mustered(fleet), "web1", "foo", str(tmp_path))
+    assert f"the torrent of foo is in {tmp_path}/foo.torrent: " in said
+    assert (tmp_path / "foo.torrent").read_bytes() == torrent
+    assert fleet.heard("create") == []
+
+
+def test_what_was_deleted_is_said(says):
+    says["stage"] = lambda host, fields: {"removed": 2 if fields["empty"] and host != "web3" else 0}
+    stream = io.StringIO()
+    fleet = FakeFleet(says)
+    fleet.hosts = HOSTS
+    muster = Muster(fleet, HOSTS, View(stream))
+    muster.greet()
+    recipes.peer(muster, ROLES, Settings(), "foo", "/srv/data/foo", empty=True)
+    assert "4 entries of /srv/data/foo deleted on web[1-2] (2 hosts)" in stream.getvalue()
