@@ -17,7 +17,6 @@ _REQUEST_LINE = re.compile(rb"GET (/[!-~]*) HTTP/1\.[01]")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
-_ENCODINGS = (b"transfer-encoding", b"content-encoding")
 #: Headers that decide where a message ends: said twice, they say the same or nothing.
 _FRAMING = (b"content-length", b"transfer-encoding")
 _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found"}
@@ -162,9 +161,6 @@ def _headers(lines: bytes) -> dict[bytes, bytes]:
         if header is None:
             raise TrackerError("a header line that is none")
         name = header[1].lower()
-        if found.setdefault(name, header[2]) != header[2] and name in (
-            b"content-length",
-            b"transfer-encoding",
-        ):
+        if found.setdefault(name, header[2]) != header[2] and name in _FRAMING:
             raise TrackerError(f"two different values of {name.decode('ascii')}")
     return found
