@@ -224,8 +224,10 @@ class Destination:
         if self.current() != tag:
             return
         if previous is not None:
-            # It was current before us, so it may be again, whoever made it.
-            self._point(check_tag(previous))
+            # It was current before us, so it may be again, whoever made it and whatever it is called there.
+            if os.path.basename(previous) != previous or previous in ("", ".", ".."):
+                raise BadInput(f"{previous!r:.120} names no release; {self.path}/current stays as it is")
+            self._point(previous)
             return
         with self._naming(os.path.join(self.path, "current")):
             os.unlink(os.path.join(self.path, "current"))

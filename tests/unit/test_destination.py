@@ -74,6 +74,24 @@ def test_going_back_to_a_release_that_somebody_else_made(app: Destination) -> No
     assert app.current() == "before-murder"
 
 
+@pytest.mark.parametrize("name", ["1.0+build.5", "_live", "release 7"])
+def test_going_back_to_a_release_with_a_name_we_would_not_give(app: Destination, name: str) -> None:
+    os.mkdir(f"{app.path}/releases/{name}")
+    os.symlink(f"releases/{name}", f"{app.path}/current")
+    release(app, "v1")
+    app.switch_back("v1", app.switch("v1"))
+    assert app.current() == name
+
+
+@pytest.mark.parametrize("previous", ["", ".", "..", "../..", "v0/x", "/etc"])
+def test_going_back_never_leads_out_of_the_releases(app: Destination, previous: str) -> None:
+    release(app, "v1")
+    app.switch("v1")
+    with pytest.raises(BadInput, match="names no release"):
+        app.switch_back("v1", previous)
+    assert app.current() == "v1"
+
+
 def test_what_was_not_verified_is_not_switched_to(app: Destination) -> None:
     with pytest.raises(StorageError, match="was not verified"):
         app.switch("v1")
