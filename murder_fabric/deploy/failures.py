@@ -16,6 +16,8 @@ from paramiko.ssh_exception import (
 
 from ..errors import MurderError
 
+#: What a shell ends with when it does not find a program.
+NO_SUCH_COMMAND = 127
 #: Longest sentence taken from a host or a library.
 MAX_REASON = 500
 
@@ -107,3 +109,24 @@ def _explain(
     if isinstance(error, OSError) and error.errno is not None:
         return "unreachable", f"{name} port {port} cannot be reached: {os.strerror(error.errno)}"
     return "ssh", f"SSH to {name} failed: {str(error) or type(error).__name__}"
+
+
+def explain_ending(status: int, said: str) -> str:
+    """Say that an agent ended, by its exit code and the last line of its stderr."""
+    return f"the agent ended with exit code {status}: {said or 'it said nothing'}"
+
+
+def explain_start(status: int, said: str, sudo: str) -> str:
+    """Say why no agent ever spoke, and what to do; *sudo* is whom it was to run as, empty for who logs in."""
+    absent = status == NO_SUCH_COMMAND
+    if sudo and "sudo" in said:
+        if absent:
+            return f"there is no sudo to become {sudo} with (murder.sudo); install it there"
+        if "password" in said or "terminal" in said:
+            return (
+                f"sudo asks for a password to become {sudo} (murder.sudo); allow it without one there:"
+                " NOPASSWD in sudoers"
+            )
+        return f"sudo does not let us become {sudo} (murder.sudo): {said}"
+    reason = explain_ending(status, said)
+    return f"{reason}; install Python 3.9 or newer there, or set murder.python" if absent else reason

@@ -15,7 +15,7 @@ from paramiko import Channel, SSHException
 
 from ..control import HEARTBEAT_INTERVAL, VERSION, Heartbeat, Message, MessageReader, encode_message
 from ..errors import BadInput, ControlError, MurderError
-from .failures import HostFailure, printable
+from .failures import HostFailure, explain_ending, explain_start, printable
 from .writers import Outgoing, Writers
 
 #: What is kept of an agent's stderr: its end, where the reason stands.
@@ -25,8 +25,6 @@ READ_LENGTH = 256 * 1024
 #: How often the loop looks at the clock (seconds), and while a host's window is full.
 TICK, BLOCKED_TICK = 1.0, 0.05
 WRITERS = 8
-#: What a shell ends with when it does not find a program.
-NO_SUCH_COMMAND = 127
 #: The id under which `greet` waits; requests count from 1.
 GREETING = 0
 
@@ -39,6 +37,8 @@ class Opening(NamedTuple):
 
     program: bytes = b""
     bundle: bytes = b""
+    #: Whom `sudo` makes of the user who logs in; empty: nobody else.
+    sudo: str = ""
 
 
 NO_OPENING = Opening()
@@ -159,18 +159,15 @@ class _Link:
             self.set()
         return data, ended and not data and not said
 
-    def why_ended(self) -> HostFailure:
+    def why_ended(self, sudo: str) -> HostFailure:
         lines = [printable(line) for line in self.stderr.decode("utf-8", "replace").splitlines()]
         said = next((line for line in reversed(lines) if line), "")
         status = self.channel.recv_exit_status() if self.channel.exit_status_ready() else -1
         if status < 0:
             return HostFailure("lost", "its SSH connection was lost" + f" ({said})" * bool(said))
-        reason = f"the agent ended with exit code {status}: {said or 'it said nothing'}"
         if self.greeted:
-            return HostFailure("lost", reason)
-        if status == NO_SUCH_COMMAND:
-            reason += "; install Python 3.9 or newer there, or set murder.python"
-        return HostFailure("agent", reason)
+            return HostFailure("lost", explain_ending(status, said))
+        return HostFailure("agent", explain_start(status, said, sudo))
 
 
 class Fleet:
@@ -328,7 +325,7 @@ class Fleet:
         if ended:
             link.ended.set()
             if link.failure is None:
-                self._fail(link, link.why_ended())
+                self._fail(link, link.why_ended(self._opening.sudo))
 
     def _heard(self, link: _Link, message: Message) -> None:
         event, request = message.fields.get("event"), message.fields.get("id")

@@ -43,7 +43,7 @@ def open_fleet(context: GroupContext, hosts: Iterable[str], settings: Settings, 
     gateways = context.gateways()
     connections = {host: gateways.connection(context.kwargs_of(host)) for host in hosts}
     command = remote_command(settings.python, settings.sudo)
-    start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes())
+    start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes(), settings.sudo)
     channels = connect_all(connections, command, pool_size=settings.pool_size, open_connection=gateways.open)
     return Fleet(channels, start, on_closed=gateways.close)
 

@@ -19,6 +19,7 @@ from murder_fabric.deploy.failures import (
     HostKeyError,
     JumpHostError,
     explain,
+    explain_start,
     printable,
 )
 
@@ -76,3 +77,23 @@ def test_a_long_reason_is_cut():
 @pytest.mark.parametrize("cause", ["lost", "agent", "failed"])
 def test_an_agents_failure_comes_after_the_connection(cause):
     assert HostFailure(cause, "").connected
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "sentence"),
+    [
+        (127, "sh: 1: sudo: not found", "there is no sudo to become app with"),
+        (127, "zsh:1: command not found: sudo", "there is no sudo to become app with"),
+        (1, "sudo: a password is required", "sudo asks for a password to become app"),
+        (1, "sudo: a terminal is required to read the password", "sudo asks for a password to become app"),
+        (1, "sudo: unknown user app", "sudo does not let us become app (murder.sudo): sudo: unknown user"),
+        (127, "env: 'python3': No such file or directory", "install Python 3.9 or newer there"),
+        (3, "no space left", "the agent ended with exit code 3: no space left"),
+    ],
+)
+def test_an_agent_that_never_spoke_is_explained_by_who_it_was_to_run_as(status, said, sentence):
+    assert sentence in explain_start(status, said, "app")
+
+
+def test_without_murder_sudo_nothing_is_said_of_it():
+    assert "murder.sudo" not in explain_start(1, "sudo: a password is required", "")
