@@ -6,7 +6,10 @@ Where releases lie on this host: `releases/<tag>`, `current`, and our own record
     /srv/app/.murder/staging/v3     a release that is not complete yet
     /srv/app/.murder/torrents/v2    the torrent of a release
     /srv/app/.murder/receipts/v2    that it was verified, when, and its digest
+    /srv/app/.murder/bad/v1         that nobody is to go back to it
+    /srv/app/.murder/history        what has been current, and when
     /srv/app/.murder/lock           who deploys at the moment
+    /srv/app/.murder/held           who wants nobody to deploy
     /srv/app/.murder/runs/<run>/    a mark of each host of a run
 """
 
@@ -14,23 +17,28 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
+import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..control import check_tag
 from ..errors import BadInput, MurderError, StorageError
+from ..storage.additions import Additions
 from .files import UNFINISHED, read_limited, write_atomically
+from .history import History
+from .keeping import CAPISTRANO
+from .locking import take
+from .removal import remove_tree
 
 _RECORD_LENGTH = 64 * 1024
 #: What the new `current` is called before it takes the old one's place.
 _NEW_LINK = ".current-"
-#: Seconds in which whoever has just taken the lock writes its name into it.
-_NAMING_TIME = 0.5
+#: What a release that is being removed is called, where staging releases lie; no tag begins so.
+REMOVED = ".removed-"
 
 
 class Destination:
@@ -54,7 +62,7 @@ class Destination:
         self.current()
         with self._naming(self.path):
             os.makedirs(self.path, exist_ok=True)
-            for name in ("", "staging", "torrents", "receipts", "runs"):
+            for name in ("", "staging", "torrents", "receipts", "bad", "runs"):
                 os.makedirs(os.path.join(self.own, name), mode=0o700, exist_ok=True)
             os.makedirs(os.path.join(self.path, "releases"), exist_ok=True)
             if not os.access(self.path, os.W_OK):
@@ -64,6 +72,29 @@ class Destination:
                     f"{self.path}/releases is on another file system than {self.own}: a release could not be"
                     " moved there in one step; nothing was changed"
                 )
+
+    def share(self, linked_dirs: Sequence[str], linked_files: Sequence[str]) -> None:
+        """
+        Make the directories below `shared/` that a release gets links to; the files must be there.
+
+        Raises:
+            StorageError: a directory cannot be made, or a file is missing.
+        """
+        for name in (*linked_dirs, *map(os.path.dirname, linked_files)):
+            path = self.shared(name)
+            with self._naming(path):
+                os.makedirs(path, exist_ok=True)
+        missing = [path for path in map(self.shared, linked_files) if not os.path.exists(path)]
+        if missing:
+            more = f" (and {len(missing) - 1} more)" if missing[1:] else ""
+            raise StorageError(
+                f"{missing[0]}{more} is missing, and murder.linked_files names it; nothing was changed."
+                " Put it there, then run the same command again"
+            )
+
+    def shared(self, name: str) -> str:
+        """Return where what is shared under the relative path *name* lies."""
+        return os.path.join(self.path, "shared", *_components(name))
 
     def room(self, tag: str) -> tuple[int, int | None]:
         """
@@ -121,7 +152,7 @@ class Destination:
         with self._naming(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            holder = _take(descriptor, run)
+            holder = take(descriptor, run)
             if holder is not None:
                 os.close(descriptor)
                 if holder.get("run") == run:
@@ -155,10 +186,17 @@ class Destination:
         for name in os.listdir(runs):
             if name != run:
                 shutil.rmtree(os.path.join(runs, name), ignore_errors=True)
+        staging = os.path.join(self.own, "staging")
+        for name in os.listdir(staging):
+            if name.startswith(REMOVED):
+                with contextlib.suppress(StorageError):
+                    remove_tree(os.path.join(staging, name))
         for directory, prefix in (
             (self.path, _NEW_LINK),
             (os.path.join(self.own, "torrents"), UNFINISHED),
             (os.path.join(self.own, "receipts"), UNFINISHED),
+            (os.path.join(self.own, "bad"), UNFINISHED),
+            (self.own, UNFINISHED),
         ):
             for name in os.listdir(directory):
                 if name.startswith(prefix):
@@ -200,24 +238,70 @@ class Destination:
             )
         return record
 
-    def commit(self, tag: str, digest: str, torrent: bytes) -> None:
+    def is_verified(self, tag: str) -> bool:
+        """Say whether *tag* is a release that was verified here."""
+        try:
+            return self.receipt(tag) is not None
+        except StorageError:
+            return False
+
+    def additions(self, tag: str) -> Additions:
+        """Return what the verified release *tag* has beside its torrent."""
+        receipt = self.receipt(tag) or {}
+        linked, revision = receipt.get("linked", []), receipt.get("revision", "")
+        if not isinstance(linked, list) or not isinstance(revision, str):
+            return Additions()
+        return self.wanted_additions([str(name) for name in linked], revision)
+
+    def wanted_additions(self, linked: Sequence[str], revision: str) -> Additions:
+        """Return links to *linked* below `shared/`, and a REVISION."""
+        links = {
+            tuple(map(os.fsencode, _components(name))): os.fsencode(self.shared(name)) for name in linked
+        }
+        return Additions(links, revision)
+
+    def commit(
+        self,
+        tag: str,
+        digest: str,
+        torrent: bytes,
+        *,
+        length: int | None = None,
+        linked: Sequence[str] = (),
+        revision: str = "",
+    ) -> None:
         """Make the verified staging tree a release, with torrent and receipt."""
-        record = {"tag": tag, "digest": digest, "verified": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+        verified = time.strftime("%Y-%m-%d %H:%M:%S %z")
+        record: dict[str, Any] = {"tag": tag, "digest": digest, "verified": verified, "length": length}
+        record.update({"linked": list(linked), "revision": revision})
         # The records first: a receipt without a release means nothing, a release without one is a stranger.
         for directory, data in (("torrents", torrent), ("receipts", json.dumps(record).encode())):
             write_atomically(os.path.join(self.own, directory, tag), data, 0o600)
             self._sync_directory(os.path.join(self.own, directory))
-        with self._naming(self.release(tag)):
-            os.rename(self.staging(tag), self.release(tag))
+        staging, release = self.staging(tag), self.release(tag)
+        with self._naming(release):
+            # A directory that is closed to writing cannot be moved: its `..` would change.
+            mode = stat.S_IMODE(os.lstat(staging).st_mode)
+            os.chmod(staging, mode | stat.S_IWUSR)
+            os.rename(staging, release)
+            os.chmod(release, mode)
         self._sync_directory(os.path.join(self.path, "releases"))
 
     def switch(self, tag: str) -> str | None:
-        """Point `current` at the verified release *tag*, atomically; return what it pointed at."""
-        if self.receipt(tag) is None:
+        """
+        Point `current` at the release *tag*, atomically; return what it pointed at.
+
+        It was verified here; or it was made by Capistrano or was current before us, and nobody can say.
+        """
+        if not self._may_be_unverified(tag) and self.receipt(tag) is None:
             raise StorageError(f"{self.release(tag)} was not verified; {self.path}/current stays as it is")
         previous = self.current()
         self._point(tag)
         return previous
+
+    def _may_be_unverified(self, tag: str) -> bool:
+        known = CAPISTRANO.fullmatch(tag) or any(tag == entry.tag for entry in History(self.own).order())
+        return bool(known) and os.path.isdir(self.release(tag))
 
     def switch_back(self, tag: str, previous: str | None) -> None:
         """Undo `switch`, if `current` still points at *tag*."""
@@ -260,28 +344,12 @@ class Destination:
             ) from None
 
 
-def _take(descriptor: int, run: str) -> dict[str, Any] | None:
-    """Lock an open file; None if that worked, else what whoever has it wrote into it."""
-    patience = time.monotonic() + _NAMING_TIME
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = _record_in(descriptor)
-            # What is in the file may be of an earlier holder still.
-            if holder.get("run") == run or time.monotonic() > patience:
-                return holder
-            time.sleep(0.02)
-        else:
-            return None
-
-
-def _record_in(descriptor: int) -> dict[str, Any]:
-    try:
-        record = json.loads(os.pread(descriptor, _RECORD_LENGTH, 0))
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
+def _components(name: str) -> list[str]:
+    """Return the names in a relative path, which stays below where it begins."""
+    names = [part for part in name.split("/") if part not in ("", ".")]
+    if name.startswith("/") or ".." in names or "\0" in name or not (names or not name):
+        raise BadInput(f"{name!r:.120} is no path below shared/; nothing was changed")
+    return names
 
 
 def expand(path: str) -> str:

@@ -28,9 +28,11 @@ from ..tracker.registry import Registry
 from .addresses import Listen, address_of_interface, listen_on
 from .destination import Destination, expand
 from .hashing import create_torrent
+from .holding import must_be_free
 from .kept import keep, recall
+from .release_duties import RELEASE_DUTIES
 from .report import INTERVAL
-from .staging import Staged, discard, finish_and_verify, root_of, stage, store
+from .staging import Staged, discard, root_of, stage, store, verify_staged
 from .torrent import Torrent, TorrentConfig
 
 #: Sends one event of the request that is being served: its name and fields.
@@ -87,6 +89,9 @@ class Host:
         Raises:
             MurderError: it could not be done; says what was left unchanged.
         """
+        of_releases = RELEASE_DUTIES.get(type(request))
+        if of_releases is not None:
+            return Answer(*await deferToThread(of_releases, request))
         return await _DUTIES[type(request)](self, request, attached, emit)
 
     async def stop(self) -> int:
@@ -111,32 +116,28 @@ class Host:
         return Answer({})
 
     async def _prepare(self, request: control.Prepare, attached: bytes, emit: Emit) -> Answer:
-        control.check_tag(request.tag)
         destination = Destination(request.destination)
         await deferToThread(destination.prepare)
+        must_be_free(destination, force=request.force)
+        await deferToThread(destination.share, request.linked_dirs, request.linked_files)
         if await deferToThread(destination.lock, request.run, request.operator):
             self._destinations[destination.path] = destination
             self._runs[destination.path] = request.run
         destination.leave_mark(request.run, request.nonce)
-        free_bytes, free_inodes = await deferToThread(destination.room, request.tag)
-        return Answer(
-            {
-                "destination": destination.path,
-                "free_bytes": free_bytes,
-                "free_inodes": free_inodes,
-                "current": destination.current(),
-                "python": platform.python_version(),
-            }
-        )
+        fields: dict[str, Any] = {
+            "destination": destination.path,
+            "current": destination.current(),
+            "python": platform.python_version(),
+        }
+        if request.tag is not None:
+            fields["free_bytes"], fields["free_inodes"] = await deferToThread(destination.room, request.tag)
+        return Answer(fields)
 
     async def _locate(self, request: control.Locate, attached: bytes, emit: Emit) -> Answer:
         address = self._address
         if request.interface:
             address = address_of_interface(request.interface, like=address)
         return Answer({"address": address})
-
-    async def _nonces(self, request: control.Nonces, attached: bytes, emit: Emit) -> Answer:
-        return Answer({"nonces": Destination(request.destination).marks(request.run)})
 
     async def _create(self, request: control.Create, attached: bytes, emit: Emit) -> Answer:
         path = expand(request.path)
@@ -249,19 +250,8 @@ class Host:
     async def _verify(self, request: control.Verify, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)
         began = time.monotonic()
-        await deferToThread(finish_and_verify, staged)
-        if staged.destination is not None and not staged.released:
-            digest = staged.metainfo.info.digest.hex()
-            await deferToThread(staged.destination.commit, request.tag, digest, staged.raw)
-        staged.released = True
+        await deferToThread(verify_staged, staged, request)
         return Answer({"seconds": round(time.monotonic() - began, 3)})
-
-    async def _switch(self, request: control.Switch, attached: bytes, emit: Emit) -> Answer:
-        return Answer({"previous": Destination(request.destination).switch(request.tag)})
-
-    async def _switch_back(self, request: control.SwitchBack, attached: bytes, emit: Emit) -> Answer:
-        Destination(request.destination).switch_back(request.tag, request.previous)
-        return Answer({})
 
     async def _stop(self, request: control.Stop, attached: bytes, emit: Emit) -> Answer:
         if request.tag is None:
@@ -320,7 +310,6 @@ _DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answe
     control.Heartbeat: Host._heartbeat,
     control.Prepare: Host._prepare,
     control.Locate: Host._locate,
-    control.Nonces: Host._nonces,
     control.Create: Host._create,
     control.Recall: Host._recall,
     control.StartTracker: Host._start_tracker,
@@ -332,8 +321,6 @@ _DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answe
     control.Seed: Host._seed,
     control.Admit: Host._admit,
     control.Verify: Host._verify,
-    control.Switch: Host._switch,
-    control.SwitchBack: Host._switch_back,
     control.Stop: Host._stop,
     control.Finish: Host._finish,
 }

@@ -12,11 +12,12 @@ from ..bitfield import Bitfield
 from ..errors import ControlError, StorageError, VerifyError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Info, Metainfo
-from ..storage.checking import check, verify_tree
+from ..storage.additions import Additions
+from ..storage.checking import NOTHING_MORE, check, verify_tree
 from ..storage.clearing import remove_strangers
 from ..storage.payload import Payload
-from .destination import Destination, expand
 from .cleaning import empty
+from .destination import Destination, expand
 from .state import state_directory
 
 
@@ -36,9 +37,9 @@ class Staged:
     released: bool
     #: `root` was not there before.
     made: bool
-
     #: Entries of it that went because the operator wanted it empty.
     removed: int = 0
+
 
 def stage(request: control.Stage, raw: bytes) -> Staged:
     """
@@ -52,8 +53,8 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
     metainfo = parse_metainfo(raw)
     if metainfo.info.digest.hex() != request.digest:
         raise ControlError("the torrent that came is not the one that was announced; nothing was changed")
-    root, destination, released = _place(request)
     removed = _make_empty(request)
+    root, destination, released = _place(request)
     payload, have = Payload(metainfo.info, root), Bitfield(metainfo.info.geometry.piece_count)
     made = not os.path.lexists(root)
     staged = Staged(metainfo, raw, root, payload, have, request.layout, destination, released, made, removed)
@@ -97,17 +98,51 @@ def root_of(info: Info, path: str) -> str:
     return os.path.dirname(os.path.realpath(path)) if info.single_file else path
 
 
-def finish_and_verify(staged: Staged) -> None:
+def verify_staged(staged: Staged, request: control.Verify) -> None:
+    """
+    Finish what was staged and read it again; what is to be a release becomes one.
+
+    Raises:
+        VerifyError: it is not what its torrent says.
+        StorageError: the disk refuses, or it is a release already, with other links.
+    """
+    destination = staged.destination
+    if destination is None:
+        finish_and_verify(staged)
+    elif staged.released:
+        additions = destination.additions(request.tag)
+        if additions.links != destination.wanted_additions(request.linked, "").links:
+            raise StorageError(
+                f"{staged.root} is there already with other links to what is shared (murder.linked_dirs,"
+                " murder.linked_files); nothing was switched. Choose another --tag"
+            )
+        finish_and_verify(staged, additions)
+    else:
+        info = staged.metainfo.info
+        finish_and_verify(staged, destination.wanted_additions(request.linked, request.revision))
+        destination.commit(
+            request.tag,
+            info.digest.hex(),
+            staged.raw,
+            length=info.geometry.length,
+            linked=request.linked,
+            revision=request.revision,
+        )
+    staged.released = True
+
+
+def finish_and_verify(staged: Staged, additions: Additions = NOTHING_MORE) -> None:
     """Give the tree its final shape and read it again; beside the swarm, which goes on serving from it."""
     metainfo = staged.metainfo
     if not staged.released:
         payload = Payload(metainfo.info, staged.root)
         try:
             payload.finish(metainfo.mtimes)
+            additions.make(metainfo.info, staged.root)
             payload.sync()
         finally:
             payload.close()
-    verify_tree(metainfo.info, staged.root)
+    verify_tree(metainfo.info, staged.root, additions=additions)
 
 
 def discard(staged: Staged) -> None:
@@ -127,6 +162,13 @@ def discard(staged: Staged) -> None:
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 os.unlink(entry.path)
+
+
+def _make_empty(request: control.Stage) -> int:
+    """Remove what lies in a plain destination, where that was asked for; return how many entries that was."""
+    if not request.empty or request.layout != "plain":
+        return 0
+    return empty(expand(request.destination), None if request.source is None else expand(request.source))
 
 
 def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:
@@ -164,13 +206,6 @@ def _temporary(tag: str) -> str:
 
 def _copy_pieces(staged: Staged, source: str) -> None:
     """Fill a staged payload from one that lies on this host, piece by piece, each checked."""
-def _make_empty(request: control.Stage) -> int:
-    """Remove what lies in a plain destination, where that was asked for; return how many entries that was."""
-    if not request.empty or request.layout != "plain":
-        return 0
-    return empty(expand(request.destination), None if request.source is None else expand(request.source))
-
-
     info = staged.metainfo.info
     original = Payload(info, root_of(info, source))
     try:

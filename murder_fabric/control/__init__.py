@@ -25,9 +25,16 @@ from .framing import MessageReader as MessageReader
 from .framing import encode_message as encode_message
 from .parsing import REQUESTS as REQUESTS
 from .parsing import parse_request as parse_request
+from .releasing import CleanUp as CleanUp
 from .releasing import Finish as Finish
+from .releasing import Hold as Hold
+from .releasing import Inspect as Inspect
+from .releasing import LetGo as LetGo
+from .releasing import ListReleases as ListReleases
+from .releasing import MarkBad as MarkBad
 from .releasing import Nonces as Nonces
 from .releasing import Prepare as Prepare
+from .releasing import RecallRelease as RecallRelease
 from .releasing import Switch as Switch
 from .releasing import SwitchBack as SwitchBack
 from .releasing import Verify as Verify

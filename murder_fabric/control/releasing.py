@@ -13,19 +13,25 @@ class Prepare(Request):
     """
     Take the lock of a destination and say what is there; changes nothing else.
 
-    Done: `destination` (expanded), `free_bytes` and `free_inodes` (None: as many as are needed), both with
-    what the tag has there already, `current` (tag or None), `python`.
+    Done: `destination` (expanded), `current` (tag or None), `python`; and where there is a tag `free_bytes`
+    and `free_inodes` (None: as many as are needed), both with what the tag has there already.
     """
 
     name = "prepare"
     destination: str
-    tag: str
+    #: What is about to come; None where nothing is.
+    tag: Optional[str]
     #: Names this run; written beside the destination, so that two names of one host are found out.
     run: str
     #: This host's own mark in that run.
     nonce: str
     #: Who deploys, for the next one who finds the lock taken.
     operator: str
+    #: Go on where somebody has said `Hold`.
+    force: bool = False
+    #: Directories and files below `shared/` that a release gets links to; the files must be there.
+    linked_dirs: list[str] = dataclasses.field(default_factory=list)
+    linked_files: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,15 +53,31 @@ class Verify(Request):
 
     name = "verify"
     tag: str
+    #: Paths in the release that become links to the same paths below `shared/`.
+    linked: list[str] = dataclasses.field(default_factory=list)
+    #: What the file REVISION is to say; none is made where this is empty.
+    revision: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Switch(Request):
-    """Point `current` at a release. Done: `previous` (tag or None)."""
+    """
+    Point `current` at a release, and note that in `revisions.log`.
+
+    Done: `previous` (tag or None), `warning` (what could not be noted, or empty).
+    """
 
     name = "switch"
     destination: str
     tag: str
+    #: Who, and from where, for the log.
+    operator: str = "somebody"
+    origin: str = ""
+    #: The commit that was deployed, and its branch.
+    revision: str = ""
+    branch: str = ""
+    #: It is a rollback.
+    back: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +88,88 @@ class SwitchBack(Request):
     destination: str
     tag: str
     previous: Optional[str] = None
+    operator: str = "somebody"
+
+
+@dataclasses.dataclass(frozen=True)
+class ListReleases(Request):
+    """
+    What releases there are; changes nothing.
+
+    Done: `current` (tag or None), `held` (None, or `operator`, `since`, `reason`), `releases`, newest first,
+    each with `tag`, `state` (`good`, `bad`, `fetched`, `unknown`), `digest`, `verified` (when; both empty
+    where we did not make it), `length` (bytes), `reason` (why it is bad), and `rank`: 1 for the release that
+    was current last before this one and may be again, 2 for the one before; 0 for those that cannot.
+    """
+
+    name = "list_releases"
+    destination: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspect(Request):
+    """
+    Read the release that `current` points at, and compare it with what was verified; changes nothing.
+
+    Done: `tag` (None without a `current`), `digest`, `ours` (whether there is something to compare with),
+    `drift` (up to a hundred sentences, sorted), `drift_count`.
+    """
+
+    name = "inspect"
+    destination: str
+
+
+@dataclasses.dataclass(frozen=True)
+class MarkBad(Request):
+    """Let nobody go back to a release by itself; a switch that names it takes the mark off."""
+
+    name = "mark_bad"
+    destination: str
+    tag: str
+    operator: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class CleanUp(Request):
+    """
+    Remove old releases until *keep* are left; see `agent.keeping`. Done: `removed` (tags).
+
+    Whoever asks has taken the destination with `Prepare`.
+    """
+
+    name = "clean_up"
+    destination: str
+    keep: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Hold(Request):
+    """Refuse every `Prepare` that does not say `force`, until `LetGo`; failed where somebody holds it."""
+
+    name = "hold"
+    destination: str
+    operator: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class LetGo(Request):
+    """Take a `Hold` off; another operator's only with *force*. Done: `held` (False: nobody did)."""
+
+    name = "let_go"
+    destination: str
+    operator: str
+    force: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class RecallRelease(Request):
+    """The torrent of a verified release, attached. Done: `digest`."""
+
+    name = "recall_release"
+    destination: str
+    tag: str
 
 
 @dataclasses.dataclass(frozen=True)

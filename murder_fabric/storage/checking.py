@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Callable, Optional, Union
 
 from ..bitfield import Bitfield
 from ..errors import VerifyError
 from ..metainfo.paths import Path
 from ..metainfo.values import FileEntry, Info
+from .additions import Additions
 from .directories import Directories
 from .failures import naming
 from .finishing import directory_modes, file_mode
@@ -19,6 +21,7 @@ from .payload import READ_SIZE, Payload
 
 #: Told how many bytes are done, and of how many.
 Progress = Callable[[int, int], None]
+NOTHING_MORE = Additions()
 
 
 def check(info: Info, payload: Payload, progress: Optional[Progress] = None) -> Bitfield:
@@ -39,7 +42,13 @@ def check(info: Info, payload: Payload, progress: Optional[Progress] = None) -> 
     return found
 
 
-def verify_tree(info: Info, root: Union[str, bytes], *, mtimes: Optional[Sequence[int]] = None) -> None:
+def verify_tree(
+    info: Info,
+    root: Union[str, bytes],
+    *,
+    mtimes: Optional[Sequence[int]] = None,
+    additions: Additions = NOTHING_MORE,
+) -> None:
     """
     Read a finished tree again: every byte, mode and link, and nothing that does not belong.
 
@@ -50,17 +59,38 @@ def verify_tree(info: Info, root: Union[str, bytes], *, mtimes: Optional[Sequenc
         VerifyError: the tree is not what the torrent promises; names the first path and counts the rest.
         StorageError: something in it cannot be read.
     """
-    faults = [*_shape_faults(info, Directories(root), mtimes)]
+    faults = [*_shape_faults(info, Directories(root), mtimes, additions)]
     if not faults:
-        payload = Payload(info, root)
-        try:
-            faults = [*_content_faults(info, payload)]
-        finally:
-            payload.close()
+        faults = _all_content_faults(info, root)
     if faults:
         path, fault = min(faults)
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise VerifyError(f"{Directories(root).shown(path)} {fault}{more}")
+
+
+def tree_faults(
+    info: Info, root: Union[str, bytes], additions: Additions = NOTHING_MORE
+) -> list[tuple[Path, str]]:
+    """
+    Return all that is wrong with a finished tree, by path; `verify_tree` stops where the shape is wrong.
+
+    Raises:
+        StorageError: something in it cannot be read.
+    """
+    faults = dict(_shape_faults(info, Directories(root), None, additions))
+    broken = {file for file, entry in enumerate(info.files) if entry.path in faults}
+    faults.update(_all_content_faults(info, root, broken))
+    return sorted(faults.items())
+
+
+def _all_content_faults(
+    info: Info, root: Union[str, bytes], but: Container[int] = ()
+) -> list[tuple[Path, str]]:
+    payload = Payload(info, root)
+    try:
+        return [*_content_faults(info, payload, but)]
+    finally:
+        payload.close()
 
 
 def _absent_pieces(info: Info, payload: Payload) -> Bitfield:
@@ -87,15 +117,15 @@ def _piece_digest(info: Info, payload: Payload, index: int) -> bytes:
 
 
 def _shape_faults(
-    info: Info, directories: Directories, mtimes: Optional[Sequence[int]]
+    info: Info, directories: Directories, mtimes: Optional[Sequence[int]], additions: Additions
 ) -> Iterator[tuple[Path, str]]:
     """Yield what is wrong with names, kinds, sizes, modes and links, without reading a byte of content."""
     modes = {} if info.single_file else directory_modes(info)
     entries = {entry.path: (file, entry) for file, entry in enumerate(info.files) if not entry.padding}
-    missing = entries.keys() | modes.keys()
+    missing = entries.keys() | modes.keys() | additions.paths(info)
     try:
         with naming(directories, ()):
-            for path, status in _walk(info, directories):
+            for path, status in _walk(info, directories, additions):
                 missing.discard(path)
                 if path in modes:
                     fault = _directory_fault(modes[path], status)
@@ -105,7 +135,7 @@ def _shape_faults(
                     if fault is None and mtimes is not None and status.st_mtime_ns != mtimes[file]:
                         fault = "has another time than the torrent says"
                 else:
-                    fault = "does not belong there"
+                    fault = additions.fault(directories, path, status)
                 if fault is not None:
                     yield path, fault
     finally:
@@ -113,17 +143,18 @@ def _shape_faults(
     yield from ((path, "is missing") for path in missing)
 
 
-def _walk(info: Info, directories: Directories) -> Iterator[tuple[Path, os.stat_result]]:
+def _walk(
+    info: Info, directories: Directories, additions: Additions
+) -> Iterator[tuple[Path, os.stat_result]]:
     if not info.single_file:
         status = os.fstat(directories.open_root())
         if any(directory.path == () for directory in info.directories):
             yield (), status
         yield from directories.walk()
         return
-    try:
-        yield (info.name,), os.stat(info.name, dir_fd=directories.open_root(), follow_symlinks=False)
-    except FileNotFoundError:
-        return
+    for path in ((info.name,), *sorted(additions.paths(info))):
+        with contextlib.suppress(FileNotFoundError):
+            yield path, os.stat(path[-1], dir_fd=directories.open(path[:-1]), follow_symlinks=False)
 
 
 def _directory_fault(mode: int, status: os.stat_result) -> Optional[str]:
@@ -150,8 +181,12 @@ def _mode_fault(mode: int, status: os.stat_result) -> Optional[str]:
     return None if found == mode else f"has the mode {found:o}, and should have {mode:o}"
 
 
-def _content_faults(info: Info, payload: Payload) -> Iterator[tuple[Path, str]]:
-    real = [(file, e) for file, e in enumerate(info.files) if e.symlink is None and not e.padding]
+def _content_faults(info: Info, payload: Payload, but: Container[int]) -> Iterator[tuple[Path, str]]:
+    real = [
+        (file, entry)
+        for file, entry in enumerate(info.files)
+        if entry.symlink is None and not entry.padding and file not in but
+    ]
     fault = "does not hold the bytes that it should"
     if all(entry.sha256 is not None for _, entry in real):
         for file, entry in real:

@@ -1,0 +1,107 @@
+"""Reading a release again, long after it was verified: is it still what it was?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from dataclasses import dataclass
+
+from ..errors import BadInput, MetainfoError, StorageError
+from ..metainfo.parsing import parse_metainfo
+from ..metainfo.paths import shown
+from ..storage.checking import tree_faults
+from ..storage.directories import Directories
+from ..storage.failures import naming
+from .destination import Destination
+from .files import read_limited
+
+MAX_TORRENT = 64 << 20
+#: Differences that are named; all of them are counted.
+MOST_NAMED = 100
+_READ = 1 << 20
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What reading a release came to: its digest as it was verified, and what differs from that now."""
+
+    digest: str
+    #: Whether there is a torrent to compare with; without one the digest is of what is there.
+    ours: bool
+    faults: list[str]
+
+
+def drift_of(destination: Destination, tag: str) -> Drift:
+    """
+    Read the release *tag* and compare it with its torrent.
+
+    Raises:
+        StorageError: it cannot be read, or its torrent is lost.
+    """
+    if not destination.is_verified(tag):
+        return Drift(fingerprint(destination.release(tag)), False, [])
+    digest, torrent = kept_torrent(destination, tag)
+    info = parse_metainfo(torrent).info
+    faults = tree_faults(info, destination.release(tag), destination.additions(tag))
+    return Drift(digest, True, [f"{shown(path)} {fault}" for path, fault in faults])
+
+
+def kept_torrent(destination: Destination, tag: str) -> tuple[str, bytes]:
+    """
+    Return digest and torrent of a verified release.
+
+    Raises:
+        StorageError: it is not verified, or the torrent is not there any more or another one.
+    """
+    receipt = destination.receipt(tag)
+    if receipt is None:
+        raise StorageError(f"{destination.release(tag)} is not there")
+    path = os.path.join(destination.own, "torrents", tag)
+    try:
+        torrent = read_limited(path, MAX_TORRENT)
+        if parse_metainfo(torrent).info.digest.hex() != receipt["digest"]:
+            raise MetainfoError("it is another one's")
+    except BadInput as error:
+        raise StorageError(
+            f"the torrent of {destination.release(tag)} is lost ({error}), so it cannot be compared with"
+            " anything; deploy the same tree under another --tag"
+        ) from None
+    return str(receipt["digest"]), torrent
+
+
+def fingerprint(root: str) -> str:
+    """
+    Return a digest (hex) of a tree that has no torrent: paths, modes, bytes and the texts of links.
+
+    Raises:
+        StorageError: something in it cannot be read.
+    """
+    directories, whole = Directories(root), hashlib.sha256()
+    try:
+        with naming(directories, ()):
+            entries = sorted((path, status.st_mode) for path, status in directories.walk())
+        for path, mode in entries:
+            with naming(directories, path):
+                what = _content(directories.open(path[:-1]), path[-1], mode)
+            line = [stat.S_IFMT(mode), stat.S_IMODE(mode), os.fsdecode(b"/".join(path)), what]
+            whole.update(json.dumps(line).encode() + b"\n")
+    finally:
+        directories.close()
+    return whole.hexdigest()
+
+
+def _content(parent: int, name: bytes, mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return os.fsdecode(os.readlink(name, dir_fd=parent))
+    if not stat.S_ISREG(mode):
+        return ""
+    hasher = hashlib.sha256()
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        while data := os.read(descriptor, _READ):
+            hasher.update(data)
+    finally:
+        os.close(descriptor)
+    return hasher.hexdigest()

@@ -1,0 +1,96 @@
+"""The lock that stays: somebody wants nobody to deploy here, whatever the reason, until they let go."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from typing import Any
+
+from ..errors import BadInput, MurderError, StorageError
+from .destination import Destination
+from .files import read_limited
+
+_MAX_RECORD = 64 << 10
+
+
+def holder(destination: Destination) -> dict[str, Any] | None:
+    """Return who holds the destination, since when and why; None where nobody does."""
+    path = _path(destination)
+    if not os.path.lexists(path):
+        return None
+    try:
+        record = json.loads(read_limited(path, _MAX_RECORD))
+    except (BadInput, ValueError):
+        record = None
+    fields = record if isinstance(record, dict) else {}
+    return {name: str(fields.get(name, "?")) for name in ("operator", "since", "reason")}
+
+
+def must_be_free(destination: Destination, *, force: bool) -> None:
+    """
+    Go on only where nobody holds the destination, or with *force*.
+
+    Raises:
+        MurderError: somebody does; says who, since when and why.
+    """
+    held = None if force else holder(destination)
+    if held is not None:
+        raise MurderError(
+            f"locked: {destination.path} is held by {held['operator']} since {held['since']}:"
+            f" {held['reason']}; nothing was changed. murder.unlock gives it free; --force goes on anyhow"
+        )
+
+
+def hold(destination: Destination, operator: str, reason: str) -> None:
+    """
+    Hold the destination.
+
+    Raises:
+        MurderError: somebody does already.
+        StorageError: it cannot be noted.
+    """
+    record = {"operator": operator, "since": time.strftime("%Y-%m-%d %H:%M:%S %z"), "reason": reason}
+    path = _path(destination)
+    temporary = f"{path}-{os.getpid()}"
+    try:
+        with open(temporary, "w", opener=_private) as file:
+            json.dump(record, file)
+        # A link, unlike a rename, replaces nothing; and nobody sees half a record.
+        os.link(temporary, path)
+    except FileExistsError:
+        must_be_free(destination, force=False)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}; nothing is locked there") from None
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+
+
+def let_go(destination: Destination, operator: str, *, force: bool) -> bool:
+    """
+    Give the destination free; False where nobody held it.
+
+    Raises:
+        MurderError: somebody else holds it, and there is no *force*.
+    """
+    held = holder(destination)
+    if held is None:
+        return False
+    if held["operator"] != operator and not force:
+        raise MurderError(
+            f"{destination.path} is held by {held['operator']} since {held['since']}: {held['reason']};"
+            " --force takes another's lock off"
+        )
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_path(destination))
+    return True
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _path(destination: Destination) -> str:
+    return os.path.join(destination.own, "held")

@@ -1,0 +1,154 @@
+"""What an agent does when asked about releases: requests that need only the disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .. import control
+from ..errors import StorageError
+from . import drift, history, holding, releases
+from .destination import Destination
+from .keeping import ways_back
+
+
+class Outcome(NamedTuple):
+    """The fields of a request's `done`, and what is attached to it."""
+
+    fields: dict[str, Any]
+    attached: bytes = b""
+
+
+def _nonces(request: control.Nonces) -> Outcome:
+    return Outcome({"nonces": Destination(request.destination).marks(request.run)})
+
+
+def _switch(request: control.Switch) -> Outcome:
+    destination = Destination(request.destination)
+    digest = _digest(destination, request.tag)
+    previous = destination.switch(request.tag)
+    releases.unmark(destination, request.tag)
+    now = time.time()
+    if request.back:
+        line = history.rolled_back_line(request.tag, digest, request.operator, previous, now=now)
+    else:
+        line = history.deployed_line(
+            request.tag,
+            digest,
+            request.operator,
+            revision=request.revision,
+            branch=request.branch,
+            origin=request.origin,
+            now=now,
+        )
+    # The switch is made: what cannot be noted about it is no reason to call it failed.
+    try:
+        if previous != request.tag:
+            history.History(destination.own).switched(request.tag, previous, now=now)
+        history.append_line(destination.path, line)
+    except StorageError as error:
+        return Outcome({"previous": previous, "warning": f"the switch could not be noted: {error}"})
+    return Outcome({"previous": previous, "warning": ""})
+
+
+def _switch_back(request: control.SwitchBack) -> Outcome:
+    destination = Destination(request.destination)
+    switched = destination.current() == request.tag != request.previous
+    destination.switch_back(request.tag, request.previous)
+    if switched:
+        history.History(destination.own).taken_back(request.tag)
+        line = history.rolled_back_line(
+            request.previous or "none",
+            _digest(destination, request.previous),
+            request.operator,
+            request.tag,
+            now=time.time(),
+        )
+        history.append_line(destination.path, line)
+    return Outcome({})
+
+
+def _list_releases(request: control.ListReleases) -> Outcome:
+    destination = Destination(request.destination)
+    found = releases.list_releases(destination)
+    ranks = {tag: rank for rank, tag in enumerate(ways_back(found), 1)}
+    listed = [
+        {
+            "tag": release.tag,
+            "state": release.state,
+            "digest": release.digest,
+            "verified": release.verified,
+            "length": release.length,
+            "reason": release.bad,
+            "rank": ranks.get(release.tag, 0),
+        }
+        for release in found
+    ]
+    held = holding.holder(destination)
+    return Outcome({"current": destination.current(), "held": held, "releases": listed})
+
+
+def _inspect(request: control.Inspect) -> Outcome:
+    destination = Destination(request.destination)
+    tag = destination.current()
+    if tag is None:
+        return Outcome({"tag": None, "digest": "", "ours": False, "drift": [], "drift_count": 0})
+    found = drift.drift_of(destination, tag)
+    return Outcome(
+        {
+            "tag": tag,
+            "digest": found.digest,
+            "ours": found.ours,
+            "drift": found.faults[: drift.MOST_NAMED],
+            "drift_count": len(found.faults),
+        }
+    )
+
+
+def _mark_bad(request: control.MarkBad) -> Outcome:
+    releases.mark_bad(Destination(request.destination), request.tag, request.operator, request.reason)
+    return Outcome({})
+
+
+def _clean_up(request: control.CleanUp) -> Outcome:
+    return Outcome({"removed": releases.clean_up(Destination(request.destination), request.keep)})
+
+
+def _hold(request: control.Hold) -> Outcome:
+    destination = Destination(request.destination)
+    destination.prepare()
+    holding.hold(destination, request.operator, request.reason)
+    return Outcome({})
+
+
+def _let_go(request: control.LetGo) -> Outcome:
+    held = holding.let_go(Destination(request.destination), request.operator, force=request.force)
+    return Outcome({"held": held})
+
+
+def _recall_release(request: control.RecallRelease) -> Outcome:
+    digest, torrent = drift.kept_torrent(Destination(request.destination), request.tag)
+    return Outcome({"digest": digest}, torrent)
+
+
+def _digest(destination: Destination, tag: str | None) -> str:
+    if tag is None or not destination.is_verified(tag):
+        return ""
+    receipt = destination.receipt(tag)
+    return "" if receipt is None else str(receipt["digest"])
+
+
+#: Each does blocking file I/O.
+RELEASE_DUTIES: dict[type, Callable[[Any], Outcome]] = {
+    control.Nonces: _nonces,
+    control.Switch: _switch,
+    control.SwitchBack: _switch_back,
+    control.ListReleases: _list_releases,
+    control.Inspect: _inspect,
+    control.MarkBad: _mark_bad,
+    control.CleanUp: _clean_up,
+    control.Hold: _hold,
+    control.LetGo: _let_go,
+    control.RecallRelease: _recall_release,
+}

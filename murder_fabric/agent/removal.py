@@ -1,0 +1,28 @@
+"""Removing trees that may be closed even to their owner."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+
+from ..errors import StorageError
+
+
+def remove_tree(root: str) -> None:
+    """
+    Remove a directory with all in it, closed directories too; links in it are not followed.
+
+    Raises:
+        StorageError: it cannot be removed; names the path.
+    """
+    try:
+        os.chmod(root, 0o700)
+        for path, directories, _ in os.walk(root):
+            for name in directories:
+                below = os.path.join(path, name)
+                if stat.S_ISDIR(os.lstat(below).st_mode):
+                    os.chmod(below, 0o700)
+        shutil.rmtree(root)
+    except OSError as error:
+        raise StorageError(f"{error.filename or root} cannot be removed: {error.strerror}") from None
