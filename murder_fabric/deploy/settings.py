@@ -170,7 +170,7 @@ class Settings:
         "The interface whose address the hosts use for the swarm, where SSH comes in by another one.",
     )
     seed_for: int = _setting(
-        3600, _whole(0, 3600), "Seconds after which an agent that a task left running ends by itself."
+        3600, _whole(0, 3600), "Seconds after which a peer that `murder.peer` left running ends by itself."
     )
     keep_releases: int = _setting(
         5, _whole(1, 10_000), "How many releases a host keeps, the current one included."
