@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, DeferredLock
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
@@ -76,6 +76,8 @@ class Host:
         self._runs: dict[str, str] = {}
         #: Paths hashed into a torrent by this process, by digest: their bytes need no second look.
         self._created: dict[str, str] = {}
+        #: One request about releases at a time, in the order they came: going back must find the switch made.
+        self._release_turn = DeferredLock()
 
     @property
     def idle(self) -> bool:
@@ -91,7 +93,8 @@ class Host:
         """
         of_releases = RELEASE_DUTIES.get(type(request))
         if of_releases is not None:
-            return Answer(*await deferToThread(of_releases, request))
+            async with self._release_turn:
+                return Answer(*await deferToThread(of_releases, request))
         return await _DUTIES[type(request)](self, request, attached, emit)
 
     async def stop(self) -> int:
