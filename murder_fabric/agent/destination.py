@@ -242,7 +242,7 @@ class Destination:
         """Say whether *tag* is a release that was verified here."""
         try:
             return self.receipt(tag) is not None
-        except StorageError:
+        except (BadInput, StorageError):  # it is called as we would call none, or was made by somebody else
             return False
 
     def additions(self, tag: str) -> Additions:

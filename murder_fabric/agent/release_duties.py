@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -56,16 +57,18 @@ def _switch_back(request: control.SwitchBack) -> Outcome:
     destination = Destination(request.destination)
     switched = destination.current() == request.tag != request.previous
     destination.switch_back(request.tag, request.previous)
+    # As with the switch: `current` is back, whether or not that can be noted.
     if switched:
-        history.History(destination.own).taken_back(request.tag)
-        line = history.rolled_back_line(
-            request.previous or "none",
-            _digest(destination, request.previous),
-            request.operator,
-            request.tag,
-            now=time.time(),
-        )
-        history.append_line(destination.path, line)
+        with contextlib.suppress(StorageError):
+            history.History(destination.own).taken_back(request.tag)
+            line = history.rolled_back_line(
+                request.previous or "none",
+                _digest(destination, request.previous),
+                request.operator,
+                request.tag,
+                now=time.time(),
+            )
+            history.append_line(destination.path, line)
     return Outcome({})
 
 

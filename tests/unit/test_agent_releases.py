@@ -102,6 +102,27 @@ def test_a_log_that_cannot_be_written_does_not_undo_the_switch(app: Destination,
     assert app.current() == "v1"
 
 
+def test_a_log_that_cannot_be_written_does_not_keep_a_host_from_going_back(
+    app: Destination, source: Path
+) -> None:
+    for tag in ("v1", "v2"):
+        deploy(app, source, tag)
+        switch(app, tag)
+    os.unlink(f"{app.path}/revisions.log")
+    os.mkdir(f"{app.path}/revisions.log")
+    assert ask(control.SwitchBack(app.path, "v2", "v1")) == {}
+    assert app.current() == "v1"
+
+
+def test_a_release_with_a_name_we_would_not_give_is_gone_back_to(app: Destination, source: Path) -> None:
+    os.mkdir(f"{app.path}/releases/1.0+build.5")
+    os.symlink("releases/1.0+build.5", f"{app.path}/current")
+    deploy(app, source, "v1")
+    assert switch(app, "v1")["previous"] == "1.0+build.5"
+    assert ask(control.SwitchBack(app.path, "v1", "1.0+build.5")) == {}
+    assert app.current() == "1.0+build.5"
+
+
 @pytest.mark.parametrize("damage", [b"", b"[]", b'{"order": 1}', b'{"order": [["v1"]]}', b"\xff"])
 def test_a_damaged_history_is_an_empty_one(app: Destination, damage: bytes) -> None:
     (Path(app.own) / "history").write_bytes(damage)
