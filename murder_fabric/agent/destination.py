@@ -354,15 +354,20 @@ def _components(name: str) -> list[str]:
 
 def expand(path: str) -> str:
     """
-    Return *path* absolute, `~` being the home directory here.
+    Return *path*, where something is to be written, absolute, `~` being the home directory here.
 
     Raises:
         BadInput: it is relative, has `..` in it, or is so short that it cannot be meant.
     """
-    expanded = os.path.expanduser(path)
-    if not os.path.isabs(expanded) or ".." in expanded.split("/") or "\0" in expanded:
-        raise BadInput(f"{path}: give an absolute path without '..', or one that starts with ~/")
-    normal = os.path.normpath("/" + expanded.lstrip("/"))
+    normal = expand_source(path)
     if normal.count("/") < 2:
         raise BadInput(f"{path}: a destination is at least two directories deep, such as /srv/app")
     return normal
+
+
+def expand_source(path: str) -> str:
+    """Return *path*, which is only read, in the same way; it may be as short as `/build`."""
+    expanded = os.path.expanduser(path)
+    if not os.path.isabs(expanded) or ".." in expanded.split("/") or "\0" in expanded:
+        raise BadInput(f"{path}: give an absolute path without '..', or one that starts with ~/")
+    return os.path.normpath("/" + expanded.lstrip("/"))

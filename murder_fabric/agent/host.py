@@ -26,7 +26,7 @@ from ..storage.checking import check
 from ..storage.payload import Payload
 from ..tracker.registry import Registry
 from .addresses import Listen, address_of_interface, listen_on
-from .destination import Destination, expand
+from .destination import Destination, expand_source
 from .hashing import create_torrent
 from .holding import must_be_free
 from .kept import keep, recall
@@ -143,7 +143,7 @@ class Host:
         return Answer({"address": address})
 
     async def _create(self, request: control.Create, attached: bytes, emit: Emit) -> Answer:
-        path = expand(request.path)
+        path = expand_source(request.path)
         metainfo = await create_torrent(self._reactor, request, path, emit)
         info, raw = metainfo.info, metainfo.encode()
         self._created[info.digest.hex()] = path
@@ -227,7 +227,7 @@ class Host:
 
     async def _seed(self, request: control.Seed, attached: bytes, emit: Emit) -> Answer:
         metainfo = parse_metainfo(attached)
-        path = expand(request.path)
+        path = expand_source(request.path)
         payload = Payload(metainfo.info, root_of(metainfo.info, path))
         have = Bitfield.full(metainfo.info.geometry.piece_count)
         if self._created.get(metainfo.info.digest.hex()) != path:

@@ -17,7 +17,7 @@ from ..storage.checking import NOTHING_MORE, check, verify_tree
 from ..storage.clearing import remove_strangers
 from ..storage.payload import Payload
 from .cleaning import empty
-from .destination import Destination, expand
+from .destination import Destination, expand, expand_source
 from .state import state_directory
 
 
@@ -71,7 +71,7 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
                 " differ; nothing was changed. Choose another --tag"
             )
         if request.source is not None and not have.complete:
-            _copy_pieces(staged, expand(request.source))
+            _copy_pieces(staged, expand_source(request.source))
     except BaseException:
         payload.close()
         discard(staged)
@@ -168,7 +168,8 @@ def _make_empty(request: control.Stage) -> int:
     """Remove what lies in a plain destination, where that was asked for; return how many entries that was."""
     if not request.empty or request.layout != "plain":
         return 0
-    return empty(expand(request.destination), None if request.source is None else expand(request.source))
+    source = None if request.source is None else expand_source(request.source)
+    return empty(expand(request.destination), source)
 
 
 def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:

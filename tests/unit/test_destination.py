@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from murder_fabric.agent.destination import Destination, expand
+from murder_fabric.agent.destination import Destination, expand, expand_source
 from murder_fabric.errors import BadInput, MurderError, StorageError
 
 RUN, OTHER_RUN = "a1" * 8, "b2" * 8
@@ -235,3 +235,11 @@ def test_the_home_directory_is_the_hosts(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HOME", "/home/deploy")
     assert expand("~/app") == "/home/deploy/app"
     assert expand("/srv//app/") == "/srv/app"
+
+
+def test_what_is_only_read_may_lie_at_the_top() -> None:
+    with pytest.raises(BadInput, match="two directories deep"):
+        expand("/build")
+    assert expand_source("/build/") == "/build"
+    with pytest.raises(BadInput, match="absolute path"):
+        expand_source("/srv/../build")
