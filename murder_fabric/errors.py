@@ -51,6 +51,10 @@ class RemoteProtocolError(ProtocolError):
     """The peer sent what it must not send; drop the connection."""
 
 
+class OriginBusy(RemoteProtocolError):
+    """An HTTP origin cannot answer now; it may later."""
+
+
 class TrackerError(MurderError):
     """A tracker did not answer, answered garbage, or refused."""
 

@@ -131,6 +131,13 @@ def _add_peer(commands: argparse._SubParsersAction[_Parser]) -> None:
         metavar="SECONDS",
         help="serve so long once complete (default 30)",
     )
+    peer.add_argument(
+        "--web-seed",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="an HTTP origin that has the payload too (BEP 19); may be repeated",
+    )
     _add_swarm(peer)
 
 

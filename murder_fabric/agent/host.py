@@ -222,6 +222,8 @@ class Host:
                 "seconds": round(time.monotonic() - began, 3),
                 "bytes_downloaded": progress.bytes_downloaded,
                 "bytes_uploaded": progress.bytes_uploaded,
+                "bytes_of_web_seeds": torrent.bytes_of_origins,
+                "web_seed_problems": torrent.origin_problems,
             }
         )
 
@@ -281,6 +283,7 @@ class Host:
             token=None if request.token is None else bytes.fromhex(request.token),
             hosts=None if request.hosts is None else frozenset(request.hosts),
             super_seed=have.complete,
+            web_seeds=request.web_seeds if isinstance(request, control.Join) else (),
         )
         torrent = Torrent(self._reactor, metainfo.info, payload, have, config)
         torrent.start()

@@ -112,7 +112,8 @@ async def _serve(
     try:
         await torrent.complete
         complete = True
-        _report_completed(report, torrent.progress(), time.monotonic() - began)
+        took = time.monotonic() - began
+        _report_completed(report, torrent.progress(), took, torrent.bytes_of_origins)
         await (Deferred() if seconds is None else deferLater(reactor, seconds))
     except CancelledError:
         if not complete:
@@ -140,7 +141,7 @@ def _report_started(report: Report, info: Info, options: argparse.Namespace, lis
     )
 
 
-def _report_completed(report: Report, progress: Progress, seconds: float) -> None:
+def _report_completed(report: Report, progress: Progress, seconds: float, bytes_of_web_seeds: int) -> None:
     report.event(
         "completed",
         f"complete after {seconds:.1f} s: {megabytes(progress.bytes_downloaded)} fetched,"
@@ -148,6 +149,7 @@ def _report_completed(report: Report, progress: Progress, seconds: float) -> Non
         seconds=round(seconds, 3),
         bytes_downloaded=progress.bytes_downloaded,
         bytes_uploaded=progress.bytes_uploaded,
+        bytes_of_web_seeds=bytes_of_web_seeds,
     )
 
 
@@ -171,11 +173,12 @@ def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_se
     trackers = metainfo.announce_list or ((metainfo.announce,),) if metainfo.announce else ()
     if options.announce is not None:
         trackers = ((options.announce,),)
-    if not trackers:
+    web_seeds = options.web_seed if options.command == "peer" else ()
+    if not trackers and not web_seeds:
         raise BadInput(f"{options.torrent} names no tracker: give one with --announce URL")
     token = read_token(options.token_file)
     trackers = tuple(tuple(with_passkey(url, token) for url in tier) for tier in trackers)
-    return TorrentConfig(options.listen, trackers, token=token, super_seed=super_seed)
+    return TorrentConfig(options.listen, trackers, token=token, super_seed=super_seed, web_seeds=web_seeds)
 
 
 def _read_torrent(path: str) -> Metainfo:

@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -15,10 +16,12 @@ from twisted.internet.task import LoopingCall
 from ..bitfield import Bitfield
 from ..errors import StorageError, SwarmError, TrackerError
 from ..metainfo.values import Info
+from ..metainfo.web_seeds import shown_origin
 from ..net.announcer import Announcer, Standing
 from ..net.dialer import BACKLOG, AcceptedFactory, TcpDialer
 from ..net.peer_protocol import PeerProtocol
 from ..net.tracker_client import TrackerClient
+from ..net.web_seed import WebSeed
 from ..policy.rates import RateMeter
 from ..storage.payload import Payload
 from ..swarm.ports import Address
@@ -47,6 +50,8 @@ class TorrentConfig:
     hosts: Collection[str] | None = None
     #: Show pieces one by one.
     super_seed: bool = False
+    #: HTTP origins that have the payload (BEP 19).
+    web_seeds: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,9 @@ class Torrent:
         #: Why the last announce failed; None since one was answered.
         self.tracker_problem: str | None = None
         self.tracker_answered = False
+        #: Why web seeds were given up, by their URL as it may be shown.
+        self.origin_problems: dict[str, str] = {}
+        self._origins: dict[str, WebSeed] = {}
         self._reactor = reactor
         self.info = info
         self._payload = payload
@@ -117,6 +125,7 @@ class Torrent:
             self.info, self._have, config, self._payload, dialer, self, self._rng, os.urandom
         )
         self._start_announcing(bind)
+        self._start_web_seeds()
         for ticker, interval in zip(self._tickers, (TICK, NEWS_INTERVAL)):
             ticker.clock = self._reactor
             ticker.start(interval, now=False)
@@ -156,10 +165,18 @@ class Torrent:
             bytes_uploaded=self.session.bytes_uploaded,
         )
 
+    @property
+    def bytes_of_origins(self) -> int:
+        """Bytes that came from web seeds."""
+        return sum(origin.received for origin in self._origins.values())
+
     def gave_up(self, reason: str) -> None:
         """Tell whoever waits that nothing will come any more."""
         if not self.complete.called:
-            self.complete.errback(SwarmError(reason))
+            problems = [
+                f"; the web seed {url} was given up: {why}" for url, why in self.origin_problems.items()
+            ]
+            self.complete.errback(SwarmError(reason + "".join(problems)))
 
     # What the session observes --------------------------------------------------------------------------
 
@@ -178,6 +195,18 @@ class Torrent:
             self.complete.errback(StorageError(reason))
 
     # Inside ---------------------------------------------------------------------------------------------
+
+    def _start_web_seeds(self) -> None:
+        if self._have.complete:
+            return
+        for url in self._config.web_seeds:
+            told = partial(self._origin_dropped, url)
+            self._origins[url] = WebSeed(self._reactor, self.session, self.info, url, told)
+            self._origins[url].start()
+
+    def _origin_dropped(self, url: str, reason: str) -> None:
+        if not self._have.complete:
+            self.origin_problems[shown_origin(url)] = reason
 
     def _build_protocol(self, address: Address | None) -> PeerProtocol:
         return PeerProtocol(self.session, self.info, self._payload, self._reactor, self._max_block, address)

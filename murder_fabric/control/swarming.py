@@ -133,10 +133,13 @@ class Join(TakePart):
     """
     Join the swarm with the staged release: fetch what is missing, then seed until stopped.
 
-    Events: `progress`. Done when complete: `seconds`, `bytes_downloaded`, `bytes_uploaded`.
+    Events: `progress`. Done when complete: `seconds`, `bytes_downloaded`, `bytes_uploaded`,
+    `bytes_of_web_seeds`, `web_seed_problems` (why some were given up, by URL).
     """
 
     name = "join"
+    #: HTTP origins that have the payload too (BEP 19).
+    web_seeds: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True)

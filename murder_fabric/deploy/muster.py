@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from .. import control
 from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
-from .failures import HostFailure
+from .failures import HostFailure, printable
 from .fleet import Fleet, OnEvent
 from .outcome import HostState, Outcome
 from .ranges import fold
@@ -150,6 +150,16 @@ class Muster:
             self.view.progress(f"{megabytes(done)} of {megabytes(length)} hashed on {host}")
 
         return on_event
+
+    def told_of_web_seeds(self, joined: Mapping[str, Message]) -> list[str]:
+        """Return what web seeds did for hosts that are complete, given what these said of `Join`."""
+        came = sum(message.fields.get("bytes_of_web_seeds", 0) for message in joined.values())
+        given_up: dict[tuple[str, str], list[str]] = {}
+        for host, message in joined.items():
+            for problem in message.fields.get("web_seed_problems", {}).items():
+                given_up.setdefault(problem, []).append(host)
+        said = [f"{megabytes(came)} of it from web seeds"] * bool(came)
+        return said + [f"{fold(at)} gave up {url}: {printable(why)}" for (url, why), at in given_up.items()]
 
     def _started(self, host: str, event: Message) -> None:
         if not event.fields.get("have", True):

@@ -161,12 +161,12 @@ def peer(
         started += _detach(muster, agent, settings.seed_for)
         _stage(muster, agent, tag, torrent, destination, roles.seeder, empty)
         first, last = settings.peer_port_range()
-        url, token = tracker.announce(), tracker.token
+        url, token, web_seeds = tracker.announce(), tracker.token, settings.web_seeds.split()
         _join(
             muster,
             agent,
             torrent.metainfo.info.geometry.length,
-            lambda host: control.Join(tag, addresses[host], first, last, url, token, hosts),
+            lambda host: control.Join(tag, addresses[host], first, last, url, token, hosts, web_seeds),
         )
         _verify(muster, agent, tag)
     finally:
@@ -212,6 +212,7 @@ def _join(muster: Muster, agent: str, length: int, request: Callable[[str], cont
         done = muster.ask(hosts, request, None, on_event=muster.progress(hosts, length), to=agent)
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
         said.append(f"{len(done)} of {len(hosts)} hosts complete, {megabytes(moved)} moved among them")
+        said += muster.told_of_web_seeds(done)
     must_have_some(muster)
 
 

@@ -84,6 +84,16 @@ def _user(value: Any) -> str:
 
 
 def _roles(value: Any) -> dict[str, RoleHosts]:
+def _urls(value: Any) -> str:
+    meant = "URLs that begin with http:// and a host, all else quoted, with a space between two"
+    found = (value or "").split() if isinstance(value, str) or value is None else value
+    if not isinstance(found, (list, tuple)):
+        raise ValueError(meant)
+    if not all(isinstance(url, str) and re.fullmatch(r"http://[!-.0-~]+(/[!-~]*)?", url) for url in found):
+        raise ValueError(meant)
+    return " ".join(dict.fromkeys(found))
+
+
     meant = "role names, each with a host expression or a list of them"
     if not isinstance(value, Mapping):
         raise ValueError(meant)
@@ -184,6 +194,12 @@ class Settings:
         "What becomes of a host key unknown to known_hosts, where ssh_config has no StrictHostKeyChecking.",
     )
 
+    web_seeds: str = _setting(
+        "",
+        _urls,
+        "HTTP origins that have the files too (BEP 19): a URL or a list of them, below which the torrent's "
+        "name and then the files lie.",
+    )
     @classmethod
     def from_config(cls, config: Any, **flags: Any) -> Settings:
         """

@@ -80,6 +80,7 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
         done = _join(run, ready, seeder, metainfo, announce)
         fetched = sum(message.fields["bytes_downloaded"] for message in done.values())
         said.append(f"{len(run.outcome.going)} hosts complete, {megabytes(fetched)} moved among them")
+        said += run.muster.told_of_web_seeds(done)
     run.need_going()
 
 
@@ -176,7 +177,14 @@ def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, announce: str
     requests = {
         host: Message(
             control.Join(
-                run.wanted.tag, ready.addresses[host], first, last, announce, run.token, ready.allowed()
+                run.wanted.tag,
+                ready.addresses[host],
+                first,
+                last,
+                announce,
+                run.token,
+                ready.allowed(),
+                run.settings.web_seeds.split(),
             ).fields()
         )
         for host in hosts

@@ -33,7 +33,7 @@ _MAX_ADDRESSES = 4
 _TARGET = re.compile(r"/[!-~]*")
 
 
-class _Location(NamedTuple):
+class Location(NamedTuple):
     """A URL, cut up: *netloc* for the Host header, *target* is path and query."""
 
     host: str
@@ -85,8 +85,8 @@ async def get(
 
 
 async def _fetch(reactor: Reactor, url: str, max_length: int, bind_address: str | None) -> bytes:
-    location = _locate(url)
-    hosts = await _resolve(reactor, location.host, bind_address)
+    location = locate(url)
+    hosts = await resolve(reactor, location.host, bind_address)
     request = format_request(location.netloc, location.target)
     for host in hosts[:-1]:
         try:
@@ -96,7 +96,7 @@ async def _fetch(reactor: Reactor, url: str, max_length: int, bind_address: str 
     return await _exchange(reactor, hosts[-1], location.port, request, max_length, bind_address)
 
 
-def _locate(url: str) -> _Location:
+def locate(url: str) -> Location:
     """
     Cut *url* up.
 
@@ -114,10 +114,10 @@ def _locate(url: str) -> _Location:
     netloc = parts.netloc.rpartition("@")[2]
     if not _TARGET.fullmatch(target) or not _TARGET.fullmatch("/" + netloc):
         raise TrackerError("a URL with characters that must be quoted")
-    return _Location(host, 80 if port is None else port, netloc, target)
+    return Location(host, 80 if port is None else port, netloc, target)
 
 
-async def _resolve(reactor: Reactor, host: str, bind_address: str | None) -> Sequence[str]:
+async def resolve(reactor: Reactor, host: str, bind_address: str | None) -> Sequence[str]:
     """
     Return the addresses of *host* that can be dialled from *bind_address*.
 

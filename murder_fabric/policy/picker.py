@@ -40,6 +40,13 @@ class PiecePicker:
             self._open.discard(index)
         return index
 
+    def take_unshared(self) -> int | None:
+        """Return an open piece that only those have who have everything, no longer open; None without one."""
+        index = self._open.rarest(most=0)
+        if index is not None:
+            self._open.discard(index)
+        return index
+
     def give_back(self, index: int) -> None:
         """*index*, taken before, is to be asked for again."""
         self._open.add(index)

@@ -53,9 +53,11 @@ class RarityBuckets:
         if inside:
             self._put(index)
 
-    def rarest(self, accept: Callable[[int], bool] | None = None, *, least: int = 0) -> int | None:
-        """Return an index that *accept* takes, of the lowest count from *least* on, ties by chance."""
-        for bucket in self._buckets[least:]:
+    def rarest(
+        self, accept: Callable[[int], bool] | None = None, *, least: int = 0, most: int | None = None
+    ) -> int | None:
+        """Return an index that *accept* takes, of the lowest count from *least* to *most*, ties by chance."""
+        for bucket in self._buckets[least : None if most is None else most + 1]:
             if not bucket:
                 continue
             start = self._rng.randrange(len(bucket))

@@ -10,6 +10,7 @@ from ..bitfield import Bitfield
 from ..errors import RemoteProtocolError
 from ..metainfo.values import Info
 from ..policy.endgame import choose_duplicate
+from ..policy.origins import OriginShare
 from ..policy.picker import PiecePicker
 from ..policy.pipeline import bytes_ahead
 from ..policy.snubbing import Patience
@@ -42,6 +43,7 @@ class Download:
         self._have = have
         self._storage = storage
         self.picker = PiecePicker(have, rng)
+        self._share = OriginShare()
         self._in_flight: dict[int, _InFlight] = {}
 
     def fill(self, peer: Peer, *, now: float) -> None:
@@ -79,6 +81,8 @@ class Download:
 
     def part_received(self, peer: Peer, part: BlockPart, *, now: float) -> int | None:
         """Take in a part of the announced block; return the piece if that completes and verifies it."""
+        if not peer.origin:
+            self._share.peers_sent(now=now)
         if peer.wait.received(len(part.data), ended=part.last, now=now):
             peer.snubbed = False
         if peer.incoming is None:
@@ -140,7 +144,10 @@ class Download:
         return None if newest is None or newest.all_asked else newest
 
     def _begin(self, peer: Peer, *, now: float) -> Assembly | None:
-        index = self.picker.take(peer.has)
+        if peer.origin and not self._share.is_all_there_is(now=now):
+            index = self.picker.take_unshared()
+        else:
+            index = self.picker.take(peer.has)
         return None if index is None else self._begin_piece(peer, index, now=now)
 
     def _begin_piece(self, peer: Peer, index: int, *, now: float) -> Assembly:

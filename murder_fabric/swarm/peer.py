@@ -29,6 +29,8 @@ class Peer:
     peer_choking = True
     peer_interested = False
 
+    #: Whether it is an HTTP origin (BEP 19): it has everything, and is asked for what nobody else has.
+    origin = False
     #: Pieces it has and we lack.
     useful = 0
     request_length = BLOCK_LENGTH

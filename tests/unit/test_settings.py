@@ -132,3 +132,17 @@ def test_a_share_of_failures_is_rounded_down(allowed, hosts, count):
 
 def test_peer_ports_are_two_numbers():
     assert Settings(peer_ports="6881-6999").peer_port_range() == (6881, 6999)
+
+
+@pytest.mark.parametrize(
+    "value", ["http://a/x http://b:81", ["http://a/x", "http://b:81"], " http://a/x  http://b:81 http://a/x"]
+)
+def test_web_seeds_are_urls_however_they_are_written(value):
+    settings = Settings.from_config({"murder": {"web_seeds": value}})
+    assert settings.web_seeds.split() == ["http://a/x", "http://b:81"]
+
+
+@pytest.mark.parametrize("value", ["https://a/", "ftp://a/", "http://", "/srv/x", ["http://a/b c"], 7, {}])
+def test_what_is_no_url_is_no_web_seed(value):
+    with pytest.raises(SettingsError, match="URLs that begin with http"):
+        Settings.from_config({"murder": {"web_seeds": value}})
