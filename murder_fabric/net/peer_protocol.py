@@ -20,9 +20,10 @@ from ..wire.messages import Message, Piece, Request
 from .block_sender import BlockSender, BlockSource
 from .ports import Clock
 
-#: Bytes taken from the socket at once. Twisted's own 64 KiB cost more calls, 1 MiB leaves the CPU's cache
-#: before it is hashed and written (docs/performance.md).
-RECEIVE_SIZE = 1 << 18
+#: Bytes taken from the socket at once: few from a slow peer, since Python makes room for all of them each
+#: time; more from one that fills that; and never so many that they leave the CPU's cache before they are
+#: hashed and written (docs/performance.md).
+LEAST_RECEIVED, MOST_RECEIVED = 1 << 15, 1 << 18
 #: Milliseconds unacknowledged data may wait before the kernel calls the connection dead.
 USER_TIMEOUT = 10_000
 
@@ -87,7 +88,7 @@ class PeerProtocol(Protocol):
 
     def connectionMade(self) -> None:
         transport, now = self._transport, self._clock.seconds()
-        transport.bufferSize = RECEIVE_SIZE
+        transport.bufferSize = LEAST_RECEIVED
         transport.setTcpNoDelay(True)
         transport.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
         self._blocks = BlockSender(
@@ -103,6 +104,10 @@ class PeerProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._peer is None or self._closing:
             return
+        if len(data) == self._transport.bufferSize < MOST_RECEIVED:
+            self._transport.bufferSize *= 2
+        elif len(data) < LEAST_RECEIVED:
+            self._transport.bufferSize = LEAST_RECEIVED
         now = self._clock.seconds()
         try:
             for message in self._wire.receive(data):

@@ -31,7 +31,7 @@ from ..wire.messages import (
 from ..wire.web_seed import RangeReader, format_range_request
 from .dialer import CONNECT_TIMEOUT
 from .http_client import locate, resolve
-from .peer_protocol import RECEIVE_SIZE
+from .peer_protocol import MOST_RECEIVED
 from .ports import Reactor, Timer
 
 #: Seconds between two offers to send what peers keep us waiting for.
@@ -286,7 +286,7 @@ class _Connection(Protocol):
 
     def connectionMade(self) -> None:
         transport = cast(Any, self.transport)
-        transport.bufferSize = RECEIVE_SIZE
+        transport.bufferSize = MOST_RECEIVED
         transport.setTcpNoDelay(True)
         self._connected(self)
 

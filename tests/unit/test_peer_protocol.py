@@ -13,7 +13,7 @@ from turned_reactor import PairTransport
 from murder_fabric.errors import RemoteProtocolError, StorageError
 from murder_fabric.metainfo.values import FileEntry, Info
 from murder_fabric.net.block_sender import COPIED_AT_ONCE, SMALL_BLOCK
-from murder_fabric.net.peer_protocol import USER_TIMEOUT, PeerProtocol
+from murder_fabric.net.peer_protocol import LEAST_RECEIVED, MOST_RECEIVED, USER_TIMEOUT, PeerProtocol
 from murder_fabric.wire.connection import WireConnection
 from murder_fabric.wire.messages import (
     Bitfield,
@@ -259,6 +259,18 @@ def test_a_dead_peer_is_noticed_by_the_kernel(scene):
     options = scene.transport.getHandle().options
     assert (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT) in options
     assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in options
+
+
+def test_room_to_receive_grows_with_a_peer_that_fills_it_and_shrinks_again(scene):
+    """Python makes room for all that might come at each call, so a slow peer is given little."""
+    sizes = []
+    keep_alive = scene.wire.send(KeepAlive())
+    for length in (4, LEAST_RECEIVED, 2 * LEAST_RECEIVED, 4 * LEAST_RECEIVED, MOST_RECEIVED, 4):
+        scene.protocol.dataReceived(keep_alive * (length // 4))
+        sizes.append(scene.transport.bufferSize)
+
+    doubled = [LEAST_RECEIVED, 2 * LEAST_RECEIVED, 4 * LEAST_RECEIVED, MOST_RECEIVED, MOST_RECEIVED]
+    assert sizes == [*doubled, LEAST_RECEIVED]
 
 
 def test_garbage_ends_the_connection_and_the_session_hears_that(scene):
