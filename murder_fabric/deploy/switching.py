@@ -42,8 +42,8 @@ class Switching:
         if self._too_many_lost():
             raise HostsFailed(
                 f"{len(outcome.lost)} of {self._host_count} hosts failed (allowed: {self._allowed}), so"
-                f" nothing was switched; {fold(outcome.going)} keeps {self._run.wanted.tag}. Run the same"
-                f" command again, or with --allow-failures {len(outcome.lost)}"
+                f" nothing was switched; {self._run.wanted.tag} lies ready on {fold(outcome.going)}, current"
+                f" there is as it was. Run the same command again, or with --allow-failures {len(outcome.lost)}"
             )
 
     def switch(self) -> None:

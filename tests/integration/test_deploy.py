@@ -327,7 +327,7 @@ def test_hosts_that_are_down_hold_back_the_switch_unless_they_may(
     try:
         said = fab("web[1-4]", *arguments, code=3)
         assert "web[1,4]: refused the connection to port 22" in said
-        assert "nothing was switched; web[2-3] keeps v1" in said
+        assert "nothing was switched; v1 lies ready on web[2-3]" in said
         assert [current(lab, host, app) for host in ("web2", "web3")] == [None, None]
         assert tree.differences(source, place(lab, "web2", app) / "releases/v1") == []
 
@@ -529,7 +529,7 @@ def test_an_agent_that_is_killed_fails_its_host_alone(
         os.kill(pid, signal.SIGKILL)
     assert running.end() == 3, str(running)
     assert "web3: its SSH connection was lost" in running.lines
-    assert "nothing was switched; web[1-2] keeps v1" in str(running)
+    assert "nothing was switched; v1 lies ready on web[1-2]" in str(running)
     assert [current(lab, host, app) for host in ("web1", "web2", "web3")] == [None] * 3
     slow_seeder(None)
     fab("web[1-3]", *arguments)
