@@ -90,14 +90,14 @@ class Gateways:
             except JumpHostError as error:  # one further ahead: that one is to blame
                 self._broken[id(jump_host)] = str(error)
             except Exception as error:  # whatever Paramiko raises, it is told below
-                self._broken[id(jump_host)] = explain(
+                why = explain(
                     error,
-                    name=jump_host.original_host,
                     port=jump_host.port,
                     user=jump_host.user,
                     timeout=float(jump_host.connect_timeout or jump_host.connect_kwargs.get("timeout") or 0),
                     spent=time.monotonic() - began,
-                ).reason
+                )
+                self._broken[id(jump_host)] = f"{jump_host.original_host}: {why}"
         raise JumpHostError(self._broken[id(jump_host)])
 
     def close(self) -> None:

@@ -60,55 +60,53 @@ def printable(text: str, limit: int = MAX_REASON) -> str:
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
-def explain(
-    error: BaseException, *, name: str, port: int, user: str, timeout: float, spent: float
-) -> HostFailure:
+def explain(error: BaseException, *, port: int, user: str, timeout: float, spent: float) -> HostFailure:
     """
-    Say in one sentence why there is no connection to *user* at *name*, *port*.
+    Say in one sentence why there is no connection to *user* at *port* of a host.
+
+    The host's name is not in it: hosts with the same reason share a line.
 
     Args:
         error: what Fabric, Paramiko or the socket raised.
         timeout: seconds the host had to answer.
         spent: seconds that were spent on it; Paramiko does not always say that it waited in vain.
     """
-    cause, reason = _explain(error, name, port, user, timeout, spent)
+    cause, reason = _explain(error, port, user, timeout, spent)
     return HostFailure(cause, printable(reason))
 
 
-def _explain(
-    error: BaseException, name: str, port: int, user: str, timeout: float, spent: float
-) -> tuple[str, str]:
+def _explain(error: BaseException, port: int, user: str, timeout: float, spent: float) -> tuple[str, str]:
     if isinstance(error, NoValidConnectionsError):
         error = next(iter(error.errors.values()), error)
     if isinstance(error, HostKeyError):
         return "host key", str(error)
     if isinstance(error, JumpHostError):
-        return "unreachable", f"it lies behind a jump host, but {error}"
+        return "unreachable", f"it lies behind a jump host that cannot be used, {error}"
     if isinstance(error, BadHostKeyException):
-        return "host key", f"the host key of {name} is not the one in known_hosts"
+        return "host key", "the host key is not the one in known_hosts"
     if isinstance(error, socket.gaierror):
-        return "unresolved", f"the name {name} does not resolve ({error.strerror})"
+        return "unresolved", f"the name does not resolve ({error.strerror})"
     if isinstance(error, ConnectionRefusedError):
-        return "refused", f"{name} refused the connection to port {port}"
+        return "refused", f"refused the connection to port {port}"
     if isinstance(error, (socket.timeout, TimeoutError)):
-        return "timeout", f"{name} port {port} did not answer within {timeout:g} s"
+        return "timeout", f"port {port} did not answer within {timeout:g} s"
     if isinstance(error, AuthenticationException):
-        return "authentication", f"{name} did not let {user} in: {error}"
+        return "authentication", f"did not let {user} in: {error}"
     if isinstance(error, ChannelException):
-        return "unreachable", f"the jump host cannot reach {name} port {port}: {error.text}"
+        return "unreachable", f"the jump host cannot reach port {port}: {error.text}"
     if isinstance(error, SSHException):
         if "no existing session" in str(error).lower():
             if spent >= timeout > 0:
-                return "timeout", f"{name} port {port} did not answer as an SSH server within {timeout:g} s"
-            return "authentication", f"{name} hung up while {user} logged in: too many keys tried, perhaps"
+                return "timeout", f"port {port} did not answer as an SSH server within {timeout:g} s"
+            return "authentication", f"hung up while {user} logged in: too many keys tried, perhaps"
         if "banner" in str(error).lower():
-            return "ssh", f"no SSH server spoke at {name} port {port}: {error}"
+            return "ssh", f"no SSH server spoke at port {port}: {error}"
         if "no authentication methods" in str(error).lower():
-            return "authentication", f"{name} did not let {user} in: there is no key or password to try"
-        return "ssh", f"SSH to {name} failed: {str(error) or type(error).__name__}"
+            return "authentication", f"did not let {user} in: there is no key or password to try"
+        return "ssh", f"SSH failed: {str(error) or type(error).__name__}"
     if isinstance(error, OSError) and error.errno is not None:
-        return "unreachable", f"{name} port {port} cannot be reached: {os.strerror(error.errno)}"
-    return "ssh", f"SSH to {name} failed: {str(error) or type(error).__name__}"
+        return "unreachable", f"port {port} cannot be reached: {os.strerror(error.errno)}"
+    return "ssh", f"SSH failed: {str(error) or type(error).__name__}"
 
 
 def explain_ending(status: int, said: str) -> str:

@@ -173,8 +173,9 @@ class _Policy(MissingHostKeyPolicy):
             return
         authority = any(entry.marker == "@cert-authority" for entry in self._entries)
         files = " or ".join(self._files) or "any file"
+        # Without name and fingerprint, so that all new hosts share a line; ssh shows both.
         raise HostKeyError(
-            f"the host key of {self._name}, {key.fingerprint}, is not in {files}: "
+            f"the host key is not in {files}: "
             + "its @cert-authority cannot be checked by Paramiko; " * authority
             + "check it and add it by logging in with ssh once, or set murder.host_keys to accept-new"
         )

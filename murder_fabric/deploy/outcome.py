@@ -84,17 +84,8 @@ class Outcome:
         by_reason: dict[str, list[str]] = {}
         for host in self.lost:
             standing = self._standings[host]
-            by_reason.setdefault(_without(host, standing.reason), []).append(host)
+            by_reason.setdefault(standing.reason, []).append(host)
         return [f"{fold(hosts)}: {reason}" for reason, hosts in by_reason.items()]
-
-
-def _without(host: str, reason: str) -> str:
-    """Take the host's own name from the front of *reason*, so that hosts with one cause share a line."""
-    name = host.rpartition("@")[2]
-    for own in (host, name, name.partition(":")[0]):
-        if reason.startswith(f"{own} "):
-            return reason[len(own) + 1 :]
-    return reason
 
 
 def same_hosts(marks: Mapping[str, Iterable[str]], nonces: Mapping[str, str]) -> dict[str, str]:

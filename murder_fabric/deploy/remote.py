@@ -164,11 +164,9 @@ class _Opening:
     def _explain(self, host: str, error: Exception, spent: float) -> HostFailure:
         wanted = self._connections[host]
         if spent > SETUP_LIMIT + _timeout(wanted):
-            name = wanted.original_host
-            return HostFailure("timeout", f"{name} let us in but started nothing within {spent:.0f} s")
+            return HostFailure("timeout", f"let us in but started nothing within {spent:.0f} s")
         return explain(
             error,
-            name=wanted.original_host,
             port=wanted.port,
             user=wanted.user,
             timeout=_timeout(wanted),

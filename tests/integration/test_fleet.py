@@ -181,13 +181,13 @@ def failure_of(made, command="true"):
 def test_a_name_that_does_not_resolve(gateways):
     failure = failure_of(gateways.connection({"host": "no-such-host.invalid"}))
     assert failure.cause == "unresolved"
-    assert failure.reason.startswith("the name no-such-host.invalid does not resolve")
+    assert failure.reason.startswith("the name does not resolve (")
 
 
 def test_a_port_nobody_listens_on(gateways):
     port = sshds.free_port()
     failure = failure_of(gateways.connection({"host": "127.0.0.1", "port": port}))
-    assert failure == HostFailure("refused", f"127.0.0.1 refused the connection to port {port}")
+    assert failure == HostFailure("refused", f"refused the connection to port {port}")
 
 
 def test_a_port_that_is_silent(gateways):
@@ -216,7 +216,7 @@ def test_a_key_that_is_not_let_in(sshd, gateways, tmp_path):
     )
     failure = failure_of(made)
     assert failure.cause == "authentication"
-    assert failure.reason.startswith("127.0.0.1 did not let root in")
+    assert failure.reason.startswith("did not let root in")
 
 
 def test_one_bad_host_does_not_stop_the_others(gateways):

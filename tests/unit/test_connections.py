@@ -100,7 +100,7 @@ def test_a_dead_jump_host_is_tried_once_and_named_for_all_hosts_behind_it(config
     monkeypatch.setattr(fabric.Connection, "open", refuse)
     gateways = Gateways(config)
     for name in ("web1", "web2", "web3"):
-        with pytest.raises(JumpHostError, match=r"^jump1 refused the connection to port 22$"):
+        with pytest.raises(JumpHostError, match=r"^jump1: refused the connection to port 22$"):
             gateways.open(gateways.connection({"host": name}))
     assert tried == ["jump1"]
 

@@ -24,39 +24,39 @@ from murder_fabric.deploy.failures import (
 )
 
 TABLE = [
-    (socket.gaierror(-2, "Name or service not known"), "unresolved", "the name web1 does not resolve"),
-    (ConnectionRefusedError(), "refused", "web1 refused the connection to port 22"),
+    (socket.gaierror(-2, "Name or service not known"), "unresolved", "the name does not resolve (Name or service not known)"),
+    (ConnectionRefusedError(), "refused", "refused the connection to port 22"),
     (
         NoValidConnectionsError({("10.0.0.1", 22): ConnectionRefusedError()}),
         "refused",
-        "web1 refused the connection to port 22",
+        "refused the connection to port 22",
     ),
     (
         NoValidConnectionsError({("10.0.0.1", 22): OSError(errno.EHOSTUNREACH, "x")}),
         "unreachable",
-        "web1 port 22 cannot be reached: No route to host",
+        "port 22 cannot be reached: No route to host",
     ),
     (socket.timeout("timed out"), "timeout", "did not answer within 10 s"),
     (OSError(errno.ENETUNREACH, "x"), "unreachable", "Network is unreachable"),
-    (AuthenticationException("Authentication failed."), "authentication", "web1 did not let deploy in"),
+    (AuthenticationException("Authentication failed."), "authentication", "did not let deploy in"),
     (SSHException("No authentication methods available"), "authentication", "there is no key or password"),
     (SSHException("No existing session"), "authentication", "hung up while deploy logged in"),
-    (SSHException("Error reading SSH protocol banner"), "ssh", "no SSH server spoke at web1 port 22"),
-    (ChannelException(2, "Connect failed"), "unreachable", "the jump host cannot reach web1 port 22"),
+    (SSHException("Error reading SSH protocol banner"), "ssh", "no SSH server spoke at port 22"),
+    (ChannelException(2, "Connect failed"), "unreachable", "the jump host cannot reach port 22"),
     (
-        JumpHostError("jump1 refused the connection to port 22"),
+        JumpHostError("jump1: refused the connection to port 22"),
         "unreachable",
-        "it lies behind a jump host, but jump1 refused the connection to port 22",
+        "it lies behind a jump host that cannot be used, jump1: refused the connection to port 22",
     ),
     (HostKeyError("the key of web1 changed"), "host key", "the key of web1 changed"),
-    (EOFError(), "ssh", "SSH to web1 failed: EOFError"),
-    (SSHException("evil\r\n\x1b[2Jline"), "ssh", "SSH to web1 failed: evil [2Jline"),
+    (EOFError(), "ssh", "SSH failed: EOFError"),
+    (SSHException("evil\r\n\x1b[2Jline"), "ssh", "SSH failed: evil [2Jline"),
 ]
 
 
 @pytest.mark.parametrize(("error", "cause", "reason"), TABLE)
 def test_what_was_raised_becomes_a_sentence(error, cause, reason):
-    failure = explain(error, name="web1", port=22, user="deploy", timeout=10.0, spent=0.5)
+    failure = explain(error, port=22, user="deploy", timeout=10.0, spent=0.5)
     assert failure.cause == cause
     assert reason in str(failure)
     assert str(failure).isprintable()
@@ -65,7 +65,7 @@ def test_what_was_raised_becomes_a_sentence(error, cause, reason):
 
 def test_a_host_that_never_spoke_ran_out_of_time():
     error = SSHException("No existing session")
-    failure = explain(error, name="web1", port=22, user="deploy", timeout=10.0, spent=10.1)
+    failure = explain(error, port=22, user="deploy", timeout=10.0, spent=10.1)
     assert failure.cause == "timeout"
     assert "as an SSH server within 10 s" in failure.reason
 

