@@ -66,6 +66,15 @@ def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
             raise Exit(f"test: failed with {'; '.join(failed)}", code=1)
 
 
+@task(help={"rows": "which of pipe,swarm (default: both); swarm needs root"})
+def bench(c: Context, rows: str = "pipe,swarm") -> None:
+    """Measure ours beside aria2, in one run each."""
+    code = "import importlib, sys; [importlib.import_module(f'bench.{row}').main() for row in sys.argv[1:]]"
+    command = shlex.join([sys.executable, "-c", code, *rows.split(",")])
+    with c.cd(str(REPOSITORY)):
+        c.run(command, pty=sys.stdout.isatty())
+
+
 @task
 def lint(c: Context) -> None:
     """Check style and format."""
@@ -79,7 +88,7 @@ def types(c: Context) -> None:
     """Check annotations, strictly."""
     with c.cd(str(REPOSITORY)):
         c.run(f"{PYTHON} -m mypy")
-        c.run(f"{PYTHON} -m mypy lab demo tasks.py")
+        c.run(f"{PYTHON} -m mypy lab demo bench tasks.py")
 
 
 @task
@@ -146,4 +155,4 @@ def environment(c: Context, name: str, python: str, *pins: str) -> str:
     return shlex.quote(f"{place}/bin/python")
 
 
-ns = Collection(demo, test, lint, types, docs, lab=Collection("lab", up, down))
+ns = Collection(demo, test, bench, lint, types, docs, lab=Collection("lab", up, down))
