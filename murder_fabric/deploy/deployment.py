@@ -19,7 +19,7 @@ from .roles import Roles
 from .run import Run
 from .settings import Settings
 from .swarming import create, swarm, verify
-from .switching import Switching
+from .switching import Switching, warn_of_barrier
 from .view import View
 from .wanted import Wanted
 
@@ -44,7 +44,7 @@ def deploy_to_hosts(
     began = time.monotonic()
     deployment: Deployment | None = None
     try:
-        with open_fleet(context, roles.hosts(), settings, build_bundle()) as fleet:
+        with open_fleet(context, roles.hosts(), settings, build_bundle(), view) as fleet:
             deployment = Deployment(Run(Muster(fleet, roles.peers, view), roles, settings, wanted))
             try:
                 deployment.run()

@@ -227,13 +227,13 @@ def _carry_out(
         view.say("dry run: no host was touched")
         return
     try:
-        with open_fleet(c, dict.fromkeys([*hosts, *others]), settings, build_bundle()) as fleet:
+        with open_fleet(c, dict.fromkeys([*hosts, *others]), settings, build_bundle(), view) as fleet:
             muster = Muster(fleet, hosts, view)
             try:
                 muster.greet()
                 said = step(muster)
             finally:
-                for line in muster.outcome.complaints():
+                for line in muster.outcome.complaints(but=muster.silent):
                     view.say(f"  {line}")
     except KeyboardInterrupt:
         raise Interrupted("interrupted; what this task had started ends, what ran before goes on") from None

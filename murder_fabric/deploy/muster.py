@@ -9,7 +9,7 @@ from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
 from .failures import HostFailure, printable
 from .fleet import Fleet, OnEvent
-from .outcome import HostState, Outcome
+from .outcome import HostState, Outcome, grouped
 from .ranges import fold
 from .view import View, megabytes
 
@@ -45,7 +45,7 @@ class Muster:
         self.silent: dict[str, HostFailure] = {}
 
     def greet(self) -> None:
-        """Wait until every agent speaks; hosts where none does are out."""
+        """Wait until every agent speaks; hosts where none does are out, which is said at once."""
         with self.view.stage("connect") as said:
             answers = self.fleet.greet(GREET_TIMEOUT, self._started)
             for host, answer in answers.items():
@@ -57,6 +57,8 @@ class Muster:
                     if host in self.outcome.going:
                         self.outcome.reached(host, HostState.READY)
             said.append(f"{len(self.greeted)} of {len(answers)} hosts")
+        for line in grouped({host: failure.reason for host, failure in self.silent.items()}):
+            self.view.say(f"  {line}")
 
     def ask(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -79,13 +79,22 @@ class Outcome:
             return 0
         return 3 if len(self.lost) < len(self._standings) - len(self.hosts(HostState.SKIPPED)) else 4
 
-    def complaints(self) -> list[str]:
-        """Return a line for each reason, with all hosts that have it: `web[3,17-20]: no space left …`."""
-        by_reason: dict[str, list[str]] = {}
-        for host in self.lost:
-            standing = self._standings[host]
-            by_reason.setdefault(standing.reason, []).append(host)
-        return [f"{fold(hosts)}: {reason}" for reason, hosts in by_reason.items()]
+    def complaints(self, but: Container[str] = ()) -> list[str]:
+        """
+        Return a line for each reason, with all hosts that have it: `web[3,17-20]: no space left …`.
+
+        Args:
+            but: hosts of which it has been said.
+        """
+        return grouped({host: self[host].reason for host in self.lost if host not in but})
+
+
+def grouped(reasons: Mapping[str, str]) -> list[str]:
+    """Return a line for each reason with all hosts that have it, given the reason of each host."""
+    by_reason: dict[str, list[str]] = {}
+    for host, reason in reasons.items():
+        by_reason.setdefault(reason, []).append(host)
+    return [f"{fold(hosts)}: {reason}" for reason, hosts in by_reason.items()]
 
 
 def same_hosts(marks: Mapping[str, Iterable[str]], nonces: Mapping[str, str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from .executor import GroupContext
 from .failures import HostFailure, explain
 from .fleet import Fleet, Opening
 from .settings import Settings
+from .view import View
 
 #: What the steps after the TCP connection may take altogether, seconds: key exchange, log-in, command.
 SETUP_LIMIT = 30.0
@@ -30,21 +31,33 @@ SPARE_FILES = 128
 UNACKNOWLEDGED_LIMIT = 30_000
 
 
-def open_fleet(context: GroupContext, hosts: Iterable[str], settings: Settings, bundle: Bundle) -> Fleet:
+def open_fleet(
+    context: GroupContext, hosts: Iterable[str], settings: Settings, bundle: Bundle, view: View
+) -> Fleet:
     """
     Connect to *hosts*, start an agent on each, and return them; `Fleet.greet` says which of them speak.
+
+    The stage `connect` begins here, and ends with the greeting.
 
     Args:
         context: whose configuration and host arguments count; *hosts* may be others too.
         hosts: as they were written, such as `root@web1:2222`.
         settings: how to connect, and what the agent is started with.
         bundle: the agent itself, for hosts that have none yet.
+        view: shown how many hosts let us in so far.
     """
+    view.begin("connect")
     gateways = context.gateways()
     connections = {host: gateways.connection(context.kwargs_of(host)) for host in hosts}
     command = remote_command(settings.python, settings.sudo)
     start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes(), settings.sudo)
-    channels = connect_all(connections, command, pool_size=settings.pool_size, open_connection=gateways.open)
+    channels = connect_all(
+        connections,
+        command,
+        pool_size=settings.pool_size,
+        open_connection=gateways.open,
+        on_result=lambda count: view.progress(f"{count} of {len(connections)} hosts let us in"),
+    )
     return Fleet(channels, start, on_closed=gateways.close)
 
 
@@ -54,6 +67,7 @@ def connect_all(
     *,
     pool_size: int,
     open_connection: Callable[[fabric.Connection], None] = fabric.Connection.open,
+    on_result: Callable[[int], None] = lambda count: None,
 ) -> dict[str, Union[Channel, HostFailure]]:
     """
     Open every connection and start *command* on each, *pool_size* at a time.
@@ -66,6 +80,7 @@ def connect_all(
         command: what the hosts' login shells are given.
         pool_size: how many threads open connections.
         open_connection: opens one connection; `Gateways.open` where jump hosts are shared.
+        on_result: told now and then how many are open.
     """
     raise_file_limit(len(connections))
     if not (log := logging.getLogger("paramiko")).handlers:
@@ -76,7 +91,7 @@ def connect_all(
         # Daemons, as a process that was interrupted shall not wait for a connection timeout.
         threading.Thread(target=opening.work, daemon=True, name="ssh-connect").start()
     try:
-        return opening.results()
+        return opening.results(on_result)
     except BaseException:
         opening.stop()
         raise
@@ -124,7 +139,7 @@ class _Opening:
             if self._stopped:
                 self._close(host)
 
-    def results(self) -> dict[str, Union[Channel, HostFailure]]:
+    def results(self, on_result: Callable[[int], None]) -> dict[str, Union[Channel, HostFailure]]:
         """Wait for all hosts; one that is stuck after it was reached is cut off."""
         results: dict[str, Union[Channel, HostFailure]] = {}
         while len(results) < len(self._connections):
@@ -138,6 +153,7 @@ class _Opening:
                     late = time.monotonic() - begun > SETUP_LIMIT + _timeout(self._connections[host])
                     if host not in results and late:
                         self._close(host)
+            on_result(sum(not isinstance(result, HostFailure) for result in results.values()))
         return {host: results[host] for host in self._connections}
 
     def stop(self) -> None:

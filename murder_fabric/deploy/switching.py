@@ -16,6 +16,17 @@ from .run import Run
 BACK_TIMEOUT = 6.0
 
 
+def warn_of_barrier(run: Run) -> None:
+    """Say before anything is moved that nothing will be switched, where that is known already."""
+    lost, count = len(run.outcome.lost), len(run.roles.peers)
+    allowed = run.settings.failures_allowed(count)
+    if run.outcome.going and lost > allowed:
+        run.view.say(
+            f"  {lost} of {count} hosts failed (allowed: {allowed}), so nothing will be switched; the others"
+            " fetch all the same. Ctrl-C stops that"
+        )
+
+
 class Switching:
     """
     Points `current` at the release, on all hosts that are left, and back where it was.

@@ -21,17 +21,23 @@ class View:
         self._live = stream.isatty()
         self._shown_at = 0.0
         self._moving = False
+        self._begun: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         """Write a line that stays."""
         self._clear()
         print(text, file=self._stream, flush=True)
 
+    def begin(self, name: str) -> None:
+        """Let stage *name* begin now: what comes before its body counts, and may show progress."""
+        self._name = name
+        self._shown_at = self._begun[name] = time.monotonic()
+
     @contextmanager
     def stage(self, name: str) -> Iterator[list[str]]:
         """Time a stage; what the body puts into the list is said of it at the end, if it comes to an end."""
-        began = time.monotonic()
-        self._shown_at = began
+        self._shown_at = time.monotonic()
+        began = self._begun.pop(name, self._shown_at)
         self._name = name
         said: list[str] = []
         try:

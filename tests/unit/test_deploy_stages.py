@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -140,6 +141,20 @@ def test_before_the_barrier_one_failure_holds_everybody_back(files: Path, stage:
     assert agents.those_asked("switch") == []
     assert deploy.outcome.complaints() == ["web2: No space left on device"]
     assert agents.those_asked("finish") == [host for host in HOSTS if (host, stage) != ("web2", "greet")]
+
+
+@pytest.mark.parametrize(("allowed", "said"), [("0", True), ("1", False)])
+def test_that_nothing_will_be_switched_is_said_before_anything_moves(
+    files: Path, allowed: str, said: bool
+) -> None:
+    stream = io.StringIO()
+    deploy, _ = deployment(files, when("web2", "greet"), allow_failures=allowed)
+    deploy.plan.muster.view = View(stream)
+    with contextlib.suppress(HostsFailed):
+        deploy.run()
+    told = "1 of 3 hosts failed (allowed: 0), so nothing will be switched" in stream.getvalue()
+    assert told is said
+    assert stream.getvalue().index("web2: No space left") < stream.getvalue().index("  prepare")
 
 
 def test_failures_that_are_allowed_hold_back_nobody(files: Path) -> None:

@@ -32,6 +32,13 @@ def test_greeting_tells_apart_who_took_the_agent_in_who_had_it_and_who_is_silent
     assert muster.outcome["web2"].state is HostState.UNREACHABLE
 
 
+def test_hosts_that_are_silent_are_named_at_once_and_on_one_line():
+    stream, fleet = io.StringIO(), FakeFleet(silent={"web2": DOWN, "web3": DOWN})
+    fleet.hosts = ["web1", "web2", "web3"]
+    Muster(fleet, ["web1", "web2"], View(stream)).greet()
+    assert stream.getvalue().splitlines()[1:] == ["  web[2-3]: refused the connection to port 22"]
+
+
 def test_who_fails_is_out_and_the_others_words_come_back():
     no_space = HostFailure("failed", "no space left")
     fleet = FakeFleet({"stop": lambda host, _: no_space if host == "web1" else {"bytes_uploaded": 7}})

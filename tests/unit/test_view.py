@@ -32,6 +32,18 @@ def test_a_stage_is_one_line_with_its_time(now: list[float]) -> None:
     assert stream.getvalue() == "  verify   8 hosts; all well (2.5 s)\n"
 
 
+def test_a_stage_may_begin_before_its_body_and_show_progress(now: list[float]) -> None:
+    stream = io.StringIO()
+    quiet = View(stream)
+    quiet.begin("connect")
+    now[0] += 11.0
+    quiet.progress("1 of 2 hosts let us in")
+    with quiet.stage("connect") as said:
+        said.append("2 of 2 hosts")
+        now[0] += 1.0
+    assert stream.getvalue() == "  connect  1 of 2 hosts let us in\n  connect  2 of 2 hosts (12.0 s)\n"
+
+
 def test_a_stage_that_does_not_come_to_its_end_says_so(now: list[float]) -> None:
     stream = Terminal()
     watched = View(stream)
