@@ -158,8 +158,8 @@ class Host:
         return Answer(fields, raw)
 
     async def _recall(self, request: control.Recall, attached: bytes, emit: Emit) -> Answer:
-        torrent, path = recall(request.tag)
-        return Answer({"path": path}, torrent)
+        torrent, path, token = recall(request.tag)
+        return Answer({"path": path, "token": token}, torrent)
 
     async def _start_tracker(self, request: control.StartTracker, attached: bytes, emit: Emit) -> Answer:
         if self._tracker is None:

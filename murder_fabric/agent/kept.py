@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 
 from ..control import check_tag
 from ..errors import BadInput, StorageError
@@ -27,12 +28,14 @@ def keep(tag: str, torrent: bytes, path: str) -> None:
     except OSError as error:
         raise StorageError(f"{os.path.dirname(kept)}: {error.strerror}") from None
     write_atomically(kept, torrent, 0o600)
-    write_atomically(record, json.dumps({"path": path}).encode(), 0o600)
+    # For swarms of a tracker that is not ours, and so keeps no secret for them.
+    token = secrets.token_hex(16)
+    write_atomically(record, json.dumps({"path": path, "token": token}).encode(), 0o600)
 
 
-def recall(tag: str) -> tuple[bytes, str]:
+def recall(tag: str) -> tuple[bytes, str, str]:
     """
-    Return the torrent kept as *tag*, and where its payload lay.
+    Return the torrent kept as *tag*, where its payload lay, and a secret for its swarm, in hex.
 
     Raises:
         BadInput: there is none.
@@ -40,7 +43,8 @@ def recall(tag: str) -> tuple[bytes, str]:
     kept, record = _paths(tag)
     if not os.path.exists(record):
         raise BadInput(f"no torrent of {tag} is kept here; murder.create-torrent --tag {tag} makes one")
-    return read_limited(kept, _MAX_TORRENT), str(json.loads(read_limited(record, _MAX_RECORD))["path"])
+    fields = json.loads(read_limited(record, _MAX_RECORD))
+    return read_limited(kept, _MAX_TORRENT), str(fields["path"]), str(fields["token"])
 
 
 def forget(tag: str) -> list[str]:

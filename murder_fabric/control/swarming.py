@@ -41,7 +41,7 @@ class Create(Request):
 
 @dataclasses.dataclass(frozen=True)
 class Recall(Request):
-    """What `Create` kept under a tag. Done: `path` of the payload; the torrent is attached."""
+    """What `Create` kept of a tag. Done: `path` of the payload, `token` (a secret); the torrent attached."""
 
     name = "recall"
     tag: str

@@ -35,16 +35,14 @@ LIFETIME = 3600.0
 
 
 class Tracker(NamedTuple):
-    """A tracker that runs; *token* is the secret of all its swarms, in hex."""
+    """A tracker that runs; one not ours (`murder.tracker_url`) is told of nobody and keeps no token."""
 
+    #: Empty where it is not ours.
     host: str
-    address: str
-    port: int
+    #: The URL that peers ask.
+    announce: str
+    #: The secret of its swarms, in hex; empty where it is not ours.
     token: str
-
-    def announce(self) -> str:
-        """Return the URL that peers ask."""
-        return announce_url(self.address, self.port, bytes.fromhex(self.token))
 
 
 class Torrent(NamedTuple):
@@ -54,6 +52,8 @@ class Torrent(NamedTuple):
     raw: bytes
     #: Where the payload lies on the seeder.
     path: str
+    #: A secret for its swarm, in hex, where the tracker has none.
+    token: str
 
     @property
     def digest(self) -> str:
@@ -70,7 +70,14 @@ def distribute_files(muster: Muster) -> str:
 
 
 def start_tracker(muster: Muster, host: str, settings: Settings) -> str:
-    """Start the tracker, or find the one that runs."""
+    """
+    Start the tracker, or find the one that runs.
+
+    Raises:
+        BadInput: the settings name one that is not ours to start.
+    """
+    if settings.tracker_url:
+        raise BadInput("murder.tracker_url names a tracker that runs already; none was started")
     address = _address(muster, host, settings)
     last = min(settings.tracker_port + TRACKER_PORTS - 1, 65535)
     token = secrets.token_hex(16)
@@ -124,7 +131,7 @@ def download_torrent(muster: Muster, host: str, tag: str, directory: str) -> str
 def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) -> str:
     """Seed what the torrent of *tag* was made of, from where it lies on the seeder."""
     host, agent = roles.seeder, f"seeder-{tag}"
-    tracker, torrent = _tracker(muster, roles.tracker), _torrent(muster, host, tag)
+    tracker, torrent = _tracker(muster, roles.tracker, settings), _torrent(muster, host, tag)
     address = _address(muster, host, settings)
     with _staying(muster, host, agent, LIFETIME) as started:
         if not started:
@@ -132,9 +139,8 @@ def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) ->
             return f"{tag} is being seeded on {host} already"
         _track(muster, tracker, torrent, [address])
         first, last = settings.peer_port_range()
-        request = control.Seed(
-            tag, address, first, last, tracker.announce(), tracker.token, [address], torrent.path
-        )
+        token = tracker.token or torrent.token
+        request = control.Seed(tag, address, first, last, tracker.announce, token, [address], torrent.path)
         with muster.view.stage("check"):
             done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent)
     return f"{host} seeds {tag} at {address}, port {done.fields['port']}"
@@ -149,7 +155,8 @@ def peer(
     Where it does not come to that, nothing of it stays: no agent, and no part of the payload. With *empty*,
     what lies in *destination* goes first, and does not come back.
     """
-    tracker, torrent = _tracker(muster, roles.tracker), _torrent(muster, roles.seeder, tag)
+    tracker = _tracker(muster, roles.tracker, settings)
+    torrent = _torrent(muster, roles.seeder, tag)
     addresses = muster.locate(settings.interface)
     must_have_some(muster)
     hosts = sorted(set(addresses.values()))
@@ -161,7 +168,8 @@ def peer(
         started += _detach(muster, agent, settings.seed_for)
         _stage(muster, agent, tag, torrent, destination, roles.seeder, empty)
         first, last = settings.peer_port_range()
-        url, token, web_seeds = tracker.announce(), tracker.token, settings.web_seeds.split()
+        url, token = tracker.announce, tracker.token or torrent.token
+        web_seeds = settings.web_seeds.split()
         _join(
             muster,
             agent,
@@ -242,21 +250,28 @@ def _dismiss(muster: Muster, agent: str, hosts: Iterable[str]) -> None:
     muster.fleet.ask(dict.fromkeys(hosts, Message(control.Dismiss(agent).fields())), PROMPT_TIMEOUT)
 
 
-def _tracker(muster: Muster, host: str) -> Tracker:
+def _tracker(muster: Muster, host: str, settings: Settings) -> Tracker:
+    if settings.tracker_url:
+        return Tracker("", settings.tracker_url, "")
     try:
         facts = muster.ask_one(host, control.TrackerFacts(), to=TRACKER).fields
     except BadInput:
         raise BadInput(f"no tracker runs on {host}; murder.start-tracker starts it") from None
-    return Tracker(host, str(facts["address"]), int(facts["port"]), str(facts["token"]))
+    token = str(facts["token"])
+    url = announce_url(str(facts["address"]), int(facts["port"]), bytes.fromhex(token))
+    return Tracker(host, url, token)
 
 
 def _torrent(muster: Muster, host: str, tag: str) -> Torrent:
     kept = muster.ask_one(host, control.Recall(tag))
-    return Torrent(parse_metainfo(kept.attached), kept.attached, str(kept.fields["path"]))
+    path, token = str(kept.fields["path"]), str(kept.fields["token"])
+    return Torrent(parse_metainfo(kept.attached), kept.attached, path, token)
 
 
 def _track(muster: Muster, tracker: Tracker, torrent: Torrent, hosts: list[str]) -> None:
-    muster.ask_one(tracker.host, control.Track(torrent.metainfo.info.info_hash.hex(), hosts), to=TRACKER)
+    if tracker.host:
+        request = control.Track(torrent.metainfo.info.info_hash.hex(), hosts)
+        muster.ask_one(tracker.host, request, to=TRACKER)
 
 
 def _admit(muster: Muster, seeder: str, tag: str, torrent: Torrent, hosts: list[str]) -> None:

@@ -69,6 +69,14 @@ def _ports(value: Any) -> str:
     return f"{first}-{last}"
 
 
+def _tracker_url(value: Any) -> str:
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not re.fullmatch(r"http://[!-.0-~]+/[!-~]*", value):
+        raise ValueError("the announce URL of a tracker, such as http://tracker.example.com:6969/announce")
+    return value
+
+
 def _failures(value: Any) -> str:
     text = str(value)
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,6}|[0-9]{1,2}%|100%", text):
@@ -194,6 +202,11 @@ class Settings:
         "What becomes of a host key unknown to known_hosts, where ssh_config has no StrictHostKeyChecking.",
     )
 
+    tracker_url: str = _setting(
+        "",
+        _tracker_url,
+        "The announce URL of a tracker that runs already, such as opentracker; we start none then.",
+    )
     web_seeds: str = _setting(
         "",
         _urls,

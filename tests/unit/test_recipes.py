@@ -40,7 +40,7 @@ def says(torrent):
         "detach": {"started": True, "pid": 7},
         "start_tracker": {"address": "10.0.0.1", "port": 8998, "token": TOKEN},
         "tracker_facts": {"address": "10.0.0.1", "port": 8998, "token": TOKEN},
-        "recall": Message({"event": "done", "path": "/srv/build"}, torrent),
+        "recall": Message({"event": "done", "path": "/srv/build", "token": "cd" * 16}, torrent),
         "create": Message(
             {"event": "done", "file_count": 1, "length": 1000, "digest": "d" * 64, "info_hash": "1" * 40},
             torrent,
@@ -218,3 +218,26 @@ def test_what_was_deleted_is_said(says):
     muster.greet()
     recipes.peer(muster, ROLES, Settings(), "foo", "/srv/data/foo", empty=True)
     assert "4 entries of /srv/data/foo deleted on web[1-2] (2 hosts)" in stream.getvalue()
+
+
+def test_a_tracker_that_is_not_ours_is_neither_started_nor_told_anything(says):
+    settings = Settings(tracker_url="http://tracker:6969/announce")
+    with pytest.raises(BadInput, match="none was started"):
+        recipes.start_tracker(mustered(FakeFleet(says)), "web1", settings)
+    asked = []
+    says["seed"] = lambda host, fields: asked.append(fields) or {"port": 6881}
+    says["join"] = lambda host, fields: asked.append(fields) or {"bytes_downloaded": 1000}
+    fleet = FakeFleet(says)
+    recipes.start_seeding(mustered(fleet), ROLES, settings, "foo")
+    recipes.peer(mustered(fleet), ROLES, settings, "foo", "/srv/data/foo")
+    assert [one["announce"] for one in asked] == [settings.tracker_url] * 4
+    assert {one["token"] for one in asked} == {"cd" * 16}, "the secret is the one that the seeder keeps"
+    assert not {"tracker_facts", "track"} & {request for _, _, request in fleet.asked}
+
+
+def test_web_seeds_are_for_those_who_fetch(says):
+    asked = []
+    says["join"] = lambda host, fields: asked.append(fields["web_seeds"]) or {"bytes_downloaded": 1000}
+    settings = Settings(web_seeds="http://a/ http://b/")
+    recipes.peer(mustered(FakeFleet(says)), ROLES, settings, "foo", "/srv/data/foo")
+    assert asked == [["http://a/", "http://b/"]] * 3
