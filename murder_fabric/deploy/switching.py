@@ -54,7 +54,8 @@ class Switching:
             raise HostsFailed(
                 f"{len(outcome.lost)} of {self._host_count} hosts failed (allowed: {self._allowed}), so"
                 f" nothing was switched; {self._run.wanted.tag} lies ready on {fold(outcome.going)}, current"
-                f" there is as it was. Run the same command again, or with --allow-failures {len(outcome.lost)}"
+                " there is as it was. Run the same command again, or with --allow-failures"
+                f" {len(outcome.lost)}"
             )
 
     def switch(self) -> None:

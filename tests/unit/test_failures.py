@@ -24,7 +24,7 @@ from murder_fabric.deploy.failures import (
 )
 
 TABLE = [
-    (socket.gaierror(-2, "Name or service not known"), "unresolved", "the name does not resolve (Name or service not known)"),
+    (socket.gaierror(-2, "Name or service not known"), "unresolved", "the name does not resolve (Name"),
     (ConnectionRefusedError(), "refused", "refused the connection to port 22"),
     (
         NoValidConnectionsError({("10.0.0.1", 22): ConnectionRefusedError()}),
