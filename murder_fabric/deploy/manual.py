@@ -247,7 +247,7 @@ def _tag(settings: Settings) -> str:
 
 
 def _absolute(temp_path: str | None) -> str | None:
-    return None if temp_path is None else os.path.abspath(os.path.expanduser(temp_path))
+    return temp_path if not temp_path else os.path.abspath(os.path.expanduser(temp_path))
 
 
 def _directory(settings: Settings, tag: str) -> str:

@@ -229,6 +229,9 @@ class Settings:
         if not isinstance(section, dict):
             raise SettingsError(f"{SECTION} must be a table of settings, not {section!r:.60}")
         given = {name: value for name, value in flags.items() if value is not None}
+        for name, value in given.items():
+            if value == "":  # as a variable that is not set leaves it: nobody means today's date, or `.`
+                raise SettingsError(f"{_flag(name)} is empty; give it a value, or leave it out")
         fields = {field.name: field for field in dataclasses.fields(cls)}
         values = {}
         for name, value in {**section, **given}.items():
@@ -237,7 +240,7 @@ class Settings:
             try:
                 values[name] = fields[name].metadata["check"](value)
             except ValueError as error:
-                where = f"--{_FLAG.sub('', name).replace('_', '-')}" if name in given else f"{SECTION}.{name}"
+                where = _flag(name) if name in given else f"{SECTION}.{name}"
                 raise SettingsError(f"{where} is {value!r:.80}, but must be {error}") from None
         return cls(**values)
 

@@ -81,6 +81,14 @@ def test_a_bad_flag_is_named_as_it_was_written():
         Settings.from_config({}, tracker_port=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "flag"), [("default_tag", "--tag"), ("default_seeder_files_path", "--files-path")]
+)
+def test_a_flag_that_is_given_but_empty_is_refused(name, flag):
+    with pytest.raises(SettingsError, match=f"{flag} is empty; give it a value, or leave it out"):
+        Settings.from_config({"murder": {name: "/srv"}}, **{name: ""})
+
+
 def test_a_misspelt_setting_is_not_ignored():
     with pytest.raises(SettingsError, match="tracker_prot is no setting; did you mean tracker_port"):
         Settings.from_config({"murder": {"tracker_prot": 1}})
