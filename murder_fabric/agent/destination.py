@@ -293,15 +293,16 @@ class Destination:
 
         It was verified here; or it was made by Capistrano or was current before us, and nobody can say.
         """
-        if not self._may_be_unverified(tag) and self.receipt(tag) is None:
+        if not self.may_be_current(tag) and self.receipt(tag) is None:
             raise StorageError(f"{self.release(tag)} was not verified; {self.path}/current stays as it is")
         previous = self.current()
         self._point(tag)
         return previous
 
-    def _may_be_unverified(self, tag: str) -> bool:
+    def may_be_current(self, tag: str) -> bool:
+        """Say whether `switch` takes *tag*."""
         known = CAPISTRANO.fullmatch(tag) or any(tag == entry.tag for entry in History(self.own).order())
-        return bool(known) and os.path.isdir(self.release(tag))
+        return self.is_verified(tag) or (bool(known) and os.path.isdir(self.release(tag)))
 
     def switch_back(self, tag: str, previous: str | None) -> None:
         """Undo `switch`, if `current` still points at *tag*."""

@@ -85,6 +85,7 @@ def _list_releases(request: control.ListReleases) -> Outcome:
             "length": release.length,
             "reason": release.bad,
             "rank": ranks.get(release.tag, 0),
+            "usable": destination.may_be_current(release.tag),
         }
         for release in found
     ]

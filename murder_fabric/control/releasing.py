@@ -99,7 +99,8 @@ class ListReleases(Request):
     Done: `current` (tag or None), `held` (None, or `operator`, `since`, `reason`), `releases`, newest first,
     each with `tag`, `state` (`good`, `bad`, `fetched`, `unknown`), `digest`, `verified` (when; both empty
     where we did not make it), `length` (bytes), `reason` (why it is bad), and `rank`: 1 for the release that
-    was current last before this one and may be again, 2 for the one before; 0 for those that cannot.
+    was current last before this one and may be again, 2 for the one before; 0 for those that cannot; and
+    `usable` (a switch that names it is not refused).
     """
 
     name = "list_releases"

@@ -1,8 +1,10 @@
-"""One deploy from the first connection to the last: its stages in order, and how it ends."""
+"""One undertaking from the first connection to the last: its stages in order, and how it ends."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from collections.abc import Callable, Iterable, Mapping
 
 from .. import control
 from ..control import Message
@@ -10,8 +12,8 @@ from ..errors import HostsFailed, Interrupted, MurderError
 from .bundle import build_bundle
 from .executor import GroupContext
 from .failures import HostFailure
-from .muster import Muster
-from .outcome import HostState
+from .muster import PAYLOAD_TIMEOUT, Muster
+from .outcome import HostState, Outcome
 from .preflight import check_room, prepare
 from .ranges import fold
 from .remote import open_fleet
@@ -29,13 +31,99 @@ LEFT_ALONE = (
     "interrupted twice; what runs on the hosts ends by itself within 60 s. Run the same command again to have"
     " all of them at one release"
 )
+UNCHANGED = "every host is as it was"
 
 
-def deploy_to_hosts(
-    context: GroupContext, roles: Roles, settings: Settings, wanted: Wanted, view: View
+class Deployment:
+    """
+    The life of one run on the agents of its hosts; `run` goes through all of it.
+
+    The fleet of *run* is closed by whoever opened it.
+
+    Args:
+        stages: does what there is to do, and returns the sentence that it ends with.
+    """
+
+    def __init__(self, run: Run, stages: Callable[[Deployment], str] | None = None) -> None:
+        self.plan = run
+        #: How the hosts are when the run is interrupted now.
+        self.standing = UNCHANGED
+        self._stages = stages or deploy
+        self._switching: Switching | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of each host."""
+        return self.plan.outcome
+
+    def run(self) -> str:
+        """
+        Go through the stages, and stop everything everywhere, however it went.
+
+        Raises:
+            HostsFailed: some hosts failed; none is switched, unless `allow_failures` covers it.
+            AllHostsFailed: all did.
+            Interrupted: Ctrl-C came, and all is cleaned up; a second one is not caught.
+        """
+        try:
+            self.plan.muster.greet()
+            said = self._stages(self)
+        except KeyboardInterrupt:
+            count = len(self.plan.muster.greeted)
+            self.plan.view.say(f"stopping: {count} hosts are being cleaned up; Ctrl-C again leaves at once")
+            unsure = self._switching.back() if self._switching is not None else []
+            raise Interrupted(_interrupted(unsure, self._finish(), self.standing)) from None
+        except Exception:
+            self._finish()
+            raise
+        self._finish()
+        return said
+
+    def aim(self, wanted: Wanted, roles: Roles | None = None) -> Run:
+        """Go on with another release, now that the hosts have said what they have."""
+        self.plan = dataclasses.replace(self.plan, wanted=wanted, roles=roles or self.plan.roles)
+        return self.plan
+
+    def switch(
+        self,
+        current: Mapping[str, str | None],
+        hosts: list[str] | None = None,
+        *,
+        back: bool = False,
+        alone: bool = False,
+    ) -> None:
+        """
+        Switch *hosts*, or all, behind the barrier; once that is done an interruption does not undo it.
+
+        Raises:
+            HostsFailed: too many hosts had failed before, and none was switched; or too many did not switch.
+            AllHostsFailed: no host is left.
+        """
+        self._switching = Switching(self.plan, current, back=back, alone=alone)
+        self._switching.must_go_on()
+        self._switching.switch(hosts)
+        self._switching = None
+        self.standing = f"{fold(self.outcome.hosts(HostState.SWITCHED))} has {self.plan.wanted.tag}"
+
+    def _finish(self) -> list[str]:
+        """Stop everything everywhere; return the hosts that did not say they had."""
+        muster = self.plan.muster
+        requests = {host: Message(control.Finish().fields()) for host in muster.greeted}
+        answers = muster.fleet.ask(requests, FINISH_TIMEOUT)
+        return [host for host, answer in answers.items() if isinstance(answer, HostFailure)]
+
+
+def carry_out(
+    context: GroupContext,
+    hosts: Iterable[str],
+    roles: Roles,
+    settings: Settings,
+    wanted: Wanted,
+    view: View,
+    stages: Callable[[Deployment], str],
 ) -> None:
     """
-    Carry one deploy out and say what became of it.
+    Connect to *hosts*, go through *stages* with them, and say what became of it.
 
     Raises:
         HostsFailed: some or all hosts failed; the complaints have been said.
@@ -44,10 +132,11 @@ def deploy_to_hosts(
     began = time.monotonic()
     deployment: Deployment | None = None
     try:
-        with open_fleet(context, roles.hosts(), settings, build_bundle(), view) as fleet:
-            deployment = Deployment(Run(Muster(fleet, roles.peers, view), roles, settings, wanted))
+        with open_fleet(context, hosts, settings, build_bundle(), view) as fleet:
+            run = Run(Muster(fleet, roles.peers, view), roles, settings, wanted)
+            deployment = Deployment(run, stages)
             try:
-                deployment.run()
+                said = deployment.run()
             except MurderError:
                 _complain(deployment, view)
                 raise
@@ -56,15 +145,49 @@ def deploy_to_hosts(
         raise Interrupted(
             "interrupted while connecting; no host was changed" if deployment is None else LEFT_ALONE
         ) from None
-    outcome = deployment.outcome
     _complain(deployment, view)
-    switched = len(outcome.hosts(HostState.SWITCHED))
-    took = time.monotonic() - began
-    view.say(f"murder: {switched} of {len(roles.peers)} hosts switched to {wanted.tag} in {took:.1f} s")
-    if outcome.lost:
-        raise HostsFailed(
-            f"{fold(outcome.lost)} failed, as was allowed; put that right and run the same command again"
-        )
+    view.say(f"murder: {said} in {time.monotonic() - began:.1f} s")
+    lost = deployment.outcome.lost
+    if lost:
+        allowed = ", as was allowed" if len(lost) <= settings.failures_allowed(len(roles.peers)) else ""
+        raise HostsFailed(f"{fold(lost)} failed{allowed}; put that right and run the same command again")
+
+
+def deploy(deployment: Deployment) -> str:
+    """Bring the tree to every host, switch all of them, and remove what is old."""
+    warn_of_barrier(deployment.plan)
+    current = bring(deployment)
+    deployment.switch(current)
+    clean_up_after(deployment.plan)
+    run = deployment.plan
+    switched = len(run.outcome.hosts(HostState.SWITCHED))
+    return f"{switched} of {len(run.roles.peers)} hosts switched to {run.wanted.tag}"
+
+
+def bring(deployment: Deployment) -> Mapping[str, str | None]:
+    """Bring the tree to every host and verify it; return what `current` is on each."""
+    run = deployment.plan
+    ready = prepare(run)
+    metainfo, raw = create(run)
+    check_room(run, ready, metainfo)
+    swarm(run, ready, metainfo, raw)
+    verify(run)
+    return ready.current
+
+
+def clean_up_after(run: Run) -> None:
+    """Remove old releases; whatever goes wrong with that is said, and fails nobody."""
+    request = Message(control.CleanUp(run.wanted.destination, run.settings.keep_releases).fields())
+    hosts = run.outcome.hosts(HostState.SWITCHED)
+    with run.view.stage("clean up") as said:
+        answers = run.muster.fleet.ask(dict.fromkeys(hosts, request), PAYLOAD_TIMEOUT)
+        removed = set()
+        for host, answer in answers.items():
+            if isinstance(answer, HostFailure):
+                run.view.say(f"  {host}: old releases could not be removed: {answer.reason}")
+            else:
+                removed.update(answer.fields.get("removed", ()))
+        said.append(f"{', '.join(sorted(removed)) or 'nothing'} removed")
 
 
 def _complain(deployment: Deployment, view: View) -> None:
@@ -72,66 +195,13 @@ def _complain(deployment: Deployment, view: View) -> None:
         view.say(f"  {line}")
 
 
-class Deployment:
-    """
-    The stages of one deploy; `run` goes through all of them.
-
-    The fleet of *run* is closed by whoever opened it.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self.outcome = run.outcome
-        self._run = run
-        self._switching: Switching | None = None
-
-    def run(self) -> None:
-        """
-        Deploy, and stop everything everywhere, however it went.
-
-        Raises:
-            HostsFailed: some hosts failed; none is switched, unless `allow_failures` covers it.
-            AllHostsFailed: all did.
-            Interrupted: Ctrl-C came, and all is cleaned up; a second one is not caught.
-        """
-        try:
-            self._go_through_stages()
-        except KeyboardInterrupt:
-            count = len(self._run.muster.greeted)
-            self._run.view.say(f"stopping: {count} hosts are being cleaned up; Ctrl-C again leaves at once")
-            unsure = self._switching.back() if self._switching is not None else []
-            raise Interrupted(_interrupted(unsure, self._finish())) from None
-        except Exception:
-            self._finish()
-            raise
-        self._finish()
-
-    def _go_through_stages(self) -> None:
-        run = self._run
-        run.muster.greet()
-        ready = prepare(run)
-        metainfo, raw = create(run)
-        check_room(run, ready, metainfo)
-        swarm(run, ready, metainfo, raw)
-        verify(run)
-        self._switching = Switching(run, ready.current)
-        self._switching.must_go_on()
-        self._switching.switch()
-
-    def _finish(self) -> list[str]:
-        """Stop everything everywhere; return the hosts that did not say they had."""
-        muster = self._run.muster
-        requests = {host: Message(control.Finish().fields()) for host in muster.greeted}
-        answers = muster.fleet.ask(requests, FINISH_TIMEOUT)
-        return [host for host, answer in answers.items() if isinstance(answer, HostFailure)]
-
-
-def _interrupted(unsure: list[str], unfinished: list[str]) -> str:
+def _interrupted(unsure: list[str], unfinished: list[str], standing: str) -> str:
     """Return how a run is left that was interrupted once, given the hosts that did not answer."""
     sentences = ["interrupted"]
     if unsure:
         sentences.append(f"{fold(unsure)} may have been switched: run the same command again")
     else:
-        sentences.append("every host is as it was")
+        sentences.append(standing)
     if unfinished:
         sentences.append(
             f"{fold(unfinished)} did not answer, and what was started there ends by itself in 60 s"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import secrets
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .. import control
 from ..metainfo.values import Metainfo
 from .failures import HostFailure
 from .outcome import HostState, same_hosts
 from .run import Run
+from .settings import split_paths
 from .view import megabytes
 
 #: Bytes and inodes that must stay free beside the payload's.
@@ -37,34 +37,54 @@ class Ready:
 
 def prepare(run: Run) -> Ready:
     """
-    Take the destination on every host, and hear what is there.
+    Take the destination on every host, and hear what is there, and where the others find each.
 
     Raises:
         BadInput: hosts cannot be told apart by address.
         AllHostsFailed: no host is left, or tracker or seeder failed.
     """
-    muster, outcome, wanted = run.muster, run.outcome, run.wanted
-    run.need_going()
     with run.view.stage("prepare") as said:
-        nonces = {host: secrets.token_hex(8) for host in outcome.going}
-        operator = f"{getpass.getuser()}@{socket.gethostname()}"
-        prepared = muster.ask(
-            outcome.going,
-            lambda host: control.Prepare(wanted.destination, wanted.tag, run.id, nonces[host], operator),
-        )
-        _drop_other_names(run, nonces)
-        addresses = muster.locate(run.settings.interface)
-        said.append(f"{len(outcome.going)} hosts ready")
+        fields = take(run, run.wanted.tag)
+        addresses = run.muster.locate(run.settings.interface)
+        said.append(f"{len(run.outcome.going)} hosts ready")
     run.need_going()
     for role, host in (("tracker", run.tracker()), ("seeder", run.seeder())):
         if host not in addresses:
             raise run.lost(host, role, HostFailure("failed", "it did not say where peers find it"))
-    fields = {host: message.fields for host, message in prepared.items()}
     return Ready(
         addresses,
         {host: (one["free_bytes"], one["free_inodes"]) for host, one in fields.items()},
         {host: one["current"] for host, one in fields.items()},
     )
+
+
+def take(run: Run, tag: str | None) -> Mapping[str, Mapping[str, Any]]:
+    """
+    Take the destination on every host that is left, and drop hosts that are in the run under another name.
+
+    Args:
+        tag: what is about to come there; None where nothing is.
+
+    Returns:
+        By host, what it said; see `control.Prepare`.
+
+    Raises:
+        AllHostsFailed: no host is left.
+    """
+    muster, outcome, wanted, settings = run.muster, run.outcome, run.wanted, run.settings
+    run.need_going()
+    nonces = {host: secrets.token_hex(8) for host in outcome.going}
+    dirs = [] if tag is None else split_paths(settings.linked_dirs)
+    files = [] if tag is None else split_paths(settings.linked_files)
+    prepared = muster.ask(
+        outcome.going,
+        lambda host: control.Prepare(
+            wanted.destination, tag, run.id, nonces[host], run.operator, wanted.force, dirs, files
+        ),
+    )
+    _drop_other_names(run, nonces)
+    run.need_going()
+    return {host: prepared[host].fields for host in prepared if host in outcome.going}
 
 
 def check_room(run: Run, ready: Ready, metainfo: Metainfo) -> None:

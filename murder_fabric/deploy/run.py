@@ -12,7 +12,7 @@ from .outcome import HostState, Outcome
 from .roles import Roles
 from .settings import Settings
 from .view import View
-from .wanted import Wanted
+from .wanted import Wanted, operator_name
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Run:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     #: 32 hex digits; what the swarm's keys are made of.
     token: str = field(default_factory=lambda: secrets.token_hex(16))
+    #: Who it is, for others who find the destination locked, and for `revisions.log`.
+    operator: str = field(default_factory=operator_name)
 
     @property
     def outcome(self) -> Outcome:

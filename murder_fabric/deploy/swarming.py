@@ -7,7 +7,7 @@ import time
 from .. import control
 from ..bitfield import Bitfield
 from ..control import Message, Request
-from ..errors import BadInput
+from ..errors import AllHostsFailed, BadInput
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url
@@ -92,7 +92,8 @@ def verify(run: Run) -> None:
         AllHostsFailed: no host has it whole.
     """
     with run.view.stage("verify") as said:
-        request = control.Verify(run.wanted.tag)
+        revision = run.wanted.revision.commit if run.wanted.revision.is_tree else ""
+        request = control.Verify(run.wanted.tag, run.settings.linked(), revision)
         verified = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT)
         for host in verified:
             run.outcome.reached(host, HostState.VERIFIED)
@@ -116,7 +117,7 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
     def request(host: str) -> Request:
         if host not in going:
             return control.Stage(wanted.tag, digest, layout="temporary")
-        source = wanted.files_path if host == seeder and wanted.metainfo is None else None
+        source = (wanted.files_path or None) if host == seeder and wanted.metainfo is None else None
         return control.Stage(wanted.tag, digest, wanted.destination, source=source)
 
     hosts = going if seeder in going or wanted.metainfo is None else [*going, seeder]
@@ -140,6 +141,8 @@ def _upload(run: Run, seeder: str, metainfo: Metainfo, bits: bytes) -> None:
     total = sum(geometry.piece_size(index) for index in has.missing())
     if not total:
         return
+    if not wanted.files_path:
+        raise AllHostsFailed(f"no host that had {wanted.tag} can give it any more; nothing was switched")
     with run.view.stage("upload") as said:
         sent = 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from .. import control
 from ..control import Message
@@ -33,11 +33,17 @@ class Switching:
 
     Args:
         current: by host, what `current` pointed at when this run took the destination.
+        back: it is a rollback; the log says so.
+        alone: each host for itself: whatever fails elsewhere, it stays switched.
     """
 
-    def __init__(self, run: Run, current: Mapping[str, str | None]) -> None:
+    def __init__(
+        self, run: Run, current: Mapping[str, str | None], *, back: bool = False, alone: bool = False
+    ) -> None:
         self._run = run
         self._current = current
+        self._is_rollback = back
+        self._alone = alone
         self._asked: list[str] = []
 
     def must_go_on(self) -> None:
@@ -58,23 +64,33 @@ class Switching:
                 f" {len(outcome.lost)}"
             )
 
-    def switch(self) -> None:
+    def switch(self, hosts: Sequence[str] | None = None) -> None:
         """
-        Switch all hosts that are left.
+        Switch *hosts*, or all that are left.
 
         Raises:
             HostsFailed: too many did not; the others are back where they were.
             AllHostsFailed: none did.
         """
         wanted, outcome = self._run.wanted, self._run.outcome
-        going = outcome.going
+        going = outcome.going if hosts is None else [host for host in hosts if host in outcome.going]
         with self._run.view.stage("switch") as said:
             # Noted before they are asked: an answer may be lost after the switch was made.
             self._asked = going
-            request = control.Switch(wanted.destination, wanted.tag)
+            revision = wanted.revision
+            request = control.Switch(
+                wanted.destination,
+                wanted.tag,
+                self._run.operator,
+                wanted.origin,
+                revision.commit,
+                revision.branch,
+                self._is_rollback,
+            )
             done = self._run.muster.ask(going, lambda _: request)
             for host in done:
                 outcome.reached(host, HostState.SWITCHED)
+            self._warn(done)
             said.append(f"current -> releases/{wanted.tag} on {len(done)} hosts")
         if self._too_many_lost():
             self.back()
@@ -87,7 +103,11 @@ class Switching:
         wanted, outcome = self._run.wanted, self._run.outcome
         hosts, self._asked = self._asked, []
         requests = {
-            host: Message(control.SwitchBack(wanted.destination, wanted.tag, self._current[host]).fields())
+            host: Message(
+                control.SwitchBack(
+                    wanted.destination, wanted.tag, self._current[host], self._run.operator
+                ).fields()
+            )
             for host in hosts
         }
         unsure = []
@@ -100,6 +120,14 @@ class Switching:
                 outcome.reached(host, HostState.VERIFIED)
         return unsure
 
+    def _warn(self, done: Mapping[str, Message]) -> None:
+        by_warning: dict[str, list[str]] = {}
+        for host, message in done.items():
+            if message.fields.get("warning"):
+                by_warning.setdefault(str(message.fields["warning"]), []).append(host)
+        for warning, hosts in by_warning.items():
+            self._run.view.say(f"  {fold(hosts)}: {warning}")
+
     @property
     def _host_count(self) -> int:
         return len(self._run.roles.peers)
@@ -109,4 +137,4 @@ class Switching:
         return self._run.settings.failures_allowed(self._host_count)
 
     def _too_many_lost(self) -> bool:
-        return len(self._run.outcome.lost) > self._allowed
+        return not self._alone and len(self._run.outcome.lost) > self._allowed

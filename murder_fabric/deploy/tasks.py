@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from invoke.collection import Collection
 
-from . import manual
-from .deployment import deploy_to_hosts
+from . import deployment, manual, release_tasks, releases
 from .executor import GroupContext, group_task
 from .ranges import fold
 from .roles import Roles, assign_roles
@@ -25,17 +25,18 @@ def hosts(c: GroupContext) -> None:
     print(f"peers: {fold(roles.peers)} ({len(roles.peers)})")
 
 
-@group_task(
-    help={
-        "files_path": "The directory or file to deploy, on this machine.",
-        "destination_path": "Where releases/ and current lie on every host; ~ is the home directory there.",
-        "tag": "Name of the release; the time in UTC if not given.",
-        "on_seeder": "The files lie on the seeder already, at --files-path there.",
-        "exclude": "A glob to leave out, as in .gitignore; may be repeated. .git* is always left out.",
-        "allow_failures": "How many hosts (3) or which share (10%) may fail before nobody switches.",
-    },
-    iterable=["exclude"],
-)
+FILES = {
+    "files_path": "The directory or file to deploy, on this machine.",
+    "destination_path": "Where releases/ and current lie on every host; ~ is the home directory there.",
+    "tag": "Name of the release; the time in UTC if not given.",
+    "on_seeder": "The files lie on the seeder already, at --files-path there.",
+    "exclude": "A glob to leave out, as in .gitignore; may be repeated. .git* is always left out.",
+    **release_tasks.FAILURES,
+    **release_tasks.FORCE,
+}
+
+
+@group_task(help=FILES, iterable=["exclude"])
 def deploy(
     c: GroupContext,
     files_path: str | None = None,
@@ -44,6 +45,7 @@ def deploy(
     on_seeder: bool = False,
     exclude: list[str] | None = None,
     allow_failures: str | None = None,
+    force: bool = False,
 ) -> None:
     """Put a directory tree on every host by BitTorrent, verify each byte, switch all hosts at once."""
     settings = Settings.from_config(
@@ -54,13 +56,47 @@ def deploy(
         allow_failures=allow_failures,
     )
     roles = assign_roles(c.hosts, settings.roles)
+    wanted = check_wanted(settings, on_seeder, exclude or (), force=force)
+    _carry_out(c, roles, settings, wanted, deployment.deploy)
+
+
+@group_task(
+    help={name: text for name, text in FILES.items() if name != "allow_failures"}, iterable=["exclude"]
+)
+def fetch(
+    c: GroupContext,
+    files_path: str | None = None,
+    destination_path: str | None = None,
+    tag: str | None = None,
+    on_seeder: bool = False,
+    exclude: list[str] | None = None,
+    force: bool = False,
+) -> None:
+    """Do all of a deploy but the switch, which murder.switch makes later."""
+    settings = Settings.from_config(
+        c.config,
+        default_seeder_files_path=absolute(files_path, on_seeder),
+        default_destination_path=destination_path,
+        default_tag=tag,
+    )
+    roles = assign_roles(c.hosts, settings.roles)
+    wanted = check_wanted(settings, on_seeder, exclude or (), force=force)
+    _carry_out(c, roles, settings, wanted, releases.fetch)
+
+
+def _carry_out(
+    c: GroupContext,
+    roles: Roles,
+    settings: Settings,
+    wanted: Wanted,
+    stages: Callable[[deployment.Deployment], str],
+) -> None:
     view = View(sys.stderr)
-    wanted = check_wanted(settings, on_seeder, exclude or ())
     view.say(_headline(roles, wanted))
     if c.config.run.dry:
         view.say("dry run: no host was touched")
         return
-    deploy_to_hosts(c, roles, settings, wanted, view)
+    deployment.carry_out(c, roles.hosts(), roles, settings, wanted, view, stages)
 
 
 def _headline(roles: Roles, wanted: Wanted) -> str:
@@ -73,5 +109,7 @@ def _headline(roles: Roles, wanted: Wanted) -> str:
     return f"murder: {wanted.tag} to {wanted.destination} on {named}: {what}"
 
 
-murder = Collection("murder", hosts, deploy, *manual.TASKS, stop_peers=manual.stop_peering)
+murder = Collection(
+    "murder", hosts, deploy, fetch, *release_tasks.TASKS, *manual.TASKS, stop_peers=manual.stop_peering
+)
 murder.configure({SECTION: defaults()})

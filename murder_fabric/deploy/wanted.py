@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from ..control import check_tag
 from ..errors import BadInput, Interrupted
 from ..metainfo.values import Metainfo
 from ..storage.creation import create_metainfo
+from .revision import NO_REVISION, Revision, revision_of
 from .settings import Settings
 
 
@@ -24,9 +27,17 @@ class Wanted:
     files_path: str
     metainfo: Metainfo | None
     exclude: list[str] = field(default_factory=list)
+    #: Where it comes from, for `revisions.log`; host and path.
+    origin: str = ""
+    #: The commit that is deployed, if it is one.
+    revision: Revision = NO_REVISION
+    #: Go on where somebody holds the destination.
+    force: bool = False
 
 
-def check_wanted(settings: Settings, on_seeder: bool, exclude: Iterable[str]) -> Wanted:
+def check_wanted(
+    settings: Settings, on_seeder: bool, exclude: Iterable[str], *, force: bool = False
+) -> Wanted:
     """
     Return what *settings* ask for.
 
@@ -41,9 +52,11 @@ def check_wanted(settings: Settings, on_seeder: bool, exclude: Iterable[str]) ->
             f"{missing} is missing: fab -H … murder.deploy --files-path ./build --destination-path /srv/app"
         )
     tag = check_tag(settings.default_tag or time.strftime("%Y%m%d%H%M%S", time.gmtime()))
-    patterns = list(exclude)
+    # What a release has a link for is none of its own.
+    patterns = [*exclude, *(f"/{name}" for name in settings.linked())]
     if on_seeder:
-        return Wanted(tag, destination, files_path, None, patterns)
+        origin = f"{files_path} on the seeder"
+        return Wanted(tag, destination, files_path, None, patterns, origin, force=force)
     path = os.path.expanduser(files_path)
     # A single file is released under its own name.
     title = os.fsencode(title_of(destination)) if os.path.isdir(path) else None
@@ -51,12 +64,18 @@ def check_wanted(settings: Settings, on_seeder: bool, exclude: Iterable[str]) ->
         metainfo = create_metainfo(path, None, exclude=patterns, name=title)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; no host was touched") from None
-    return Wanted(tag, destination, path, metainfo, patterns)
+    origin, revision = f"{operator_name()}:{path}", revision_of(path)
+    return Wanted(tag, destination, path, metainfo, patterns, origin, revision, force)
 
 
 def absolute(files_path: str | None, on_seeder: bool) -> str | None:
     """Return a path of this machine as its setting must be; one of the seeder's is left as it is."""
-    return files_path if not files_path or on_seeder else os.path.abspath(os.path.expanduser(files_path))
+    return files_path if files_path is None or on_seeder else os.path.abspath(os.path.expanduser(files_path))
+
+
+def operator_name() -> str:
+    """Return who runs this and where, as others are told."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def title_of(destination: str) -> str:

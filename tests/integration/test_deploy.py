@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from deploying import PATIENCE, REPOSITORY, Fab, agents, arrived, current, on_host, place, wait_until
 
 from demo import tree
 from lab import machine, rig
@@ -26,85 +27,6 @@ pytestmark = [
     pytest.mark.skipif(rig.missing() is not None, reason=str(rig.missing())),
 ]
 
-FABFILE = "from invoke import Collection\nfrom murder_fabric import murder\nns = Collection(murder)\n"
-REPOSITORY = Path(__file__).parent.parent.parent
-#: Seconds for a run that has nothing to wait for; the machine may be busy.
-PATIENCE = 120.0
-#: What an agent's process is known by: the loader that starts it, or the unpacked agent.
-AGENT = re.compile(rb"json\.loads\(io\.FileIO|/\.murder/agent-[0-9a-f]{64}\0")
-#: Everything that may lie in `.murder` once a run is over.
-RECORDS = {"bad", "history", "lock", "receipts", "runs", "staging", "torrents"}
-
-
-class Running:
-    """A `fab` under way in a process group of its own, as on a terminal; its stderr line by line."""
-
-    def __init__(self, argv: list[str], directory: Path, environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            argv,
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.lines: list[str] = []
-
-    def wait_for(self, beginning: str) -> str:
-        """Return the next line that begins so, less its indentation."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line.strip())
-            if line.strip().startswith(beginning):
-                return line.strip()
-        raise AssertionError(f"fab ended without a line that begins with {beginning!r}: {self.lines}")
-
-    def interrupt(self) -> None:
-        """Press Ctrl-C."""
-        os.killpg(self.process.pid, signal.SIGINT)
-
-    def end(self, patience: float = PATIENCE) -> int:
-        """Return the exit code; all that was said is in `lines`."""
-        code = self.process.wait(patience)
-        assert self.process.stderr is not None
-        self.lines += [line.strip() for line in self.process.stderr]
-        return code
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines)
-
-
-class Fab:
-    """The real `fab`, in a directory with a fabfile."""
-
-    def __init__(self, lab: rig.Lab, directory: Path) -> None:
-        self.directory = directory
-        self.lab = lab
-        (directory / "fabfile.py").write_text(FABFILE)
-
-    def start(self, hosts: str, *arguments: str) -> Running:
-        """Begin a deploy."""
-        argv = [sys.executable, "-m", "fabric", "-S", str(self.lab.ssh_config), "-H", hosts, "murder.deploy"]
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": str(self.directory)}
-        return Running([*argv, *arguments], self.directory, environment)
-
-    def __call__(self, hosts: str, *arguments: str, code: int = 0) -> str:
-        """Deploy and return what was said; it must end with *code*, and never with a traceback."""
-        running = self.start(hosts, *arguments)
-        assert running.end() == code, str(running)
-        assert "Traceback" not in str(running)
-        return str(running)
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small tree with odd names, modes, links, empty files and directories."""
-    root = tmp_path_factory.mktemp("source") / "tree"
-    tree.generate(root, 600_000, 90)
-    return root
-
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -112,28 +34,6 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("large") / "tree"
     tree.generate(root, 8_000_000, 60)
     return root
-
-
-@pytest.fixture
-def fab(lab: rig.Lab, tmp_path: Path) -> Fab:
-    return Fab(lab, tmp_path)
-
-
-@pytest.fixture
-def app(lab: rig.Lab, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A destination of this test's own; after it nothing of ours may run, or lie where it does not belong."""
-    name = re.sub(r"\W+", "-", request.node.name)[:60].strip("-")
-    yield f"/srv/{name}"
-    wait_until(lambda: not agents(lab), 15, "agents still run")
-    for host in lab.names:
-        own = lab.host_root(host) / "srv" / name / ".murder"
-        if own.is_dir():
-            assert set(os.listdir(own)) <= RECORDS
-            assert os.listdir(own / "runs") == []
-            assert (own / "lock").read_text() == ""
-            assert not [entry for entry in os.listdir(own.parent) if entry.startswith(".current")]
-        assert list((lab.host_root(host) / "root/.murder/state/seeds").glob("*")) == []
-        shutil.rmtree(own.parent, ignore_errors=True)
 
 
 @pytest.fixture
@@ -152,45 +52,6 @@ def slow_seeder(lab: rig.Lab) -> Iterator[Callable[[str | None], None]]:
 
     yield slow
     slow(None)
-
-
-def agents(lab: rig.Lab, *hosts: str) -> dict[int, bytes]:
-    """Return the processes on *hosts* (all, if none is named) that are agents, or about to become one."""
-    found = {}
-    for pid in machine.processes_in(lab.prefix + host for host in hosts or lab.names):
-        with contextlib.suppress(OSError):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if AGENT.search(command) and b"bash" not in command.split(b"\0")[0]:
-                found[pid] = command
-    return found
-
-
-def wait_until(condition: Callable[[], bool], patience: float, complaint: str) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, complaint
-        time.sleep(0.05)
-
-
-def place(lab: rig.Lab, host: str, app: str) -> Path:
-    """Return where a destination of a host is seen from outside."""
-    return lab.host_root(host) / app.lstrip("/")
-
-
-def current(lab: rig.Lab, host: str, app: str) -> str | None:
-    link = place(lab, host, app) / "current"
-    return os.readlink(link) if link.is_symlink() else None
-
-
-def arrived(lab: rig.Lab, host: str, app: str, source: Path) -> list[str]:
-    return tree.differences(source, place(lab, host, app) / "current")
-
-
-def on_host(lab: rig.Lab, host: str, command: str) -> str:
-    done = lab.run_in(host, ["/bin/sh", "-c", command], stdout=subprocess.PIPE, text=True)
-    said, _ = done.communicate(timeout=30)
-    assert done.returncode == 0, command
-    return str(said)
 
 
 # What arrives ---------------------------------------------------------------------------------------------

@@ -1,0 +1,101 @@
+"""What hosts have, as text: those in the same state together, each group under its folded names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .choosing import Listing, by_value
+from .failures import printable
+from .ranges import fold
+from .view import megabytes
+
+#: Hexadecimal digits of a digest that people compare.
+SHOWN_DIGEST = 12
+#: Files named for each group.
+MOST_NAMED = 10
+
+
+def counted(hosts: Iterable[str]) -> str:
+    """Return hosts folded, and how many they are."""
+    named = list(hosts)
+    return f"{fold(named)} ({len(named)} host{'s' * (len(named) != 1)})" if named else "no host"
+
+
+def releases_text(listings: Mapping[str, Listing]) -> str:
+    """Return a block for each group of hosts: what is current, who holds it, and every release."""
+    blocks = []
+    for hosts in by_value({host: _state(one) for host, one in listings.items()}).values():
+        listing = listings[hosts[0]]
+        lines = [f"{counted(hosts)}: current is {listing.current or 'nothing'}"]
+        if listing.held is not None:
+            held = listing.held
+            lines.append(
+                printable(f"locked by {held['operator']} since {held['since']}: {held['reason']}", 1000)
+            )
+        width = max((len(tag) for tag in listing.releases), default=0)
+        for tag, one in listing.releases.items():
+            mark = "*" if tag == listing.current else " "
+            digest = str(one["digest"])[:SHOWN_DIGEST] or "-"
+            note = printable(str(one["reason"] or one["verified"]))
+            lines.append(
+                f"{mark} {tag:<{width}}  {one['state']:<8}{digest:<{SHOWN_DIGEST}}"
+                f"  {megabytes(one['length']):>10}  {note}".rstrip()
+            )
+        if not listing.releases:
+            lines.append("no release")
+        blocks.append("\n  ".join(lines))
+    return "\n".join(blocks)
+
+
+def verify_text(inspected: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]]:
+    """
+    Return a line for each group of hosts with the same `current`, and the hosts that are not as they should.
+
+    Those that most hosts are like, and that are as they were verified, are the ones that are right.
+
+    Args:
+        inspected: by host, the fields of the answer to `control.Inspect`.
+    """
+    states = by_value({host: _found(fields) for host, fields in inspected.items()})
+    right = next((state for state in states if state[0] is not None and not state[3]), None)
+    lines = []
+    for hosts in states.values():
+        fields = inspected[hosts[0]]
+        lines.append(f"{counted(hosts)}: {_finding(fields)}")
+        named = [str(line) for line in fields["drift"][:MOST_NAMED]]
+        more = fields["drift_count"] - len(named)
+        lines += [f"  {printable(line)}" for line in [*named, *[f"and {more} more"] * (more > 0)]]
+    fine = states.get(right, []) if right is not None else []
+    return "\n".join(lines), [host for host in inspected if host not in fine]
+
+
+def _finding(fields: Mapping[str, Any]) -> str:
+    if fields["tag"] is None:
+        return "current is nothing"
+    what = f"current is {fields['tag']}, digest {str(fields['digest'])[:SHOWN_DIGEST]}"
+    if not fields["ours"]:
+        return f"{what} as it is now: nothing is known of what it should be"
+    count = fields["drift_count"]
+    return f"{what}, as it was verified" if not count else f"{what}, but {count} of its paths differ"
+
+
+def _found(fields: Mapping[str, Any]) -> tuple[Any, str, bool, tuple[str, ...], int]:
+    return (
+        fields["tag"],
+        str(fields["digest"]),
+        bool(fields["ours"]),
+        tuple(fields["drift"]),
+        int(fields["drift_count"]),
+    )
+
+
+def _state(listing: Listing) -> tuple[Any, ...]:
+    """Return what is to be equal; when each host verified a release is its own affair."""
+    held = None if listing.held is None else (listing.held["operator"], listing.held["reason"])
+    keys = ("tag", "state", "digest", "length")
+    return (
+        listing.current,
+        held,
+        tuple(tuple(one[key] for key in keys) for one in listing.releases.values()),
+    )

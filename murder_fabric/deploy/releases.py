@@ -1,0 +1,208 @@
+"""What can be done with releases that are there: the stages of a switch, a rollback and so on."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .. import control
+from ..control import Request
+from ..errors import BadInput, HostsFailed
+from ..metainfo.parsing import parse_metainfo
+from .choosing import Behind, Listing, behind, must_be_one, way_back
+from .deployment import Deployment, bring
+from .failures import HostFailure
+from .inventory import counted, releases_text, verify_text
+from .muster import PAYLOAD_TIMEOUT, Muster
+from .outcome import HostState
+from .preflight import check_room, prepare, take
+from .ranges import fold
+from .roles import Roles
+from .run import Run
+from .swarming import swarm, verify
+
+
+def fetch(deployment: Deployment) -> str:
+    """Bring the tree to every host, and switch none."""
+    bring(deployment)
+    run = deployment.plan
+    have, tag = run.outcome.hosts(HostState.VERIFIED), run.wanted.tag
+    return (
+        f"{len(have)} of {len(run.roles.peers)} hosts have {tag}, and current is as it was;"
+        f" murder.switch --tag {tag} goes there"
+    )
+
+
+def switch(deployment: Deployment) -> str:
+    """Switch every host to a release that it has."""
+    run, tag = deployment.plan, deployment.plan.wanted.tag
+    listings = _taken(deployment)
+    for host, listing in listings.items():
+        if not listing.releases.get(tag, {}).get("usable"):
+            run.outcome.failed(
+                host, HostFailure("failed", f"it has no release {tag}; murder.fetch brings it")
+            )
+    must_be_one(tag, {host: listings[host] for host in run.outcome.going})
+    deployment.switch({host: one.current for host, one in listings.items()})
+    return f"{_switched(run)} switched to {tag}"
+
+
+def rollback(deployment: Deployment, to: str | None) -> str:
+    """Switch every host back to the good release it had before, or to *to*; what they leave is bad then."""
+    listings = _taken(deployment)
+    way = way_back(listings, to)
+    run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=way.tag))
+    run.view.say(f"  {fold(way.hosts)}: {way.left} -> {way.tag}")
+    deployment.switch({host: one.current for host, one in listings.items()}, way.hosts, back=True)
+    for host in run.outcome.going:
+        run.outcome.reached(host, HostState.SWITCHED)
+    request = control.MarkBad(run.wanted.destination, way.left, run.operator, f"rolled back to {way.tag}")
+    _say_failures(run, request, [host for host in listings if way.left in listings[host].releases])
+    return f"{_switched(run)} back at {way.tag}; {way.left} is marked bad"
+
+
+def catch_up(deployment: Deployment, tag: str | None) -> str:
+    """Bring what most hosts run to those that lack it, from those that have it, and switch them."""
+    listings = _taken(deployment)
+    plan = behind(listings, tag)
+    run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=plan.tag, origin="the other hosts"))
+    for host in listings:
+        if host not in plan.elsewhere:
+            run.outcome.reached(host, HostState.SWITCHED)
+    if not plan.elsewhere:
+        return f"{counted(listings)} had {plan.tag} already"
+    if plan.lacking:
+        _bring_among_hosts(deployment, plan)
+    deployment.switch({host: one.current for host, one in listings.items()}, plan.elsewhere, alone=True)
+    caught = [host for host in plan.elsewhere if host in run.outcome.hosts(HostState.SWITCHED)]
+    return f"{counted(caught)} caught up with {plan.tag}"
+
+
+def show(deployment: Deployment) -> str:
+    """Print what releases there are, hosts that are in the same state together."""
+    run = deployment.plan
+    listings = _listed(run)
+    print(releases_text(listings), flush=True)
+    return f"{counted(listings)} listed"
+
+
+def verify_current(deployment: Deployment) -> str:
+    """
+    Read `current` on every host again, and print who has what.
+
+    Raises:
+        HostsFailed: a host has another release than most, or one that is not as it was verified.
+    """
+    run = deployment.plan
+    run.need_going()
+    request = control.Inspect(run.wanted.destination)
+    with run.view.stage("verify") as said:
+        answers = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT)
+        said.append(f"every byte of current read again on {len(answers)} hosts")
+    run.need_going()
+    text, differing = verify_text({host: message.fields for host, message in answers.items()})
+    print(text, flush=True)
+    if differing:
+        raise HostsFailed(
+            f"{fold(differing)} {'differ' if differing[1:] else 'differs'}, of {counted(answers)};"
+            " nothing was changed. Deploy again under another --tag, or murder.catch-up"
+        )
+    return f"{counted(answers)} as they should be"
+
+
+def clean_up(deployment: Deployment) -> str:
+    """Remove old releases on every host."""
+    run = deployment.plan
+    take(run, None)
+    deployment.standing = "old releases may be gone already on some hosts"
+    request = control.CleanUp(run.wanted.destination, run.settings.keep_releases)
+    done = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT)
+    removed = sorted({tag for message in done.values() for tag in message.fields["removed"]})
+    return f"{', '.join(removed) or 'nothing'} removed on {counted(done)}"
+
+
+def lock(deployment: Deployment, reason: str) -> str:
+    """Hold the destination on every host, until `unlock`."""
+    run = deployment.plan
+    deployment.standing = "some hosts may be locked; murder.unlock gives them free"
+    done = _each(run, control.Hold(run.wanted.destination, run.operator, reason))
+    return f"{run.wanted.destination} is locked on {counted(done)}; murder.unlock gives it free"
+
+
+def unlock(deployment: Deployment, *, force: bool) -> str:
+    """
+    Give the destination free on every host.
+
+    Raises:
+        BadInput: nobody held it anywhere.
+    """
+    run = deployment.plan
+    deployment.standing = "some hosts may be unlocked already"
+    done = _each(run, control.LetGo(run.wanted.destination, run.operator, force))
+    held = [host for host, fields in done.items() if fields["held"]]
+    if not held and not run.outcome.lost:
+        raise BadInput(f"nobody holds {run.wanted.destination} on {counted(done)}")
+    return f"{run.wanted.destination} is free on {counted(done)}"
+
+
+def _each(run: Run, request: Request) -> dict[str, dict[str, object]]:
+    run.need_going()
+    done = run.muster.ask(run.outcome.going, lambda _: request)
+    run.need_going()
+    return {host: message.fields for host, message in done.items()}
+
+
+def _taken(deployment: Deployment) -> dict[str, Listing]:
+    """Take the destination on every host, and return what releases it has."""
+    run = deployment.plan
+    with run.view.stage("prepare") as said:
+        take(run, None)
+        listings = _listed(run)
+        said.append(f"{len(listings)} hosts ready")
+    return listings
+
+
+def _listed(run: Run) -> dict[str, Listing]:
+    run.need_going()
+    request = control.ListReleases(run.wanted.destination)
+    answers = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT)
+    run.need_going()
+    return {host: Listing.from_fields(message.fields) for host, message in answers.items()}
+
+
+def _bring_among_hosts(deployment: Deployment, plan: Behind) -> None:
+    """Have those that lack a release fetch it from those that have it; who fails is out."""
+    run = deployment.plan
+    recall = control.RecallRelease(run.wanted.destination, plan.tag)
+    answers = run.muster.ask(plan.sources[:1], lambda _: recall)
+    if not answers:
+        raise HostsFailed(f"{plan.sources[0]} could not give the torrent of {plan.tag}; nothing was switched")
+    raw = answers[plan.sources[0]].attached
+    metainfo = parse_metainfo(raw)
+    hosts = [*plan.sources, *plan.lacking]
+    part = Muster(run.muster.fleet, hosts, run.view)
+    part.greeted = hosts
+    # A role that was named is not meant here: whoever has the release gives it.
+    settings = dataclasses.replace(run.settings, roles={**run.settings.roles, "tracker": "", "seeder": ""})
+    wanted = dataclasses.replace(run.wanted, metainfo=metainfo)
+    roles = Roles(plan.sources[0], plan.sources[0], hosts)
+    among = dataclasses.replace(run, muster=part, roles=roles, settings=settings, wanted=wanted)
+    try:
+        ready = prepare(among)
+        check_room(among, ready, metainfo)
+        swarm(among, ready, metainfo, raw)
+        verify(among)
+    finally:
+        for host in part.outcome.lost:
+            run.outcome.failed(host, HostFailure("failed", part.outcome[host].reason))
+
+
+def _say_failures(run: Run, request: Request, hosts: list[str]) -> None:
+    """Ask what is not worth failing for; who did not do it is said."""
+    message = control.Message(request.fields())
+    for host, answer in run.muster.fleet.ask(dict.fromkeys(hosts, message), PAYLOAD_TIMEOUT).items():
+        if isinstance(answer, HostFailure):
+            run.view.say(f"  {host}: {answer.reason}")
+
+
+def _switched(run: Run) -> str:
+    return f"{len(run.outcome.hosts(HostState.SWITCHED))} of {len(run.roles.peers)} hosts"
