@@ -61,21 +61,6 @@ def _path(value: Any) -> str:
     return path
 
 
-def _below(value: Any) -> str:
-    meant = "paths below shared/, with a comma between two, such as log, tmp/pids"
-    if value in (None, "", [], ()):
-        return ""
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
-        raise ValueError(meant)
-    paths = [part.strip().rstrip("/") for part in parts]
-    for path in paths:
-        names = path.split("/")
-        if not path.isprintable() or re.search(r"[*?\[\]!,\\]", path) or {"", ".", ".."} & set(names):
-            raise ValueError(meant)
-    return ", ".join(dict.fromkeys(paths))
-
-
 def _ports(value: Any) -> str:
     match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", str(value))
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
@@ -92,6 +77,14 @@ def _urls(value: Any) -> str:
     if not all(isinstance(url, str) and re.fullmatch(r"http://[!-.0-~]+(/[!-~]*)?", url) for url in found):
         raise ValueError(meant)
     return " ".join(dict.fromkeys(found))
+
+
+def _tracker_url(value: Any) -> str:
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not re.fullmatch(r"http://[!-.0-~]+/[!-~]*", value):
+        raise ValueError("the announce URL of a tracker, such as http://tracker.example.com:6969/announce")
+    return value
 
 
 def _failures(value: Any) -> str:
@@ -194,6 +187,11 @@ class Settings:
         _text(r"[A-Za-z0-9_.:-]{1,15}", "the name of a network interface", optional=True),
         "The interface whose address the hosts use for the swarm, where SSH comes in by another one.",
     )
+    tracker_url: str = _setting(
+        "",
+        _tracker_url,
+        "The announce URL of a tracker that runs already, such as opentracker; we start none then.",
+    )
     web_seeds: str = _setting(
         "",
         _urls,
@@ -205,14 +203,6 @@ class Settings:
     )
     keep_releases: int = _setting(
         5, _whole(1, 10_000), "How many releases a host keeps, the current one included."
-    )
-    linked_dirs: str = _setting(
-        "", _below, "Directories that all releases share, as in Capistrano: links to `shared/…`, made there."
-    )
-    linked_files: str = _setting(
-        "",
-        _below,
-        "Files that all releases share; a host where one is missing in `shared/` is not deployed to.",
     )
     allow_failures: str = _setting(
         "0", _failures, "How many hosts, or which share of them, may fail before the others do not switch."
@@ -239,6 +229,9 @@ class Settings:
         if not isinstance(section, dict):
             raise SettingsError(f"{SECTION} must be a table of settings, not {section!r:.60}")
         given = {name: value for name, value in flags.items() if value is not None}
+        for name, value in given.items():
+            if value == "":  # as a variable that is not set leaves it: nobody means today's date, or `.`
+                raise SettingsError(f"{_flag(name)} is empty; give it a value, or leave it out")
         fields = {field.name: field for field in dataclasses.fields(cls)}
         values = {}
         for name, value in {**section, **given}.items():
@@ -247,7 +240,7 @@ class Settings:
             try:
                 values[name] = fields[name].metadata["check"](value)
             except ValueError as error:
-                where = f"--{_FLAG.sub('', name).replace('_', '-')}" if name in given else f"{SECTION}.{name}"
+                where = _flag(name) if name in given else f"{SECTION}.{name}"
                 raise SettingsError(f"{where} is {value!r:.80}, but must be {error}") from None
         return cls(**values)
 
@@ -256,10 +249,6 @@ class Settings:
         first, _, last = self.peer_ports.partition("-")
         return int(first), int(last)
 
-    def linked(self) -> list[str]:
-        """Return the paths of `linked_dirs` and `linked_files`."""
-        return [*split_paths(self.linked_dirs), *split_paths(self.linked_files)]
-
     def failures_allowed(self, host_count: int) -> int:
         """Return how many of *host_count* hosts may fail; a share is rounded down."""
         if self.allow_failures.endswith("%"):
@@ -267,9 +256,8 @@ class Settings:
         return int(self.allow_failures)
 
 
-def split_paths(paths: str) -> list[str]:
-    """Return the paths in `linked_dirs` or `linked_files`."""
-    return [path for path in paths.split(", ") if path]
+def _flag(name: str) -> str:
+    return f"--{_FLAG.sub('', name).replace('_', '-')}"
 
 
 def defaults() -> dict[str, Any]:
