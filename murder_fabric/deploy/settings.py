@@ -260,6 +260,10 @@ def _flag(name: str) -> str:
     return f"--{_FLAG.sub('', name).replace('_', '-')}"
 
 
+def _flag(name: str) -> str:
+    return f"--{_FLAG.sub('', name).replace('_', '-')}"
+
+
 def defaults() -> dict[str, Any]:
     """Return the defaults as a collection's configuration: only known keys are read from the environment."""
     return dataclasses.asdict(Settings())
