@@ -122,7 +122,7 @@ async def _start(reactor: Any, name: str, lifetime: float) -> int:
         while running_pid(name) != process.pid:
             if process.poll() is not None or reactor.seconds() > deadline:
                 said = _end_of(log) or "it says nothing"
-                raise MurderError(f"the agent {name} did not start: {said} (log: {log})")
+                raise MurderError(f"the {control.spoken(name)} did not start: {said} (log: {log})")
             await deferLater(reactor, _POLL)
     except BaseException:
         process.kill()
@@ -146,13 +146,14 @@ async def dismiss(reactor: Any, name: str) -> dict[str, Any]:
     """
     pid = running_pid(name)
     if pid is None:
-        raise BadInput(f"{name} is not running here")
+        raise BadInput(f"no {control.spoken(name)} is running here")
     started = start_time(pid)
     os.kill(pid, signal.SIGTERM)
     deadline = reactor.seconds() + _STOP_TIMEOUT
     while start_time(pid) == started:
         if reactor.seconds() > deadline:
-            raise MurderError(f"{name} (process {pid}) does not end; have a look at {paths_of(name)[2]}")
+            log = paths_of(name)[2]
+            raise MurderError(f"the {control.spoken(name)} (process {pid}) does not end; have a look at {log}")
         await deferLater(reactor, _POLL)
     return {"pid": pid}
 
@@ -221,14 +222,14 @@ class Relays:
 
     async def _connect(self, name: str) -> _Relay:
         if running_pid(name) is None:
-            raise BadInput(f"{name} is not running here")
+            raise BadInput(f"no {control.spoken(name)} is running here")
         factory = _RelayFactory(name, self._write)
         path, directory = _bindable(paths_of(name)[0])
         try:
             self._reactor.connectUNIX(path, factory, timeout=5)
             return await factory.connected
         except ConnectError as error:
-            raise MurderError(f"{name} does not answer: {error}") from None
+            raise MurderError(f"the {control.spoken(name)} does not answer: {error}") from None
         finally:
             os.close(directory)
 

@@ -20,6 +20,7 @@ from .agents import Detach as Detach
 from .agents import Dismiss as Dismiss
 from .agents import DismissAll as DismissAll
 from .agents import Heartbeat as Heartbeat
+from .agents import spoken as spoken
 from .framing import Message as Message
 from .framing import MessageReader as MessageReader
 from .framing import encode_message as encode_message

@@ -7,6 +7,12 @@ import dataclasses
 from .request import Request
 
 
+def spoken(agent: str) -> str:
+    """Return the name of a detached agent in words: `peer-v1` is a `peer of v1`."""
+    kind, _, tag = agent.partition("-")
+    return f"{kind} of {tag}" if tag else kind
+
+
 @dataclasses.dataclass(frozen=True)
 class Heartbeat(Request):
     """Renews the lease."""

@@ -28,7 +28,7 @@ TAG = {"tag": "Names what is moved; murder.default_tag if not given."}
 def distribute_files(c: GroupContext) -> None:
     """Put the agent on tracker, seeder and peers, where it is not there yet."""
     settings, roles = _known(c)
-    _carry_out(c, settings, roles.hosts(), "the agent", recipes.distribute_files)
+    _carry_out(c, settings, roles.hosts(), "bringing the agent to", recipes.distribute_files)
 
 
 @group_task
@@ -36,7 +36,7 @@ def start_tracker(c: GroupContext) -> None:
     """Start the tracker; it stays until stop-tracker."""
     settings, roles = _known(c)
     step = partial(recipes.start_tracker, host=roles.tracker, settings=settings)
-    _carry_out(c, settings, [roles.tracker], "a tracker", step)
+    _carry_out(c, settings, [roles.tracker], "starting the tracker on", step)
 
 
 @group_task
@@ -44,7 +44,7 @@ def stop_tracker(c: GroupContext) -> None:
     """End the tracker."""
     settings, roles = _known(c)
     step = partial(recipes.stop_tracker, host=roles.tracker)
-    _carry_out(c, settings, [roles.tracker], "no tracker any more", step)
+    _carry_out(c, settings, [roles.tracker], "stopping the tracker on", step)
 
 
 @group_task(
@@ -82,7 +82,7 @@ def create_torrent(
         directory=None if do_not_download_torrent else _directory(settings, tag),
         path_is_file=path_is_file,
     )
-    _carry_out(c, settings, [roles.seeder], f"the torrent {tag} of {path}", step)
+    _carry_out(c, settings, [roles.seeder], f"making the torrent of {tag} from {path} on", step)
 
 
 @group_task(help={**TAG, "temp_path": TEMP_PATH})
@@ -92,7 +92,7 @@ def download_torrent(c: GroupContext, tag: str | None = None, temp_path: str | N
     tag = _tag(settings)
     directory = _directory(settings, tag)
     step = partial(recipes.download_torrent, host=roles.seeder, tag=tag, directory=directory)
-    _carry_out(c, settings, [roles.seeder], f"the torrent {tag} in {directory}", step)
+    _carry_out(c, settings, [roles.seeder], f"fetching the torrent of {tag} to {directory} from", step)
 
 
 @group_task(help=TAG)
@@ -101,7 +101,7 @@ def start_seeding(c: GroupContext, tag: str | None = None) -> None:
     settings, roles = _known(c, default_tag=tag)
     tag = _tag(settings)
     step = partial(recipes.start_seeding, roles=roles, settings=settings, tag=tag)
-    _carry_out(c, settings, [roles.seeder], f"a seeder of {tag}", step, others=[roles.tracker])
+    _carry_out(c, settings, [roles.seeder], f"starting the seeder of {tag} on", step, others=[roles.tracker])
 
 
 @group_task(help=TAG)
@@ -110,7 +110,7 @@ def stop_seeding(c: GroupContext, tag: str | None = None) -> None:
     settings, roles = _known(c, default_tag=tag)
     tag = _tag(settings)
     step = partial(stopping.stop_seeding, host=roles.seeder, tag=tag)
-    _carry_out(c, settings, [roles.seeder], f"no seeder of {tag} any more", step)
+    _carry_out(c, settings, [roles.seeder], f"stopping the seeder of {tag} on", step)
 
 
 @group_task(
@@ -142,7 +142,7 @@ def peer(
         destination=path,
         empty=unsafe_please_delete,
     )
-    aim = f"{tag} in {path}" + ", and nothing else," * unsafe_please_delete
+    aim = f"bringing {tag} to {path}" + ", which is emptied first," * unsafe_please_delete + " on"
     _carry_out(c, settings, roles.peers, aim, step, others=[roles.seeder, roles.tracker])
 
 
@@ -152,7 +152,7 @@ def stop_peering(c: GroupContext, tag: str | None = None) -> None:
     settings, roles = _known(c, default_tag=tag)
     tag = _tag(settings)
     _carry_out(
-        c, settings, roles.peers, f"no peers of {tag} any more", partial(stopping.stop_peering, tag=tag)
+        c, settings, roles.peers, f"stopping the peers of {tag} on", partial(stopping.stop_peering, tag=tag)
     )
 
 
@@ -161,14 +161,15 @@ def stop_all_seeding(c: GroupContext) -> None:
     """End the seeders of all tags."""
     settings, roles = _known(c)
     step = partial(stopping.stop_all, kind="seeder")
-    _carry_out(c, settings, [roles.seeder], "no seeder any more", step)
+    _carry_out(c, settings, [roles.seeder], "stopping all seeders on", step)
 
 
 @group_task
 def stop_all_peering(c: GroupContext) -> None:
     """End the peers of all tags."""
     settings, roles = _known(c)
-    _carry_out(c, settings, roles.peers, "no peers any more", partial(stopping.stop_all, kind="peer"))
+    step = partial(stopping.stop_all, kind="peer")
+    _carry_out(c, settings, roles.peers, "stopping all peers on", step)
 
 
 @group_task(help={**TAG, "temp_path": TEMP_PATH})
@@ -177,7 +178,7 @@ def clean_temp_files(c: GroupContext, tag: str | None = None, temp_path: str | N
     settings, roles = _known(c, default_tag=tag, default_temp_path=_absolute(temp_path))
     tag = _tag(settings)
     step = partial(stopping.clean_temp_files, tag=tag, directory=_directory(settings, tag))
-    _carry_out(c, settings, roles.hosts(), f"nothing left over of {tag}", step)
+    _carry_out(c, settings, roles.hosts(), f"removing what {tag} left on", step)
 
 
 TASKS = (
@@ -214,7 +215,7 @@ def _carry_out(
 
     Args:
         hosts: those the task is about, and that decide how it ends.
-        aim: what there is to be on them afterwards, for who watches.
+        aim: what is about to be done, for who watches; the hosts follow.
         others: those that are needed for it.
 
     Raises:
@@ -222,7 +223,7 @@ def _carry_out(
         Interrupted: Ctrl-C.
     """
     view = View(sys.stderr)
-    view.say(f"murder: {aim} on {fold(hosts)}")
+    view.say(f"murder: {aim} {fold(hosts)}")
     if c.config.run.dry:
         view.say("dry run: no host was touched")
         return

@@ -191,9 +191,10 @@ def _detach(muster: Muster, agent: str, lifetime: float) -> list[str]:
     answers = muster.ask(muster.outcome.going, lambda _: control.Detach(agent, lifetime), GREET_TIMEOUT)
     for host, done in answers.items():
         if not done.fields["started"]:
-            muster.outcome.failed(
-                host, HostFailure("failed", f"{agent} is running already; it was left alone")
+            reason = (
+                f"a {control.spoken(agent)} is running already; it was left alone. murder.stop-peering ends it"
             )
+            muster.outcome.failed(host, HostFailure("failed", reason))
     must_have_some(muster)
     return [host for host, done in answers.items() if done.fields["started"]]
 

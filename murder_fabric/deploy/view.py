@@ -47,7 +47,7 @@ class View:
             self.say(f"  {name:<9}not finished ({took:.1f} s)")
             raise
         took = time.monotonic() - began
-        self.say(f"  {name:<9}{'; '.join(said)} ({took:.1f} s)")
+        self.say(f"  {name:<9}{'; '.join(said) or 'done'} ({took:.1f} s)")
 
     def progress(self, text: str) -> None:
         """Say how far the stage is, now and then."""

@@ -32,6 +32,13 @@ def test_a_stage_is_one_line_with_its_time(now: list[float]) -> None:
     assert stream.getvalue() == "  verify   8 hosts; all well (2.5 s)\n"
 
 
+def test_a_stage_with_nothing_to_say_is_done(now: list[float]) -> None:
+    stream = io.StringIO()
+    with View(stream).stage("create"):
+        now[0] += 0.8
+    assert stream.getvalue() == "  create   done (0.8 s)\n"
+
+
 def test_a_stage_may_begin_before_its_body_and_show_progress(now: list[float]) -> None:
     stream = io.StringIO()
     quiet = View(stream)
