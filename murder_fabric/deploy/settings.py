@@ -61,6 +61,21 @@ def _path(value: Any) -> str:
     return path
 
 
+def _below(value: Any) -> str:
+    meant = "paths below shared/, with a comma between two, such as log, tmp/pids"
+    if value in (None, "", [], ()):
+        return ""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise ValueError(meant)
+    paths = [part.strip().rstrip("/") for part in parts]
+    for path in paths:
+        names = path.split("/")
+        if not path.isprintable() or re.search(r"[*?\[\]!,\\]", path) or {"", ".", ".."} & set(names):
+            raise ValueError(meant)
+    return ", ".join(dict.fromkeys(paths))
+
+
 def _ports(value: Any) -> str:
     match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", str(value))
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
@@ -204,6 +219,14 @@ class Settings:
     keep_releases: int = _setting(
         5, _whole(1, 10_000), "How many releases a host keeps, the current one included."
     )
+    linked_dirs: str = _setting(
+        "", _below, "Directories that all releases share, as in Capistrano: links to `shared/…`, made there."
+    )
+    linked_files: str = _setting(
+        "",
+        _below,
+        "Files that all releases share; a host where one is missing in `shared/` is not deployed to.",
+    )
     allow_failures: str = _setting(
         "0", _failures, "How many hosts, or which share of them, may fail before the others do not switch."
     )
@@ -249,6 +272,10 @@ class Settings:
         first, _, last = self.peer_ports.partition("-")
         return int(first), int(last)
 
+    def linked(self) -> list[str]:
+        """Return the paths of `linked_dirs` and `linked_files`."""
+        return [*split_paths(self.linked_dirs), *split_paths(self.linked_files)]
+
     def failures_allowed(self, host_count: int) -> int:
         """Return how many of *host_count* hosts may fail; a share is rounded down."""
         if self.allow_failures.endswith("%"):
@@ -256,8 +283,9 @@ class Settings:
         return int(self.allow_failures)
 
 
-def _flag(name: str) -> str:
-    return f"--{_FLAG.sub('', name).replace('_', '-')}"
+def split_paths(paths: str) -> list[str]:
+    """Return the paths in `linked_dirs` or `linked_files`."""
+    return [path for path in paths.split(", ") if path]
 
 
 def _flag(name: str) -> str:

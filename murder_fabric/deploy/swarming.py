@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 from .. import control
 from ..bitfield import Bitfield
@@ -11,9 +12,10 @@ from ..errors import AllHostsFailed, BadInput
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url
+from .existing import tracker_of
 from .failures import HostFailure
 from .fleet import OnEvent
-from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, TRACKER_PORTS
+from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, TRACKER_PORTS
 from .outcome import HostState
 from .preflight import Ready
 from .run import Run
@@ -23,8 +25,14 @@ from .wanted import root_of, title_of
 
 #: Seconds without any progress anywhere after which a swarm that has lost its seeder is given up.
 ORPHANED_LIMIT = 15.0
-#: A host that fetches says how far it is every second; after so many seconds of silence it is out.
-SILENCE_LIMIT = 60.0
+
+
+class _Entry(NamedTuple):
+    """How hosts get into the swarm; a seeder that is elsewhere knows no token and has any address."""
+
+    announce: str
+    token: str | None
+    hosts: list[str] | None
 
 
 class _Orphaned(Exception):
@@ -58,11 +66,12 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
     Raises:
         MurderError: tracker or seeder failed, or everybody.
     """
-    announce = _start_tracker(run, ready, metainfo)
+    entry = _enter(run, ready, metainfo)
     staged = _stage(run, metainfo, raw)
     seeder = run.seeder()
     if run.wanted.metainfo is not None:
-        _upload(run, seeder, metainfo, staged[seeder].attached)
+        if not run.wanted.elsewhere:
+            _upload(run, seeder, metainfo, staged[seeder].attached)
     elif seeder not in run.outcome.going:
         first, last = run.settings.peer_port_range()
         request = control.Seed(
@@ -70,14 +79,12 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
             ready.addresses[seeder],
             first,
             last,
-            announce,
-            run.token,
-            ready.allowed(),
-            run.wanted.files_path,
+            *entry,
+            path=run.wanted.files_path,
         )
         _need(run, seeder, "seeder", request, PAYLOAD_TIMEOUT, raw)
     with run.view.stage("swarm") as said:
-        done = _join(run, ready, seeder, metainfo, announce)
+        done = _join(run, ready, seeder, metainfo, entry)
         fetched = sum(message.fields["bytes_downloaded"] for message in done.values())
         said.append(f"{len(run.outcome.going)} hosts complete, {megabytes(fetched)} moved among them")
         said += run.muster.told_of_web_seeds(done)
@@ -94,11 +101,23 @@ def verify(run: Run) -> None:
     with run.view.stage("verify") as said:
         revision = run.wanted.revision.commit if run.wanted.revision.is_tree else ""
         request = control.Verify(run.wanted.tag, run.settings.linked(), revision)
-        verified = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT)
+        verified = run.muster.ask(
+            run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT
+        )
         for host in verified:
             run.outcome.reached(host, HostState.VERIFIED)
         said.append(f"every byte read again on {len(verified)} hosts")
     run.need_going()
+
+
+def _enter(run: Run, ready: Ready, metainfo: Metainfo) -> _Entry:
+    elsewhere = run.wanted.elsewhere
+    announce = run.settings.tracker_url or (tracker_of(metainfo) if elsewhere else "")
+    if not announce:
+        return _Entry(_start_tracker(run, ready, metainfo), run.token, ready.allowed())
+    if elsewhere:
+        return _Entry(announce, None, None)
+    return _Entry(announce, run.token, ready.allowed())
 
 
 def _start_tracker(run: Run, ready: Ready, metainfo: Metainfo) -> str:
@@ -120,10 +139,10 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
         source = (wanted.files_path or None) if host == seeder and wanted.metainfo is None else None
         return control.Stage(wanted.tag, digest, wanted.destination, source=source)
 
-    hosts = going if seeder in going or wanted.metainfo is None else [*going, seeder]
+    hosts = going if seeder in going or wanted.metainfo is None or wanted.elsewhere else [*going, seeder]
     requests = {host: Message(request(host).fields(), raw) for host in hosts}
     with run.view.stage("stage") as said:
-        answers = run.muster.fleet.ask(requests, PAYLOAD_TIMEOUT)
+        answers = run.muster.fleet.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
         staged = run.muster.settle(answers)
         count = metainfo.info.geometry.piece_count
         had = sum(Bitfield.from_bytes(one.attached, count).have for one in staged.values())
@@ -158,10 +177,10 @@ def _upload(run: Run, seeder: str, metainfo: Metainfo, bits: bytes) -> None:
         said.append(f"{megabytes(total)} to {seeder}")
 
 
-def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, announce: str) -> dict[str, Message]:
+def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, entry: _Entry) -> dict[str, Message]:
     """Return what the hosts said that have everything; a swarm that can never finish is given up."""
     hosts, fleet = run.outcome.going, run.muster.fleet
-    if seeder not in hosts and run.wanted.metainfo is not None:
+    if seeder not in hosts and run.wanted.metainfo is not None and not run.wanted.elsewhere:
         hosts = [seeder, *hosts]
     show = run.muster.progress(hosts, metainfo.info.geometry.length)
     bytes_of: dict[str, int] = {}
@@ -173,7 +192,8 @@ def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, announce: str
         downloaded, now = int(event.fields.get("bytes_downloaded", 0)), time.monotonic()
         if bytes_of.get(host) != downloaded:
             bytes_of[host], moved_at = downloaded, now
-        if now - moved_at > ORPHANED_LIMIT and seeder in fleet.failures():
+        orphaned = seeder in fleet.failures() and not run.wanted.elsewhere
+        if now - moved_at > ORPHANED_LIMIT and orphaned:
             raise _Orphaned
 
     first, last = run.settings.peer_port_range()
@@ -184,9 +204,7 @@ def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, announce: str
                 ready.addresses[host],
                 first,
                 last,
-                announce,
-                run.token,
-                ready.allowed(),
+                *entry,
                 run.settings.web_seeds.split(),
             ).fields()
         )

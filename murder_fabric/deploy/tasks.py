@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from invoke.collection import Collection
 
+from ..errors import BadInput
 from . import deployment, manual, release_tasks, releases
 from .executor import GroupContext, group_task
+from .existing import wanted_torrent
 from .ranges import fold
 from .roles import Roles, assign_roles
 from .settings import SECTION, Settings, defaults
@@ -31,6 +33,7 @@ FILES = {
     "tag": "Name of the release; the time in UTC if not given.",
     "on_seeder": "The files lie on the seeder already, at --files-path there.",
     "exclude": "A glob to leave out, as in .gitignore; may be repeated. .git* is always left out.",
+    "torrent": "An existing torrent on this machine, instead of --files-path; who seeds it is elsewhere.",
     **release_tasks.FAILURES,
     **release_tasks.FORCE,
 }
@@ -44,6 +47,7 @@ def deploy(
     tag: str | None = None,
     on_seeder: bool = False,
     exclude: list[str] | None = None,
+    torrent: str | None = None,
     allow_failures: str | None = None,
     force: bool = False,
 ) -> None:
@@ -56,7 +60,7 @@ def deploy(
         allow_failures=allow_failures,
     )
     roles = assign_roles(c.hosts, settings.roles)
-    wanted = check_wanted(settings, on_seeder, exclude or (), force=force)
+    wanted = _wanted(settings, files_path, on_seeder, exclude, torrent, force)
     _carry_out(c, roles, settings, wanted, deployment.deploy)
 
 
@@ -70,6 +74,7 @@ def fetch(
     tag: str | None = None,
     on_seeder: bool = False,
     exclude: list[str] | None = None,
+    torrent: str | None = None,
     force: bool = False,
 ) -> None:
     """Do all of a deploy but the switch, which murder.switch makes later."""
@@ -80,8 +85,23 @@ def fetch(
         default_tag=tag,
     )
     roles = assign_roles(c.hosts, settings.roles)
-    wanted = check_wanted(settings, on_seeder, exclude or (), force=force)
+    wanted = _wanted(settings, files_path, on_seeder, exclude, torrent, force)
     _carry_out(c, roles, settings, wanted, releases.fetch)
+
+
+def _wanted(
+    settings: Settings,
+    files_path: str | None,
+    on_seeder: bool,
+    exclude: list[str] | None,
+    torrent: str | None,
+    force: bool,
+) -> Wanted:
+    if torrent is None:
+        return check_wanted(settings, on_seeder, exclude or (), force=force)
+    if files_path or on_seeder or exclude:
+        raise BadInput("--torrent says what is deployed: leave --files-path, --on-seeder and --exclude out")
+    return wanted_torrent(settings, torrent, force=force)
 
 
 def _carry_out(

@@ -33,6 +33,8 @@ class Wanted:
     revision: Revision = NO_REVISION
     #: Go on where somebody holds the destination.
     force: bool = False
+    #: Whether seeders or web seeds that are no hosts of ours have the files; `files_path` is empty then.
+    elsewhere: bool = False
 
 
 def check_wanted(
