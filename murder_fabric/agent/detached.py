@@ -152,8 +152,8 @@ async def dismiss(reactor: Any, name: str) -> dict[str, Any]:
     deadline = reactor.seconds() + _STOP_TIMEOUT
     while start_time(pid) == started:
         if reactor.seconds() > deadline:
-            log = paths_of(name)[2]
-            raise MurderError(f"the {control.spoken(name)} (process {pid}) does not end; have a look at {log}")
+            which = f"the {control.spoken(name)} (process {pid})"
+            raise MurderError(f"{which} does not end; have a look at {paths_of(name)[2]}")
         await deferLater(reactor, _POLL)
     return {"pid": pid}
 

@@ -191,9 +191,7 @@ def _detach(muster: Muster, agent: str, lifetime: float) -> list[str]:
     answers = muster.ask(muster.outcome.going, lambda _: control.Detach(agent, lifetime), GREET_TIMEOUT)
     for host, done in answers.items():
         if not done.fields["started"]:
-            reason = (
-                f"a {control.spoken(agent)} is running already; it was left alone. murder.stop-peering ends it"
-            )
+            reason = f"a {control.spoken(agent)} is running already and was left alone; see murder.stop-peering"
             muster.outcome.failed(host, HostFailure("failed", reason))
     must_have_some(muster)
     return [host for host, done in answers.items() if done.fields["started"]]
