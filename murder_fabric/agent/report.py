@@ -68,11 +68,6 @@ class Report:
 def progress_line(progress: Progress) -> str:
     """Return *progress* as a person wants it: how much, of how much, how fast, from how many."""
     share = 100 * progress.bytes // progress.length if progress.length else 100
-    done = f"{share:3d} %  {megabytes(progress.bytes)} of {megabytes(progress.length)}"
-    speed = f"down {megabytes(progress.rate)}/s, up {megabytes(progress.upload_rate)}/s"
+    done = f"{share:3d} %  {shown_size(progress.bytes)} of {shown_size(progress.length)}"
+    speed = f"down {shown_size(progress.rate)}/s, up {shown_size(progress.upload_rate)}/s"
     return f"{done}  {speed}  {progress.peers} peer{'' if progress.peers == 1 else 's'}"
-
-
-def megabytes(count: float) -> str:
-    """Return *count* bytes as decimal megabytes, the unit links are sold in."""
-    return f"{count / 1e6:.1f} MB"

@@ -19,9 +19,10 @@ from ..policy.stalling import Stall, never_began_sentence, sentence
 from ..storage.checking import check
 from ..storage.payload import Payload
 from ..tracker.keys import with_passkey
+from ..units import shown_size
 from .addresses import Listen
 from .files import read_limited, read_token
-from .report import INTERVAL, Report, megabytes
+from .report import INTERVAL, Report
 from .running import run
 from .torrent import Progress, Torrent, TorrentConfig
 
@@ -134,7 +135,7 @@ def _report_started(report: Report, info: Info, options: argparse.Namespace, lis
     name = info.name.decode("utf-8", "replace")
     report.event(
         "started",
-        f"{_DOING[options.command]} {name}, {megabytes(info.geometry.length)}, on {listen}",
+        f"{_DOING[options.command]} {name}, {shown_size(info.geometry.length)}, on {listen}",
         port=listen.first_port,
         address=listen.address,
         info_hash=info.info_hash.hex(),
@@ -144,8 +145,8 @@ def _report_started(report: Report, info: Info, options: argparse.Namespace, lis
 def _report_completed(report: Report, progress: Progress, seconds: float, bytes_of_web_seeds: int) -> None:
     report.event(
         "completed",
-        f"complete after {seconds:.1f} s: {megabytes(progress.bytes_downloaded)} fetched,"
-        f" {megabytes(progress.bytes_uploaded)} served",
+        f"complete after {seconds:.1f} s: {shown_size(progress.bytes_downloaded)} fetched,"
+        f" {shown_size(progress.bytes_uploaded)} served",
         seconds=round(seconds, 3),
         bytes_downloaded=progress.bytes_downloaded,
         bytes_uploaded=progress.bytes_uploaded,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..units import shown_size
 from .choosing import Listing, by_value
 from .failures import printable
 from .ranges import fold
-from .view import megabytes
 
 #: Hexadecimal digits of a digest that people compare.
 SHOWN_DIGEST = 12
@@ -40,7 +40,7 @@ def releases_text(listings: Mapping[str, Listing]) -> str:
             note = printable(str(one["reason"] or one["verified"]))
             lines.append(
                 f"{mark} {tag:<{width}}  {one['state']:<8}{digest:<{SHOWN_DIGEST}}"
-                f"  {megabytes(one['length']):>10}  {note}".rstrip()
+                f"  {shown_size(one['length']):>10}  {note}".rstrip()
             )
         if not listing.releases:
             lines.append("no release")

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from .. import control
 from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
+from ..units import shown_size
 from .failures import HostFailure, printable
 from .fleet import Fleet, OnEvent
 from .outcome import HostState, Outcome, grouped
 from .ranges import fold
-from .view import View, megabytes
+from .view import View
 
 #: Seconds an agent may take to start, which includes taking it in where a host has none.
 GREET_TIMEOUT = 120.0
@@ -149,7 +150,7 @@ class Muster:
 
         def on_event(host: str, event: Message) -> None:
             done, length = event.fields.get("bytes", 0), event.fields.get("length", 0)
-            self.view.progress(f"{megabytes(done)} of {megabytes(length)} hashed on {host}")
+            self.view.progress(f"{shown_size(done)} of {shown_size(length)} hashed on {host}")
 
         return on_event
 
@@ -160,7 +161,7 @@ class Muster:
         for host, message in joined.items():
             for problem in message.fields.get("web_seed_problems", {}).items():
                 given_up.setdefault(problem, []).append(host)
-        said = [f"{megabytes(came)} of it from web seeds"] * bool(came)
+        said = [f"{shown_size(came)} of it from web seeds"] * bool(came)
         return said + [f"{fold(at)} gave up {url}: {printable(why)}" for (url, why), at in given_up.items()]
 
     def _started(self, host: str, event: Message) -> None:

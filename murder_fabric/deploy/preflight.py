@@ -9,11 +9,11 @@ from typing import Any
 
 from .. import control
 from ..metainfo.values import Metainfo
+from ..units import counted, shown_size
 from .failures import HostFailure
 from .outcome import HostState, same_hosts
 from .run import Run
 from .settings import split_paths
-from .view import megabytes
 
 #: Bytes and inodes that must stay free beside the payload's.
 SPARE_BYTES, SPARE_INODES = 16 << 20, 100
@@ -46,7 +46,7 @@ def prepare(run: Run) -> Ready:
     with run.view.stage("prepare") as said:
         fields = take(run, run.wanted.tag)
         addresses = run.muster.locate(run.settings.interface)
-        said.append(f"{len(run.outcome.going)} hosts ready")
+        said.append(f"{counted(len(run.outcome.going), 'host')} ready")
     run.need_going()
     for role, host in (("tracker", run.tracker()), ("seeder", run.seeder())):
         if host not in addresses:
@@ -100,8 +100,8 @@ def check_room(run: Run, ready: Ready, metainfo: Metainfo) -> None:
     for host in run.outcome.going:
         free_bytes, free_inodes = ready.room[host]
         if free_bytes < bytes_needed:
-            lack = f"no space left for {destination}: it needs {megabytes(bytes_needed)}"
-            free = f"{megabytes(free_bytes)} are free"
+            lack = f"no space left for {destination}: it needs {shown_size(bytes_needed)}"
+            free = f"{shown_size(free_bytes)} are free"
         elif free_inodes is not None and free_inodes < inodes_needed:
             lack, free = (
                 f"no inodes left for {destination}: it needs {inodes_needed}",

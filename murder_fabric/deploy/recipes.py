@@ -21,13 +21,13 @@ from ..errors import AllHostsFailed, BadInput, StorageError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url
+from ..units import shown_size
 from .failures import HostFailure
 from .muster import GREET_TIMEOUT, PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, TRACKER_PORTS, Muster
 from .outcome import HostState
 from .ranges import fold
 from .roles import Roles
 from .settings import Settings
-from .view import megabytes
 
 TRACKER = "tracker"
 #: Seconds without a task after which tracker and seeder end by themselves.
@@ -116,14 +116,14 @@ def create_torrent(
         done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, on_event=muster.hashing())
     where = host if directory is None else f"{host} and in {_copy(directory, tag, done.attached)}"
     facts = done.fields
-    what = f"{facts['file_count']} files, {megabytes(facts['length'])}, digest {facts['digest'][:12]}"
+    what = f"{facts['file_count']} files, {shown_size(facts['length'])}, digest {facts['digest'][:12]}"
     return f"the torrent of {tag} is on {where}: {what}"
 
 
 def download_torrent(muster: Muster, host: str, tag: str, directory: str) -> str:
     """Bring the torrent of *tag* from the seeder into *directory* here, once more."""
     torrent = _torrent(muster, host, tag)
-    length = megabytes(torrent.metainfo.info.geometry.length)
+    length = shown_size(torrent.metainfo.info.geometry.length)
     copy = _copy(directory, tag, torrent.raw)
     return f"the torrent of {tag} is in {copy}: {length}, digest {torrent.digest[:12]}"
 
@@ -218,7 +218,7 @@ def _join(muster: Muster, agent: str, length: int, request: Callable[[str], cont
     with muster.view.stage("swarm") as said:
         done = muster.ask(hosts, request, None, on_event=muster.progress(hosts, length), to=agent)
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
-        said.append(f"{len(done)} of {len(hosts)} hosts complete, {megabytes(moved)} moved among them")
+        said.append(f"{len(done)} of {len(hosts)} hosts complete, {shown_size(moved)} moved among them in all")
         said += muster.told_of_web_seeds(done)
     must_have_some(muster)
 

@@ -12,6 +12,7 @@ from ..errors import AllHostsFailed, BadInput
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url
+from ..units import counted, shown_size
 from .existing import tracker_of
 from .failures import HostFailure
 from .fleet import OnEvent
@@ -20,7 +21,6 @@ from .outcome import HostState
 from .preflight import Ready
 from .run import Run
 from .uploading import upload_pieces
-from .view import megabytes
 from .wanted import root_of, title_of
 
 #: Seconds without any progress anywhere after which a swarm that has lost its seeder is given up.
@@ -55,7 +55,7 @@ def create(run: Run) -> tuple[Metainfo, bytes]:
     with run.view.stage("create") as said:
         hashing = run.muster.hashing()
         message = _need(run, run.seeder(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing)
-        said.append(f"{message.fields['file_count']} files, {megabytes(message.fields['length'])}")
+        said.append(f"{counted(message.fields['file_count'], 'file')}, {shown_size(message.fields['length'])}")
     return parse_metainfo(message.attached), message.attached
 
 
@@ -86,7 +86,7 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
     with run.view.stage("swarm") as said:
         done = _join(run, ready, seeder, metainfo, entry)
         fetched = sum(message.fields["bytes_downloaded"] for message in done.values())
-        said.append(f"{len(run.outcome.going)} hosts complete, {megabytes(fetched)} moved among them")
+        said.append(f"{counted(len(run.outcome.going), 'host')} complete, {shown_size(fetched)} moved among them in all")
         said += run.muster.told_of_web_seeds(done)
     run.need_going()
 
@@ -106,7 +106,7 @@ def verify(run: Run) -> None:
         )
         for host in verified:
             run.outcome.reached(host, HostState.VERIFIED)
-        said.append(f"every byte read again on {len(verified)} hosts")
+        said.append(f"every byte read again on {counted(len(verified), 'host')}")
     run.need_going()
 
 
@@ -146,7 +146,7 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
         staged = run.muster.settle(answers)
         count = metainfo.info.geometry.piece_count
         had = sum(Bitfield.from_bytes(one.attached, count).have for one in staged.values())
-        said.append(f"{had} of {count * len(staged)} pieces are there already")
+        said.append(f"{had} of {count * len(staged)} pieces are there already (summed over hosts)")
     failure = answers.get(seeder)
     if seeder not in going and isinstance(failure, HostFailure):
         raise run.lost(seeder, "seeder", failure)
@@ -168,13 +168,13 @@ def _upload(run: Run, seeder: str, metainfo: Metainfo, bits: bytes) -> None:
         def on_piece(length: int) -> None:
             nonlocal sent
             sent += length
-            run.view.progress(f"{megabytes(sent)} of {megabytes(total)} to {seeder}")
+            run.view.progress(f"{shown_size(sent)} of {shown_size(total)} to {seeder}")
 
         root = root_of(metainfo, wanted.files_path)
         failure = upload_pieces(run.muster.fleet, seeder, wanted.tag, metainfo, root, has, on_piece)
         if failure is not None:
             raise run.lost(seeder, "seeder", failure)
-        said.append(f"{megabytes(total)} to {seeder}")
+        said.append(f"{shown_size(total)} to {seeder}")
 
 
 def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, entry: _Entry) -> dict[str, Message]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from .. import control
 from ..control import Message
 from ..errors import AllHostsFailed, HostsFailed
+from ..units import counted
 from .failures import HostFailure
 from .outcome import HostState
 from .ranges import fold
@@ -91,7 +92,7 @@ class Switching:
             for host in done:
                 outcome.reached(host, HostState.SWITCHED)
             self._warn(done)
-            said.append(f"current -> releases/{wanted.tag} on {len(done)} hosts")
+            said.append(f"current -> releases/{wanted.tag} on {counted(len(done), 'host')}")
         if self._too_many_lost():
             self.back()
             back = f"; {fold(outcome.going)} is back where it was" if outcome.going else ""

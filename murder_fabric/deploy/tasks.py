@@ -8,13 +8,14 @@ from collections.abc import Callable
 from invoke.collection import Collection
 
 from ..errors import BadInput
+from ..units import shown_size
 from . import deployment, manual, release_tasks, releases
 from .executor import GroupContext, group_task
 from .existing import wanted_torrent
 from .ranges import fold
 from .roles import Roles, assign_roles
 from .settings import SECTION, Settings, defaults
-from .view import View, megabytes
+from .view import View
 from .wanted import Wanted, absolute, check_wanted
 
 
@@ -125,7 +126,7 @@ def _headline(roles: Roles, wanted: Wanted) -> str:
     if wanted.metainfo is not None:
         info = wanted.metainfo.info
         count = f"{len(info.files)} file{'s' * (len(info.files) != 1)}"
-        what = f"{count}, {megabytes(info.geometry.length)}, digest {info.digest.hex()[:12]}"
+        what = f"{count}, {shown_size(info.geometry.length)}, digest {info.digest.hex()[:12]}"
     return f"murder: {wanted.tag} to {wanted.destination} on {named}: {what}"
 
 

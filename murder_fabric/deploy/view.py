@@ -65,8 +65,3 @@ class View:
         if self._moving:
             self._moving = False
             print("\r\033[K", end="", file=self._stream)
-
-
-def megabytes(count: float) -> str:
-    """Return *count* bytes as decimal megabytes, the unit links are sold in."""
-    return f"{count / 1e6:.1f} MB"

@@ -191,4 +191,4 @@ def test_progress_is_one_line():
     empty = Progress(0, 0, 0, 0, 0.0, 0.0, 2, 0, 0)
     assert progress_line(empty).startswith("100 %  0.0 MB of 0.0 MB")
     assert progress_line(empty).endswith("2 peers")
-    assert megabytes(1_500_000) == "1.5 MB"
+    assert shown_size(1_500_000) == "1.5 MB"

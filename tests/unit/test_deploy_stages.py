@@ -206,7 +206,7 @@ def test_hosts_without_room_are_found_before_a_piece_moves(files: Path) -> None:
     with pytest.raises(HostsFailed):
         deploy.run()
     (line,) = deploy.outcome.complaints()
-    assert line.startswith("web3: no space left for /srv/app: it needs 16.9 MB, 0.0 MB are free; nothing was")
+    assert line.startswith("web3: no space left for /srv/app: it needs 16.9 MB, 1.0 kB are free; nothing was")
     assert "web3" not in agents.those_asked("stage")
 
 

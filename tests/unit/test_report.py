@@ -30,8 +30,8 @@ def test_a_person_gets_one_line_and_none_twice():
     report.progress(SOME)
     report.progress(SOME, "refused")
     assert err.getvalue().splitlines() == [
-        " 50 %  0.5 MB of 1.0 MB  down 2.0 MB/s, up 0.0 MB/s  1 peer",
-        " 50 %  0.5 MB of 1.0 MB  down 2.0 MB/s, up 0.0 MB/s  1 peer  (tracker: refused)",
+        " 50 %  500.0 kB of 1.0 MB  down 2.0 MB/s, up 0 B/s  1 peer",
+        " 50 %  500.0 kB of 1.0 MB  down 2.0 MB/s, up 0 B/s  1 peer  (tracker: refused)",
     ]
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from murder_fabric.deploy import view
-from murder_fabric.deploy.view import View, megabytes
+from murder_fabric.deploy.view import View
 
 
 class Terminal(io.StringIO):
@@ -88,7 +88,3 @@ def test_on_a_terminal_the_line_moves_and_gives_way_to_those_that_stay(now: list
         watched.say("web3: lost")
     assert "too soon" not in stream.getvalue()
     assert "1 %\r\033[Kweb3: lost\n" in stream.getvalue()
-
-
-def test_megabytes_are_decimal() -> None:
-    assert megabytes(64_000_000) == "64.0 MB"
