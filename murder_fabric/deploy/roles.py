@@ -8,6 +8,9 @@ from typing import NamedTuple
 from ..errors import HostRangeError, SettingsError
 from .ranges import RoleHosts, expand
 
+#: What people write instead of a role; as groups they would be ignored in silence.
+_PLURALS = ("trackers", "seeders", "peers")
+
 
 class Roles(NamedTuple):
     """The hosts of one run, each as SSH is to reach it."""
@@ -29,9 +32,12 @@ def assign_roles(hosts: Sequence[str], roles: Mapping[str, RoleHosts]) -> Roles:
     2. The role `tracker` names the tracker; without it the first peer is. So with `seeder`.
 
     Raises:
-        SettingsError: no peer is named, or more than one tracker or seeder.
+        SettingsError: no peer is named, or more than one tracker or seeder; or a role is in the plural.
         HostRangeError: a role is no host expression.
     """
+    for name in _PLURALS:
+        if name in roles:
+            raise SettingsError(f"murder.roles.{name} is no role; did you mean {name[:-1]}?")
     peers = list(dict.fromkeys(hosts or _hosts_of("peer", roles)))
     if not peers:
         raise SettingsError(

@@ -72,7 +72,7 @@ def check_wanted(
 
 def absolute(files_path: str | None, on_seeder: bool) -> str | None:
     """Return a path of this machine as its setting must be; one of the seeder's is left as it is."""
-    return files_path if files_path is None or on_seeder else os.path.abspath(os.path.expanduser(files_path))
+    return files_path if not files_path or on_seeder else os.path.abspath(os.path.expanduser(files_path))
 
 
 def operator_name() -> str:

@@ -33,6 +33,12 @@ def test_nobody_to_deploy_to_is_an_error_that_says_what_to_do():
         assign_roles([], {"tracker": "t1", "peer": ""})
 
 
+@pytest.mark.parametrize("plural", ["peers", "seeders", "trackers"])
+def test_a_role_in_the_plural_is_not_taken_for_a_group(plural):
+    with pytest.raises(SettingsError, match=rf"roles\.{plural} is no role; did you mean {plural[:-1]}\?"):
+        assign_roles(["web1"], {plural: "web[1-3]", "canary": "web1"})
+
+
 def test_a_swarm_has_one_tracker():
     with pytest.raises(SettingsError, match=r"roles\.tracker names 2 hosts"):
         assign_roles(["a"], {"tracker": "t[1-2]"})
