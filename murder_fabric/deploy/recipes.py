@@ -191,7 +191,7 @@ def _detach(muster: Muster, agent: str, lifetime: float) -> list[str]:
     answers = muster.ask(muster.outcome.going, lambda _: control.Detach(agent, lifetime), GREET_TIMEOUT)
     for host, done in answers.items():
         if not done.fields["started"]:
-            reason = f"a {control.spoken(agent)} is running already and was left alone; see murder.stop-peering"
+            reason = f"a {control.spoken(agent)} is running already; murder.stop-peering ends it"
             muster.outcome.failed(host, HostFailure("failed", reason))
     must_have_some(muster)
     return [host for host, done in answers.items() if done.fields["started"]]
@@ -218,7 +218,8 @@ def _join(muster: Muster, agent: str, length: int, request: Callable[[str], cont
     with muster.view.stage("swarm") as said:
         done = muster.ask(hosts, request, None, on_event=muster.progress(hosts, length), to=agent)
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
-        said.append(f"{len(done)} of {len(hosts)} hosts complete, {shown_size(moved)} moved among them in all")
+        complete = f"{len(done)} of {len(hosts)} hosts complete"
+        said.append(f"{complete}, {shown_size(moved)} moved among them in all")
         said += muster.told_of_web_seeds(done)
     must_have_some(muster)
 

@@ -55,7 +55,8 @@ def create(run: Run) -> tuple[Metainfo, bytes]:
     with run.view.stage("create") as said:
         hashing = run.muster.hashing()
         message = _need(run, run.seeder(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing)
-        said.append(f"{counted(message.fields['file_count'], 'file')}, {shown_size(message.fields['length'])}")
+        files, length = message.fields["file_count"], message.fields["length"]
+        said.append(f"{counted(files, 'file')}, {shown_size(length)}")
     return parse_metainfo(message.attached), message.attached
 
 
@@ -86,7 +87,8 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
     with run.view.stage("swarm") as said:
         done = _join(run, ready, seeder, metainfo, entry)
         fetched = sum(message.fields["bytes_downloaded"] for message in done.values())
-        said.append(f"{counted(len(run.outcome.going), 'host')} complete, {shown_size(fetched)} moved among them in all")
+        complete = counted(len(run.outcome.going), "host")
+        said.append(f"{complete} complete, {shown_size(fetched)} moved among them in all")
         said += run.muster.told_of_web_seeds(done)
     run.need_going()
 

@@ -12,7 +12,7 @@ from twisted.internet.error import CannotListenError
 
 from murder_fabric.agent.addresses import Listen, address_of_interface, listen_on, parse_listen
 from murder_fabric.agent.files import read_limited, write_atomically
-from murder_fabric.agent.report import Report, megabytes, progress_line
+from murder_fabric.agent.report import Report, progress_line
 from murder_fabric.agent.torrent import Progress
 from murder_fabric.errors import BadInput, ListenError, StorageError
 
@@ -189,6 +189,5 @@ def test_a_person_reads_what_happens_on_stderr_and_the_result_on_stdout():
 def test_progress_is_one_line():
     assert progress_line(HALF) == " 50 %  50.0 MB of 100.0 MB  down 12.3 MB/s, up 0.0 MB/s  1 peer"
     empty = Progress(0, 0, 0, 0, 0.0, 0.0, 2, 0, 0)
-    assert progress_line(empty).startswith("100 %  0.0 MB of 0.0 MB")
+    assert progress_line(empty).startswith("100 %  0 B of 0 B")
     assert progress_line(empty).endswith("2 peers")
-    assert shown_size(1_500_000) == "1.5 MB"
