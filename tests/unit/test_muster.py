@@ -95,3 +95,26 @@ def test_progress_counts_whole_hosts_and_all_bytes():
         told("b", Message({"event": "progress", "bytes": 100}))
     assert "25 %, 0 of 2 hosts complete" in stream.getvalue()
     assert "75 %, 1 of 2 hosts complete" in stream.getvalue()
+
+
+def test_hashing_on_a_host_is_shown_as_it_goes():
+    stream = io.StringIO()
+    muster = Muster(FakeFleet(), ["a"], View(stream))
+    with muster.view.stage("create"):
+        muster.view._shown_at = -1e9
+        muster.hashing()("a", Message({"event": "progress", "bytes": 3_000_000, "length": 12_000_000}))
+    assert "3.0 MB of 12.0 MB hashed on a" in stream.getvalue()
+
+
+def test_web_seeds_are_told_by_what_they_gave_and_why_they_were_given_up():
+    muster = muster_of(FakeFleet(), "web1", "web2")
+    bad = {"http://o/": "it answers HTTP status 404"}
+    done = {
+        "web1": Message({"bytes_of_web_seeds": 1_000_000, "web_seed_problems": bad}),
+        "web2": Message({"bytes_of_web_seeds": 2_000_000, "web_seed_problems": bad}),
+    }
+    assert muster.told_of_web_seeds(done) == [
+        "3.0 MB of it from web seeds",
+        "web[1-2] gave up http://o/: it answers HTTP status 404",
+    ]
+    assert muster.told_of_web_seeds({"web1": Message({})}) == []
