@@ -99,6 +99,13 @@ def available(names: list[str]) -> list[Client]:
     return [CLIENTS[name] for name in names if name != "aria2" or shutil.which("aria2c")]
 
 
+def random_file(path: Path, length: int) -> None:
+    """Write *length* random bytes, never holding many: what we held would count as our children's memory."""
+    with path.open("wb") as file:
+        while length > 0:
+            length -= file.write(os.urandom(min(length, 1 << 20)))
+
+
 def stock_torrent(payload: Path, announce: str, piece_length: int) -> Path:
     """Make the torrent of a file as any client would: without our extra keys, so that all have the same."""
     from murder_fabric.bencoding import decode, encode

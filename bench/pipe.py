@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from .clients import HEAD_START, TRACKER_PORT, Client, agent, available, end, environment, stock_torrent
+from .clients import (
+    HEAD_START,
+    TRACKER_PORT,
+    Client,
+    agent,
+    available,
+    end,
+    environment,
+    random_file,
+    stock_torrent,
+)
 
 TRACKER, SEEDER, PEER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
@@ -42,9 +51,7 @@ def main(length: int = 1 << 30) -> None:
     """Print one row a client."""
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="murder-bench-") as name:
         payload = Path(name, "payload")
-        with payload.open("wb") as file:
-            for _ in range(length >> 20):
-                file.write(os.urandom(1 << 20))
+        random_file(payload, length)
         torrent = stock_torrent(payload, f"http://{TRACKER}:{TRACKER_PORT}/announce", 1 << 20)
         command = agent("tracker", "--listen", f"{TRACKER}:{TRACKER_PORT}")
         tracker = subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL)

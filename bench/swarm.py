@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import threading
@@ -12,7 +11,17 @@ from typing import Any
 
 from lab.rig import Lab
 
-from .clients import HEAD_START, TRACKER_PORT, Client, agent, available, end, environment, stock_torrent
+from .clients import (
+    HEAD_START,
+    TRACKER_PORT,
+    Client,
+    agent,
+    available,
+    end,
+    environment,
+    random_file,
+    stock_torrent,
+)
 
 #: Seconds after which a swarm that is not complete is counted as it is.
 LONGEST = 120.0
@@ -61,7 +70,7 @@ def main(hosts: int = 16, length: int = 64_000_000, rate: str = "50mbit", piece_
     """Print one row a client, and what the wire alone would take."""
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="murder-bench-") as name:
         payload = Path(name, "payload")
-        payload.write_bytes(os.urandom(length))
+        random_file(payload, length)
         print(
             f"swarm  the wire's limit  {length / RATES[rate]:.2f} s for {hosts} peers at {rate}", flush=True
         )
