@@ -1,0 +1,172 @@
+"""What is decided about releases from what hosts have, and what is said where nothing is decided."""
+
+from __future__ import annotations
+
+import pytest
+
+from murder_fabric.deploy.choosing import Listing, behind, must_be_one, way_back
+from murder_fabric.deploy.inventory import releases_text, verify_text
+from murder_fabric.errors import BadInput, HostsFailed
+
+
+def listing(text: str, held: dict[str, str] | None = None) -> Listing:
+    """
+    Make a listing, newest first: `v3*` is current, `v2!` bad, `v1?` was never current, `v2=other` a digest.
+
+    Ranks are given to the others in order; what is in brackets was not made by us.
+    """
+    current, rank, releases = None, 0, []
+    for word in text.split():
+        name, _, digest = word.partition("=")
+        tag = name.strip("*!?()")
+        current = tag if "*" in name else current
+        way = not set("*!?(") & set(name)
+        rank += way
+        releases.append(
+            {
+                "tag": tag,
+                "state": "bad" if "!" in name else "unknown" if "(" in name else "good",
+                "digest": "" if "(" in name else digest or f"d-{tag}",
+                "verified": "2026-11-21 10:00:00 +0000",
+                "length": 1_500_000,
+                "reason": "slow (ann)" if "!" in name else "",
+                "rank": rank if way else 0,
+                "usable": "(" not in name,
+            }
+        )
+    return Listing.from_fields({"current": current, "held": held, "releases": releases})
+
+
+def listings(*texts: str) -> dict[str, Listing]:
+    return {f"web{number}": listing(text) for number, text in enumerate(texts, 1)}
+
+
+@pytest.mark.parametrize(
+    ("there", "to", "left", "tag", "hosts"),
+    [
+        (["v2* v1", "v2* v1"], None, "v2", "v1", ["web1", "web2"]),
+        (["v3* v2! v1", "v3* v2! v1"], None, "v3", "v1", ["web1", "web2"]),
+        (["v2* v1", "v2* v1"], "v1", "v2", "v1", ["web1", "web2"]),
+        # web3 was down for v2: it is there already.
+        (["v2* v1", "v2* v1", "v1*"], None, "v2", "v1", ["web1", "web2"]),
+        (["v3* v2 v1"], "v1", "v3", "v1", ["web1"]),
+    ],
+)
+def test_the_way_back(there: list[str], to: str | None, left: str, tag: str, hosts: list[str]) -> None:
+    assert way_back(listings(*there), to) == (left, tag, hosts)
+
+
+@pytest.mark.parametrize(
+    ("there", "to", "error", "said"),
+    [
+        (["v1*", "v1*"], None, BadInput, "no good release was current before v1; nothing was changed"),
+        (["v2* v1!"], None, BadInput, "no good release was current before v2"),
+        (["v2* v1?"], None, BadInput, "no good release was current before v2"),
+        (["", ""], None, BadInput, "no host has a current release"),
+        (["v2* v1", "v1*"], None, BadInput, "as many have one as another"),
+        (["v2* v1"], "v2", BadInput, "v2 is current already"),
+        (["v3* v2", "v3* v1"], None, HostsFailed, "web1 to v2, web2 to v1; say which with --to"),
+        (
+            ["v2* v1", "v2* v1", "v3*"],
+            None,
+            HostsFailed,
+            "web3 cannot go back to v1: it is not there; nothing",
+        ),
+        (
+            ["v2* v1", "v2* v1!"],
+            "v1",
+            HostsFailed,
+            r"web2 cannot go back to v1: it is marked bad: slow \(ann\)",
+        ),
+        (["v2* (v1)"], "v1", HostsFailed, "nobody knows what it is"),
+        (
+            ["v2* v1", "v2* v1=else"],
+            None,
+            HostsFailed,
+            "v1 is not the same release on all hosts: d-v1 on web1",
+        ),
+    ],
+)
+def test_where_there_is_no_way_back_it_is_said_why(
+    there: list[str], to: str | None, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        way_back(listings(*there), to)
+
+
+def test_a_tag_that_means_two_things_is_refused() -> None:
+    must_be_one("v1", listings("v1*", "", "v1"))
+    with pytest.raises(HostsFailed, match="d-v1 on web1, other on web2"):
+        must_be_one("v1", listings("v1*", "v1=other"))
+
+
+def test_whoever_lacks_it_fetches_it_from_those_that_run_it() -> None:
+    plan = behind(listings("v2* v1", "v1*", "v2* v1", "v2? v1*", "v2*"))
+    assert (plan.tag, plan.digest) == ("v2", "d-v2")
+    assert plan.sources == ["web1", "web3", "web5", "web4"]
+    assert plan.lacking == ["web2"]
+    assert plan.elsewhere == ["web2", "web4"]
+
+
+def test_not_all_of_many_hosts_read_their_release_for_one_that_was_down() -> None:
+    assert len(behind(listings(*["v2*"] * 50, "v1*")).sources) == 4
+    assert len(behind(listings(*["v2*"] * 50, *["v1*"] * 9)).sources) == 18
+
+
+def test_the_same_tag_with_other_contents_is_not_what_the_others_run() -> None:
+    plan = behind(listings("v2*", "v2*", "v2*=other"))
+    assert (plan.lacking, plan.elsewhere) == (["web3"], ["web3"])
+
+
+@pytest.mark.parametrize(
+    ("there", "tag", "said"),
+    [
+        (["v2*", "v1*"], None, "as many hosts have one release as another; say which with --tag"),
+        (["(v0)*", "(v0)*"], None, "no host has v0 as a verified release with its torrent"),
+        (["v1*"], "v9", "no host has v9"),
+    ],
+)
+def test_where_nobody_can_say_what_is_right_it_is_asked(there: list[str], tag: str | None, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        behind(listings(*there), tag)
+
+
+def test_hosts_in_one_state_share_a_block() -> None:
+    held = {"operator": "ann@desk", "since": "noon", "reason": "the database\x1b moves"}
+    text = releases_text({**listings("v2* v1!", "v2* v1!", ""), "web9": listing("v2* v1!", held)})
+    assert text.splitlines() == [
+        "web[1-2] (2 hosts): current is v2",
+        "  * v2  good    d-v2              1.5 MB  2026-11-21 10:00:00 +0000",
+        "    v1  bad     d-v1              1.5 MB  slow (ann)",
+        "web3 (1 host): current is nothing",
+        "  no release",
+        "web9 (1 host): current is v2",
+        "  locked by ann@desk since noon: the database moves",
+        "  * v2  good    d-v2              1.5 MB  2026-11-21 10:00:00 +0000",
+        "    v1  bad     d-v1              1.5 MB  slow (ann)",
+    ]
+
+
+def inspected(tag: str | None, digest: str, *drift: str, ours: bool = True) -> dict[str, object]:
+    return {"tag": tag, "digest": digest, "ours": ours, "drift": list(drift), "drift_count": len(drift)}
+
+
+def test_drift_is_named_and_most_hosts_are_right_only_if_they_are_as_verified() -> None:
+    hosts = {
+        "web1": inspected("v1", "d1", *(f"file{number} is missing" for number in range(12))),
+        "web2": inspected("v1", "d1"),
+        "web3": inspected("v1", "d1", *(f"file{number} is missing" for number in range(12))),
+        "web4": inspected(None, ""),
+    }
+    text, differing = verify_text(hosts)
+    assert differing == ["web1", "web3", "web4"]
+    lines = text.splitlines()
+    assert lines[0] == "web[1,3] (2 hosts): current is v1, digest d1, but 12 of its paths differ"
+    assert lines[10:12] == ["  file9 is missing", "  and 2 more"]
+    assert "web4 (1 host): current is nothing" in lines
+
+
+def test_of_releases_that_nobody_verified_it_counts_that_hosts_have_the_same() -> None:
+    same = {f"web{number}": inspected("cap", "d1", ours=False) for number in (1, 2)}
+    assert verify_text(same)[1] == []
+    assert verify_text({**same, "web3": inspected("cap", "d2", ours=False)})[1] == ["web3"]
