@@ -7,12 +7,12 @@ import os
 import time
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
 from ..bitfield import Bitfield
-from ..errors import BadInput, VerifyError
+from ..errors import BadInput, StorageError, VerifyError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Info, Metainfo
 from ..policy.stalling import Stall, never_began_sentence, sentence
@@ -95,7 +95,15 @@ async def _serve(
     options: argparse.Namespace,
     seconds: float | None,
 ) -> None:
-    """Take part in the swarm until *seconds* after completion, or for ever; report as it goes."""
+    """
+    Take part in the swarm until *seconds* after completion, or for ever; report as it goes.
+
+    Raises:
+        StorageError: the disk failed, before or after completion.
+        SwarmError: there was no hope of completion.
+    """
+    served: Deferred[None] = Deferred()  # for ever, unless the disk fails
+    torrent.on_broken = lambda reason: served.errback(StorageError(f"{reason}; it is not served any more"))
     began = time.monotonic()
     port = torrent.start()
     listen = options.listen._replace(first_port=port, last_port=port)
@@ -115,7 +123,9 @@ async def _serve(
         complete = True
         took = time.monotonic() - began
         _report_completed(report, torrent.progress(), took, torrent.bytes_of_origins)
-        await (Deferred() if seconds is None else deferLater(reactor, seconds))
+        await (served if seconds is None else served.addTimeout(seconds, reactor))
+    except TimeoutError:
+        pass
     except CancelledError:
         if not complete:
             raise
@@ -123,12 +133,8 @@ async def _serve(
         ticker.stop()
         await torrent.stop()
     final = torrent.progress()
-    report.event(
-        "stopped",
-        "",
-        bytes_downloaded=final.bytes_downloaded,
-        bytes_uploaded=final.bytes_uploaded,
-    )
+    moved = {"bytes_downloaded": final.bytes_downloaded, "bytes_uploaded": final.bytes_uploaded}
+    report.event("stopped", "", **moved)
 
 
 def _report_started(report: Report, info: Info, options: argparse.Namespace, listen: Listen) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -74,13 +74,15 @@ class Torrent:
     Takes part in a swarm from `start` to `stop`.
 
     `complete` fires when every piece is on disk and right; it fails with StorageError when the disk does, and
-    with SwarmError when the wait is given up.
+    with SwarmError when the wait is given up, or ended by `stop`.
     """
 
     def __init__(
         self, reactor: Any, info: Info, payload: Payload, have: Bitfield, config: TorrentConfig
     ) -> None:
         self.complete: Deferred[None] = Deferred()
+        #: Told why nothing is served any more, where that comes after completion.
+        self.on_broken: Callable[[str], None] = lambda reason: None
         #: Why the last announce failed; None since one was answered.
         self.tracker_problem: str | None = None
         self.tracker_answered = False
@@ -142,6 +144,8 @@ class Torrent:
         await self._listening.stopListening()
         self._announcing.cancel()
         await self._announcing
+        self.gave_up("it was stopped before everything was there; what is there is kept")
+        self.complete.addErrback(lambda _: None)  # nobody need wait for it
 
     def admit(self, hosts: Collection[str]) -> None:
         """Take connections from the addresses *hosts* too, where only some are taken."""
@@ -190,9 +194,11 @@ class Torrent:
         self.complete.callback(None)
 
     def failed(self, reason: str) -> None:
-        """Tell whoever waits; after completion there is nothing left to fail."""
+        """Tell whoever waits for completion, or who is to hear of what comes later."""
         if not self.complete.called:
             self.complete.errback(StorageError(reason))
+        else:
+            self.on_broken(reason)
 
     # Inside ---------------------------------------------------------------------------------------------
 

@@ -105,6 +105,17 @@ def test_the_seeder_may_die_once_a_copy_is_out(programs, tmp_path, tree, torrent
     assert contents(tmp_path / "web2") == contents(tree.parent)
 
 
+def test_a_seeder_whose_files_something_else_shortens_says_so_and_fails(programs, tmp_path, tree, torrent):
+    tracker = programs.tracker()
+    seeder = programs.seeder(torrent, tree, tracker)
+    os.truncate(tree / "big", 0)
+    programs.peer(torrent, tmp_path / "web1", tracker)
+    assert seeder.wait() == 3, seeder.told()
+    assert one_sentence(seeder.err)
+    assert "big" in seeder.err
+    assert "not served any more" in seeder.err
+
+
 def test_peers_may_be_started_before_tracker_and_seeder(programs, tmp_path, tree, torrent):
     """Row 8."""
     port = free_port("127.0.0.1")
