@@ -79,14 +79,14 @@ def listen_on(reactor: Any, listen: Listen, factory: Any, backlog: int) -> Any:
     raise ListenError(f"cannot listen on {listen}: {reason}")
 
 
-def address_of_interface(name: str, like: str) -> str:
+def address_of_interface(name: str, like: str | None) -> str:
     """
-    Return this host's address on the interface *name*, of the same kind (IPv4 or IPv6) as *like*.
+    Return this host's address on the interface *name*, of the kind (IPv4 or IPv6) of *like*; IPv4 if None.
 
     Raises:
         BadInput: there is no such interface, or it has no such address.
     """
-    if ipaddress.ip_address(like).version == 6:
+    if like is not None and ipaddress.ip_address(like).version == 6:
         for line in _lines_of("/proc/net/if_inet6"):
             digits, _, _, scope, _, interface = line.split()
             if interface == name and scope == "00":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -144,7 +145,9 @@ def run_control() -> int:
             return 130
         finally:
             lease.stop()
-            await host.stop()
+            # What is still at the disk then ends with this process, and the lock with it.
+            with contextlib.suppress(MurderError):
+                await host.stop()
         return 0
 
     return run(main)
@@ -157,7 +160,7 @@ def _end_silent(protocol: ControlProtocol, clock: Any) -> None:
             protocol.lost.callback(None)
 
 
-def _address_of_ssh() -> str:
-    """Return the address that SSH reached this host by (`SSH_CONNECTION`, third field)."""
+def _address_of_ssh() -> str | None:
+    """Return the address that SSH reached this host by (`SSH_CONNECTION`, third field); None if unknown."""
     fields = os.environ.get("SSH_CONNECTION", "").split()
-    return fields[2].partition("%")[0] if len(fields) == 4 else "127.0.0.1"
+    return fields[2].partition("%")[0] if len(fields) == 4 else None

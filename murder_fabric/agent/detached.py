@@ -321,7 +321,7 @@ def run_detached(name: str, lifetime: float) -> int:
     from .running import run
 
     async def main(reactor: Any) -> int:
-        host = Host(reactor, "127.0.0.1")
+        host = Host(reactor, None)
         operators = _Operators(host, reactor)
         socket, state, _ = paths_of(name)
         done: Deferred[None] = Deferred()
@@ -345,7 +345,8 @@ def run_detached(name: str, lifetime: float) -> int:
             pass
         finally:
             clock.stop()
-            await host.stop()
+            with contextlib.suppress(MurderError):  # what is still at the disk ends with this process
+                await host.stop()
             await port.stopListening()
             os.close(directory)
             os.unlink(state)

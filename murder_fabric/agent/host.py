@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import random
+import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, DeferredLock
+from twisted.internet.defer import CancelledError, DeferredLock, TimeoutError
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThread
 
 from .. import control
 from ..bitfield import Bitfield
@@ -33,7 +34,11 @@ from .kept import keep, recall
 from .release_duties import RELEASE_DUTIES
 from .report import INTERVAL
 from .staging import Staged, discard, root_of, stage, store, verify_staged
+from .threads import Threads
 from .torrent import Torrent, TorrentConfig
+
+#: Seconds in which what is at the disk must end once this agent is to end; it is asked for twice.
+PATIENCE = 10.0
 
 #: Sends one event of the request that is being served: its name and fields.
 Emit = Callable[[str, Mapping[str, Any]], None]
@@ -64,9 +69,10 @@ class Host:
     Args:
         reactor: everything runs on it; blocking work goes to its threads.
         address: how the operator reached this host; where peers find it unless a request says otherwise.
+            None where nobody knows.
     """
 
-    def __init__(self, reactor: Any, address: str) -> None:
+    def __init__(self, reactor: Any, address: str | None) -> None:
         self._reactor = reactor
         self._address = address
         self._tracker: _Tracker | None = None
@@ -78,6 +84,10 @@ class Host:
         self._created: dict[str, str] = {}
         #: One request about releases at a time, in the order they came: going back must find the switch made.
         self._release_turn = DeferredLock()
+        self._threads = Threads(reactor)
+        self._ending = False
+        #: What went wrong after the request that began it was answered.
+        self._problems: list[str] = []
 
     @property
     def idle(self) -> bool:
@@ -91,21 +101,37 @@ class Host:
         Raises:
             MurderError: it could not be done; says what was left unchanged.
         """
+        if not isinstance(request, (control.Heartbeat, control.Finish)):
+            self._must_go_on()
         of_releases = RELEASE_DUTIES.get(type(request))
         if of_releases is not None:
             async with self._release_turn:
-                return Answer(*await deferToThread(of_releases, request))
+                return Answer(*await self._threads.run(emit, of_releases, request))
         return await _DUTIES[type(request)](self, request, attached, emit)
 
     async def stop(self) -> int:
-        """End everything, keep releases on disk for a later resume; return the bytes that were uploaded."""
+        """
+        End everything, keep releases on disk for a later resume; return the bytes that were uploaded.
+
+        Nothing new is begun from now on. The lock goes last, once nothing writes any more; else this process
+        keeps it until it ends.
+
+        Raises:
+            MurderError: something is still at the disk.
+        """
+        self._ending = True
         uploaded = 0
         for tag in list(self._torrents):
             uploaded += await self._stop_torrent(tag)
         await self._stop_tracker()
+        if not await self._quiet():
+            raise MurderError(
+                f"the disk is still at work after {PATIENCE:g} s, and the lock stays until it is done or this"
+                " agent has ended; wait a minute, then run the command again"
+            )
         for staged in self._staged.values():
             staged.payload.close()
-            await deferToThread(discard, staged)
+            await self._threads.run(_to_nobody, discard, staged)
         self._staged.clear()
         for path, destination in self._destinations.items():
             destination.clear_marks(self._runs[path])
@@ -120,10 +146,10 @@ class Host:
 
     async def _prepare(self, request: control.Prepare, attached: bytes, emit: Emit) -> Answer:
         destination = Destination(request.destination)
-        await deferToThread(destination.prepare)
+        await self._threads.run(emit, destination.prepare)
         must_be_free(destination, force=request.force)
-        await deferToThread(destination.share, request.linked_dirs, request.linked_files)
-        if await deferToThread(destination.lock, request.run, request.operator):
+        await self._threads.run(emit, destination.share, request.linked_dirs, request.linked_files)
+        if await self._threads.run(emit, destination.lock, request.run, request.operator):
             self._destinations[destination.path] = destination
             self._runs[destination.path] = request.run
         destination.leave_mark(request.run, request.nonce)
@@ -133,13 +159,19 @@ class Host:
             "python": platform.python_version(),
         }
         if request.tag is not None:
-            fields["free_bytes"], fields["free_inodes"] = await deferToThread(destination.room, request.tag)
+            room = await self._threads.run(emit, destination.room, request.tag)
+            fields["free_bytes"], fields["free_inodes"] = room
         return Answer(fields)
 
     async def _locate(self, request: control.Locate, attached: bytes, emit: Emit) -> Answer:
         address = self._address
         if request.interface:
             address = address_of_interface(request.interface, like=address)
+        if address is None:
+            raise BadInput(
+                "nothing says by which address this host is reached (SSH_CONNECTION is not set here): name"
+                " the interface by which the hosts reach each other in murder.interface, such as eth1"
+            )
         return Answer({"address": address})
 
     async def _create(self, request: control.Create, attached: bytes, emit: Emit) -> Answer:
@@ -180,8 +212,11 @@ class Host:
         return Answer({})
 
     async def _stage(self, request: control.Stage, attached: bytes, emit: Emit) -> Answer:
-        staged = await deferToThread(stage, request, attached)
-        self._staged[request.tag] = staged
+        def keep_staged() -> Staged:  # also where the operator has gone meanwhile: `stop` discards it
+            self._staged[request.tag] = staged = stage(request, attached)
+            return staged
+
+        staged = await self._threads.run(emit, keep_staged)
         return Answer({"released": staged.released, "removed": staged.removed}, staged.have.to_bytes())
 
     async def _store_piece(self, request: control.StorePiece, attached: bytes, emit: Emit) -> Answer:
@@ -233,7 +268,7 @@ class Host:
         payload = Payload(metainfo.info, root_of(metainfo.info, path))
         have = Bitfield.full(metainfo.info.geometry.piece_count)
         if self._created.get(metainfo.info.digest.hex()) != path:
-            have = await deferToThread(check, metainfo.info, payload)
+            have = await self._threads.run(emit, check, metainfo.info, payload)
         if not have.complete:
             payload.close()
             raise VerifyError(
@@ -255,7 +290,7 @@ class Host:
     async def _verify(self, request: control.Verify, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)
         began = time.monotonic()
-        await deferToThread(verify_staged, staged, request)
+        await self._threads.run(emit, verify_staged, staged, request)
         return Answer({"seconds": round(time.monotonic() - began, 3)})
 
     async def _stop(self, request: control.Stop, attached: bytes, emit: Emit) -> Answer:
@@ -268,13 +303,15 @@ class Host:
         return Answer({"bytes_uploaded": await self._stop_torrent(request.tag)})
 
     async def _finish(self, request: control.Finish, attached: bytes, emit: Emit) -> Answer:
-        return Answer({"bytes_uploaded": await self.stop()})
+        uploaded = await self.stop()
+        return Answer({"bytes_uploaded": uploaded, "problems": self._problems})
 
     # Inside ---------------------------------------------------------------------------------------------
 
     def _run_torrent(
         self, request: control.Join | control.Seed, metainfo: Metainfo, payload: Payload, have: Bitfield
     ) -> Torrent:
+        self._must_go_on()
         if request.tag in self._torrents:
             raise BadInput(f"the tag {request.tag} is being served here already")
         config = TorrentConfig(
@@ -286,6 +323,7 @@ class Host:
             web_seeds=request.web_seeds if isinstance(request, control.Join) else (),
         )
         torrent = Torrent(self._reactor, metainfo.info, payload, have, config)
+        torrent.on_broken = partial(self._broken, request.tag)
         torrent.start()
         self._torrents[request.tag] = torrent
         return torrent
@@ -302,14 +340,38 @@ class Host:
         return self._tracker
 
     async def _stop_torrent(self, tag: str) -> int:
-        torrent = self._torrents.pop(tag)
+        torrent = self._torrents.pop(tag, None)
+        if torrent is None:  # the request that waited for it, and whoever ended it, both come here
+            return 0
         await torrent.stop()
         return torrent.session.bytes_uploaded
+
+    def _must_go_on(self) -> None:
+        if self._ending:
+            raise MurderError("this agent is ending and begins nothing new; run the command again")
+
+    async def _quiet(self) -> bool:
+        """Wait for every thread, and for what waits for its turn; False where that takes too long."""
+        try:
+            await self._release_turn.acquire().addTimeout(PATIENCE, self._reactor)
+        except TimeoutError:
+            return False
+        self._release_turn.release()
+        return await self._threads.all_ended(PATIENCE)
+
+    def _broken(self, tag: str, reason: str) -> None:
+        """Remember for `Finish` what ended after it was complete; a detached agent has its log."""
+        self._problems.append(f"{tag} is not served there any more: {reason}")
+        print(self._problems[-1], file=sys.stderr, flush=True)
 
     async def _stop_tracker(self) -> None:
         tracker, self._tracker = self._tracker, None
         if tracker is not None:
             await tracker.port.stopListening()
+
+
+def _to_nobody(event: str, fields: Mapping[str, Any]) -> None:
+    """Nobody asked for what is under way."""
 
 
 _DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answer]]] = {

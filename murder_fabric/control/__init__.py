@@ -4,7 +4,8 @@ The contract between operator and agent: JSON lines each way, some with bytes at
 A message is one line of JSON; where it has the key `attached`, that many raw bytes follow the line (a
 torrent, a piece). The operator sends requests, each with an `id` and the request's name under `do`. The
 agent sends events, each with `event` and `time` (Unix seconds); an event that belongs to a request carries
-its `id`, and every request ends with exactly one `done` or `failed`:
+its `id`, and every request ends with exactly one `done` or `failed`. While one is long at the disk, `working`
+comes every few seconds:
 
     -> {"id": 3, "do": "switch", "destination": "/srv/app", "tag": "v1"}
     <- {"id": 3, "event": "done", "time": 1763767200.5, "previous": "v0"}
@@ -42,6 +43,7 @@ from .releasing import Verify as Verify
 from .request import HEARTBEAT_INTERVAL as HEARTBEAT_INTERVAL
 from .request import LEASE as LEASE
 from .request import VERSION as VERSION
+from .request import WORKING as WORKING
 from .request import Request as Request
 from .request import check_tag as check_tag
 from .swarming import Admit as Admit

@@ -175,6 +175,10 @@ class RecallRelease(Request):
 
 @dataclasses.dataclass(frozen=True)
 class Finish(Request):
-    """End everything this agent runs, remove what a run left, give the lock back. Done: `bytes_uploaded`."""
+    """
+    End everything this agent runs, remove what a run left, give the lock back; nothing new is begun then.
+
+    Done: `bytes_uploaded`, `problems` (sentences: what was not served to the end).
+    """
 
     name = "finish"

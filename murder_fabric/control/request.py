@@ -14,6 +14,8 @@ VERSION = 1
 HEARTBEAT_INTERVAL = 10.0
 #: … and after this much silence (seconds) the agent ends what it started: a laptop asleep closes nothing.
 LEASE = 60.0
+#: The event of a request that is under way and has no more to say for now; every few seconds.
+WORKING = "working"
 
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

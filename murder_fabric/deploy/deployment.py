@@ -11,7 +11,7 @@ from ..control import Message
 from ..errors import HostsFailed, Interrupted, MurderError
 from .bundle import build_bundle
 from .executor import GroupContext
-from .failures import HostFailure
+from .failures import HostFailure, printable
 from .muster import PAYLOAD_TIMEOUT, Muster
 from .outcome import HostState, Outcome
 from .preflight import check_room, prepare
@@ -110,6 +110,9 @@ class Deployment:
         muster = self.plan.muster
         requests = {host: Message(control.Finish().fields()) for host in muster.greeted}
         answers = muster.fleet.ask(requests, FINISH_TIMEOUT)
+        for host, answer in answers.items():
+            for problem in answer.fields.get("problems", ()) if isinstance(answer, Message) else ():
+                muster.view.say(f"  {host}: {printable(str(problem))}")
         return [host for host, answer in answers.items() if isinstance(answer, HostFailure)]
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 from paramiko import Channel, SSHException
 
-from ..control import HEARTBEAT_INTERVAL, VERSION, Heartbeat, Message, MessageReader, encode_message
+from ..control import HEARTBEAT_INTERVAL, VERSION, WORKING, Heartbeat, Message, MessageReader, encode_message
 from ..errors import BadInput, ControlError, MurderError
 from .failures import HostFailure, explain_ending, explain_start, printable
 from .writers import Outgoing, Writers
@@ -104,7 +104,7 @@ class Ask:
             self.answers[host] = what
         elif what.fields.get("event") == "failed":
             self.answers[host] = _refusal(what)
-        elif on_event is not None:
+        elif on_event is not None and what.fields.get("event") != WORKING:
             on_event(host, what)
 
     def _give_up_silent(self, heard_at: Mapping[str, float], before: float, silence: float) -> None:
@@ -241,9 +241,10 @@ class Fleet:
         requests: Mapping[str, Message],
         timeout: Optional[float] = None,
         on_event: Optional[OnEvent] = None,
+        silence: Optional[float] = None,
     ) -> dict[str, Answer]:
         """Send each host its request and wait for all answers; see `Ask.wait`."""
-        return self.begin(requests).wait(timeout, on_event)
+        return self.begin(requests).wait(timeout, on_event, silence)
 
     def failures(self) -> dict[str, HostFailure]:
         """Return the hosts that cannot be asked any more, and why."""

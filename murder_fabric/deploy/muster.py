@@ -20,6 +20,8 @@ GREET_TIMEOUT = 120.0
 PROMPT_TIMEOUT = 30.0
 #: Seconds for what reads or writes the whole payload.
 PAYLOAD_TIMEOUT = 3600.0
+#: An agent at work says so every few seconds; a host that is silent for so many is out.
+SILENCE_LIMIT = 60.0
 #: Ports tried for the tracker, from `murder.tracker_port` on.
 TRACKER_PORTS = 20
 
@@ -69,6 +71,7 @@ class Muster:
         attached: bytes = b"",
         on_event: OnEvent | None = None,
         to: str | None = None,
+        silence: float | None = None,
     ) -> dict[str, Message]:
         """
         Ask hosts and return what those said that did it; the others are out.
@@ -76,10 +79,11 @@ class Muster:
         Args:
             timeout: seconds for all of them together; None waits as long as they live.
             to: the detached agent that is meant, if any.
+            silence: seconds after which one that says nothing is out.
         """
         head = {} if to is None else {"to": to}
         requests = {host: Message({**request_of(host).fields(), **head}, attached) for host in hosts}
-        return self.settle(self.fleet.ask(requests, timeout, on_event))
+        return self.settle(self.fleet.ask(requests, timeout, on_event, silence))
 
     def settle(self, answers: Mapping[str, Message | HostFailure]) -> dict[str, Message]:
         """Return what hosts said that did what they were asked; the others are out."""
@@ -99,6 +103,7 @@ class Muster:
         attached: bytes = b"",
         to: str | None = None,
         on_event: OnEvent | None = None,
+        silence: float | None = None,
     ) -> Message:
         """
         Ask a host without which nothing goes on.
@@ -109,7 +114,7 @@ class Muster:
         """
         head = {} if to is None else {"to": to}
         requests = {host: Message({**request.fields(), **head}, attached)}
-        answer = self.fleet.ask(requests, timeout, on_event)[host]
+        answer = self.fleet.ask(requests, timeout, on_event, silence)[host]
         if isinstance(answer, Message):
             return answer
         if answer.exit_code == BadInput.exit_code:

@@ -23,7 +23,7 @@ from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url
 from ..units import shown_size
 from .failures import HostFailure
-from .muster import GREET_TIMEOUT, PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, TRACKER_PORTS, Muster
+from .muster import GREET_TIMEOUT, PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, TRACKER_PORTS, Muster
 from .outcome import HostState
 from .ranges import fold
 from .roles import Roles
@@ -142,7 +142,9 @@ def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) ->
         token = tracker.token or torrent.token
         request = control.Seed(tag, address, first, last, tracker.announce, token, [address], torrent.path)
         with muster.view.stage("check"):
-            done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent)
+            done = muster.ask_one(
+                host, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent, silence=SILENCE_LIMIT
+            )
     return f"{host} seeds {tag} at {address}, port {done.fields['port']}"
 
 
@@ -206,7 +208,9 @@ def _stage(
         return control.Stage(tag, torrent.digest, destination, "plain", source, empty)
 
     with muster.view.stage("stage") as said:
-        staged = muster.ask(muster.outcome.going, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent)
+        staged = muster.ask(
+            muster.outcome.going, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent, silence=SILENCE_LIMIT
+        )
         removed = {host: one.fields["removed"] for host, one in staged.items() if one.fields.get("removed")}
         if removed:
             said.append(f"{sum(removed.values())} entries of {destination} deleted on {counted(removed)}")
@@ -216,7 +220,8 @@ def _stage(
 def _join(muster: Muster, agent: str, length: int, request: Callable[[str], control.Request]) -> None:
     hosts = muster.outcome.going
     with muster.view.stage("swarm") as said:
-        done = muster.ask(hosts, request, None, on_event=muster.progress(hosts, length), to=agent)
+        show = muster.progress(hosts, length)
+        done = muster.ask(hosts, request, None, on_event=show, to=agent, silence=SILENCE_LIMIT)
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
         complete = f"{len(done)} of {len(hosts)} hosts complete"
         said.append(f"{complete}, {shown_size(moved)} moved among them in all")
@@ -226,7 +231,8 @@ def _join(muster: Muster, agent: str, length: int, request: Callable[[str], cont
 
 def _verify(muster: Muster, agent: str, tag: str) -> None:
     with muster.view.stage("verify") as said:
-        hosts = muster.ask(muster.outcome.going, lambda _: control.Verify(tag), PAYLOAD_TIMEOUT, to=agent)
+        going, request = muster.outcome.going, control.Verify(tag)
+        hosts = muster.ask(going, lambda _: request, PAYLOAD_TIMEOUT, to=agent, silence=SILENCE_LIMIT)
         for host in hosts:
             muster.outcome.reached(host, HostState.VERIFIED)
         said.append(f"every byte read again on {len(hosts)} hosts")

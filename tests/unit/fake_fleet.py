@@ -32,6 +32,8 @@ class FakeFleet:
         #: Host, agent it was meant for (empty: the first), request.
         self.asked: list[tuple[str, str, str]] = []
         self.attached: list[bytes] = []
+        #: Request, seconds for all hosts, seconds of silence.
+        self.bounds: list[tuple[str, Optional[float], Optional[float]]] = []
 
     def greet(self, timeout: float, on_event: Optional[OnEvent] = None) -> dict[str, Answer]:
         answers: dict[str, Answer] = {}
@@ -46,7 +48,9 @@ class FakeFleet:
         requests: Mapping[str, Message],
         timeout: Optional[float] = None,
         on_event: Optional[OnEvent] = None,
+        silence: Optional[float] = None,
     ) -> dict[str, Answer]:
+        self.bounds += [(str(message.fields["do"]), timeout, silence) for message in requests.values()]
         return {host: self._answer(host, message) for host, message in requests.items()}
 
     def failures(self) -> dict[str, HostFailure]:

@@ -51,7 +51,13 @@ class Agents:
         self._down = {host: answer for host, answer in answers.items() if isinstance(answer, HostFailure)}
         return answers
 
-    def ask(self, requests: Mapping[str, Message], timeout: float | None = None, on_event: Any = None) -> Any:
+    def ask(
+        self,
+        requests: Mapping[str, Message],
+        timeout: float | None = None,
+        on_event: Any = None,
+        silence: float | None = None,
+    ) -> Any:
         return {host: self._answer(host, message) for host, message in requests.items()}
 
     def begin(self, requests: Mapping[str, Message]) -> Ask:

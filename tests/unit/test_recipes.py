@@ -12,7 +12,7 @@ from fake_fleet import FakeFleet
 from murder_fabric.control import Message
 from murder_fabric.deploy import recipes, stopping
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.muster import Muster
+from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
 from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.view import View
@@ -241,3 +241,12 @@ def test_web_seeds_are_for_those_who_fetch(says):
     settings = Settings(web_seeds="http://a/ http://b/")
     recipes.peer(mustered(FakeFleet(says)), ROLES, settings, "foo", "/srv/data/foo")
     assert asked == [["http://a/", "http://b/"]] * 3
+
+
+def test_every_wait_for_a_payload_ends_when_a_host_says_nothing(says):
+    fleet = FakeFleet(says)
+    muster = mustered(fleet)
+    recipes.start_seeding(muster, ROLES, Settings(), "v1")
+    recipes.peer(muster, ROLES, Settings(), "v1", "/srv/data/v1")
+    waits = {request: silence for request, _, silence in fleet.bounds}
+    assert [waits[request] for request in ("stage", "join", "verify", "seed")] == [SILENCE_LIMIT] * 4
