@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -85,7 +86,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_create(commands: argparse._SubParsersAction[_Parser]) -> None:
     create = commands.add_parser("create", help="hash a directory or a file into a torrent")
     create.add_argument("path", metavar="PATH", help="the directory or the file")
-    create.add_argument("--announce", metavar="URL", help="the tracker that peers shall ask")
+    create.add_argument(
+        "--announce", type=_announce_url, metavar="URL", help="the tracker that peers shall ask"
+    )
     create.add_argument(
         "--piece-length", type=int, metavar="N", help="bytes; chosen from the size by default"
     )
@@ -143,7 +146,9 @@ def _add_peer(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 def _add_swarm(parser: argparse.ArgumentParser) -> None:
     _add_listen(parser)
-    parser.add_argument("--announce", metavar="URL", help="ask this tracker instead of the torrent's")
+    parser.add_argument(
+        "--announce", type=_announce_url, metavar="URL", help="ask this tracker instead of the torrent's"
+    )
     _add_json(parser)
 
 
@@ -152,6 +157,12 @@ def _add_listen(parser: argparse.ArgumentParser) -> None:
         "--listen", required=True, metavar="ADDRESS:PORT", help="PORT may be a range; 0 takes any free one"
     )
     parser.add_argument("--token-file", metavar="FILE", help="the run's secret, 32 hex digits")
+
+
+def _announce_url(text: str) -> str:
+    if not re.fullmatch(r"(https?|udp)://[!-.0-~]+(/[!-~]*)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is no URL such as http://192.0.2.1:8998/announce")
+    return text
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:

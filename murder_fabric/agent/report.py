@@ -9,6 +9,8 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ..units import shown_size
+
 if TYPE_CHECKING:  # a wrong argument is reported before Twisted is imported
     from .torrent import Progress
 
@@ -28,7 +30,7 @@ class Report:
         self._json = json
         self._out = out or sys.stdout
         self._err = err or sys.stderr
-        self._last = ""
+        self._last: tuple[object, ...] = ()
 
     def event(self, event: str, text: str, **fields: Any) -> None:
         """Report that something happened: *fields* to a program, *text* to a person."""
@@ -46,12 +48,13 @@ class Report:
             self._say(text, self._out)
 
     def progress(self, progress: Progress, tracker_problem: str | None = None) -> None:
-        """Report how far a torrent is; to a person only what differs from the line before."""
+        """Report how far a torrent is; to a person only once something moved, or somebody came or went."""
+        moved = (progress.bytes, progress.bytes_uploaded, progress.peers, tracker_problem)
         text = progress_line(progress)
         if tracker_problem is not None:
             text += f"  (tracker: {tracker_problem})"
-        self.event("progress", "" if text == self._last else text, **asdict(progress))
-        self._last = text
+        self.event("progress", "" if moved == self._last else text, **asdict(progress))
+        self._last = moved
         if self._json and tracker_problem is not None:
             self.event("tracker", "", reason=tracker_problem)
 

@@ -149,10 +149,10 @@ def _report_started(report: Report, info: Info, options: argparse.Namespace, lis
 
 
 def _report_completed(report: Report, progress: Progress, seconds: float, bytes_of_web_seeds: int) -> None:
+    text = f"complete after {seconds:.1f} s: {shown_size(progress.bytes_downloaded)} fetched"
     report.event(
         "completed",
-        f"complete after {seconds:.1f} s: {shown_size(progress.bytes_downloaded)} fetched,"
-        f" {shown_size(progress.bytes_uploaded)} served",
+        f"{text}, {shown_size(progress.bytes_uploaded)} served" if progress.bytes_downloaded else "complete",
         seconds=round(seconds, 3),
         bytes_downloaded=progress.bytes_downloaded,
         bytes_uploaded=progress.bytes_uploaded,
@@ -189,8 +189,9 @@ def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_se
 
 
 def _read_torrent(path: str) -> Metainfo:
+    data = read_limited(path, MAX_TORRENT)
     try:
-        return parse_metainfo(read_limited(path, MAX_TORRENT))
+        return parse_metainfo(data)
     except BadInput as error:
         raise type(error)(f"{path}: {error}") from None
 

@@ -98,7 +98,10 @@ def test_a_hundred_megabytes_of_nesting_cost_nothing(tmp_path):
 
 
 def test_a_torrent_that_is_not_there_is_named(tmp_path):
-    refused(run_agent("peer", tmp_path / "no.torrent", tmp_path, *NOWHERE), 2, "no.torrent", "No such file")
+    done = run_agent("peer", tmp_path / "no.torrent", tmp_path, *NOWHERE)
+    refused(done, 2, f"peer: {tmp_path}/no.torrent: No such file")
+    done = run_agent("create", tmp_path, "--announce", "foo", "-o", tmp_path / "new.torrent")
+    refused(done, 2, "argument --announce: 'foo' is no URL")
 
 
 def test_a_torrent_without_a_tracker_asks_for_one(tmp_path, torrent):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -33,6 +34,14 @@ def test_a_person_gets_one_line_and_none_twice():
         " 50 %  500.0 kB of 1.0 MB  down 2.0 MB/s, up 0 B/s  1 peer",
         " 50 %  500.0 kB of 1.0 MB  down 2.0 MB/s, up 0 B/s  1 peer  (tracker: refused)",
     ]
+
+
+def test_rates_that_flicker_are_no_news_and_a_peer_that_comes_is():
+    err = io.StringIO()
+    report = Report(json=False, err=err)
+    for rate, peers in ((2e6, 1), (3e6, 1), (0.0, 2)):
+        report.progress(dataclasses.replace(SOME, rate=rate, peers=peers))
+    assert [line.partition("  ")[2][-7:] for line in err.getvalue().splitlines()] == [" 1 peer", "2 peers"]
 
 
 def test_a_reader_that_has_left_is_no_error():
