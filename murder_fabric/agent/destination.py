@@ -128,7 +128,7 @@ class Destination:
                     f"{link} is a directory or file of its own, not a link to a release; nothing was changed."
                     f" To keep it as a release: mv {link} {self.path}/releases/before-murder"
                 ) from None
-            raise StorageError(f"{link}: {error.strerror}") from None
+            raise self._refusal(error, link) from None
         where = os.path.normpath(os.path.join(self.path, target))
         if os.path.dirname(where) != os.path.join(self.path, "releases"):
             raise StorageError(
@@ -340,9 +340,12 @@ class Destination:
         try:
             yield
         except OSError as error:
-            raise StorageError(
-                f"{error.filename or path}: {error.strerror}; current stays as it is"
-            ) from None
+            raise self._refusal(error, path) from None
+
+    def _refusal(self, error: OSError, path: str) -> StorageError:
+        if error.errno == errno.ENOTDIR:
+            return StorageError(f"{self.path} is no directory, or lies below a file; nothing was changed")
+        return StorageError(f"{error.filename or path}: {error.strerror}; nothing was switched")
 
 
 def _components(name: str) -> list[str]:

@@ -226,7 +226,7 @@ def test_each_host_that_is_not_fit_says_why_and_the_others_have_it_verified(
     assert f"web4: {app}/current is a directory or file of its own" in said
     assert f"To keep it as a release: mv {app}/current {app}/releases/before-murder" in said
     assert f"web5: {app}/current points at /opt/other, outside {app}/releases; nothing was changed" in said
-    assert f"web6: {app}/current: Not a directory" in said
+    assert f"web6: {app} is no directory, or lies below a file" in said
     assert (place(lab, "web4", app) / "current").is_dir()
     assert current(lab, "web5", app) == "/opt/other"
     place(lab, "web6", app).unlink()

@@ -187,7 +187,7 @@ def test_a_person_reads_what_happens_on_stderr_and_the_result_on_stdout():
 
 
 def test_progress_is_one_line():
-    assert progress_line(HALF) == " 50 %  50.0 MB of 100.0 MB  down 12.3 MB/s, up 0.0 MB/s  1 peer"
+    assert progress_line(HALF) == " 50 %  50.0 MB of 100.0 MB  down 12.3 MB/s, up 0 B/s  1 peer"
     empty = Progress(0, 0, 0, 0, 0.0, 0.0, 2, 0, 0)
     assert progress_line(empty).startswith("100 %  0 B of 0 B")
     assert progress_line(empty).endswith("2 peers")
