@@ -32,13 +32,15 @@ from .files import UNFINISHED, read_limited, write_atomically
 from .history import History
 from .keeping import CAPISTRANO
 from .locking import take
-from .removal import remove_tree
+from .removal import remove_tree, untouched_since
 
 _RECORD_LENGTH = 64 * 1024
 #: What the new `current` is called before it takes the old one's place.
 _NEW_LINK = ".current-"
 #: What a release that is being removed is called, where staging releases lie; no tag begins so.
 REMOVED = ".removed-"
+#: Seconds after which the next deploy of another tag removes a release that was never completed.
+ABANDONED_AGE = 24 * 3600.0
 
 
 class Destination:
@@ -139,11 +141,12 @@ class Destination:
 
     # The lock -------------------------------------------------------------------------------------------
 
-    def lock(self, run: str, operator: str) -> bool:
+    def lock(self, run: str, operator: str, tag: str | None = None) -> bool:
         """
         Take the destination for *run*; False where another name of this host has taken it for the same run.
 
-        What runs that were killed left here goes.
+        What runs that were killed left here goes; and, where *tag* is about to come here, what lies half done
+        of other tags since `ABANDONED_AGE`.
 
         Raises:
             MurderError: another run has it; says whose.
@@ -171,6 +174,8 @@ class Destination:
             raise
         self._lock = descriptor
         self._sweep(run)
+        if tag is not None:
+            self._remove_abandoned(tag)
         return True
 
     def unlock(self) -> None:
@@ -202,6 +207,15 @@ class Destination:
                 if name.startswith(prefix):
                     with contextlib.suppress(OSError):
                         os.unlink(os.path.join(directory, name))
+
+    def _remove_abandoned(self, tag: str) -> None:
+        """Remove releases of other tags than *tag* that were never completed, and that nobody goes on with."""
+        staging = os.path.join(self.own, "staging")
+        for name in os.listdir(staging):
+            tree = os.path.join(staging, name)
+            if name != tag and untouched_since(tree, time.time() - ABANDONED_AGE):
+                with contextlib.suppress(StorageError):
+                    remove_tree(tree)
 
     # Which names are one host ---------------------------------------------------------------------------
 

@@ -149,7 +149,7 @@ class Host:
         await self._threads.run(emit, destination.prepare)
         must_be_free(destination, force=request.force)
         await self._threads.run(emit, destination.share, request.linked_dirs, request.linked_files)
-        if await self._threads.run(emit, destination.lock, request.run, request.operator):
+        if await self._threads.run(emit, destination.lock, request.run, request.operator, request.tag):
             self._destinations[destination.path] = destination
             self._runs[destination.path] = request.run
         destination.leave_mark(request.run, request.nonce)

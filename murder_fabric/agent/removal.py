@@ -1,4 +1,4 @@
-"""Removing trees that may be closed even to their owner."""
+"""Removing trees that may be closed even to their owner, and knowing those that nobody goes on with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ import shutil
 import stat
 
 from ..errors import StorageError
+
+
+def untouched_since(root: str, moment: float) -> bool:
+    """
+    Say whether nothing in a tree was written since *moment*, Unix seconds.
+
+    By ctime: what a release is made of has the modification times that its files had at the source.
+    """
+    for path, directories, files in os.walk(root):
+        for name in ("", *directories, *files):
+            try:
+                if os.lstat(os.path.join(path, name)).st_ctime >= moment:
+                    return False
+            except OSError:  # somebody is at it just now
+                return False
+    return True
 
 
 def remove_tree(root: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,29 @@ def test_what_killed_runs_left_goes_with_the_next_lock_but_staged_pieces_stay(ap
     assert sorted(os.listdir(app.path)) == [".murder", "releases"]
     assert os.listdir(f"{app.own}/receipts") == ["v1"]
     assert os.listdir(f"{app.own}/staging") == ["v2"]
+    app.unlock()
+
+
+@pytest.mark.parametrize(
+    ("tag", "hours", "left"),
+    [
+        ("v3", 23, ["v1", "v2"]),
+        ("v3", 25, []),
+        ("v2", 25, ["v2"]),
+        (None, 25, ["v1", "v2"]),
+    ],
+)
+def test_what_nobody_goes_on_with_for_a_day_makes_room_for_another_tag(
+    app: Destination, monkeypatch: pytest.MonkeyPatch, tag: str | None, hours: float, left: list[str]
+) -> None:
+    for staged in ("v1", "v2"):
+        (Path(app.staging(staged)) / "dir").mkdir(parents=True)
+        (Path(app.staging(staged)) / "dir" / "half").write_bytes(b"half")
+        os.utime(Path(app.staging(staged)) / "dir" / "half", (0, 0))
+    later = time.time() + hours * 3600
+    monkeypatch.setattr("murder_fabric.agent.destination.time.time", lambda: later)
+    assert app.lock(RUN, "ann@desk", tag)
+    assert sorted(os.listdir(f"{app.own}/staging")) == left
     app.unlock()
 
 
