@@ -209,7 +209,7 @@ class Destination:
                         os.unlink(os.path.join(directory, name))
 
     def _remove_abandoned(self, tag: str) -> None:
-        """Remove releases of other tags than *tag* that were never completed, and that nobody goes on with."""
+        """Remove what lies half done of other tags than *tag*, and that nobody goes on with."""
         staging = os.path.join(self.own, "staging")
         for name in os.listdir(staging):
             tree = os.path.join(staging, name)

@@ -72,7 +72,7 @@ class Deployment:
             count = len(self.plan.muster.greeted)
             self.plan.view.say(f"stopping: {count} hosts are being cleaned up; Ctrl-C again leaves at once")
             unsure = self._switching.back() if self._switching is not None else []
-            raise Interrupted(_interrupted(unsure, self._finish(), self.standing)) from None
+            raise Interrupted(_interrupted(unsure, self._finish(), self._left())) from None
         except Exception:
             self._finish()
             raise
@@ -104,6 +104,13 @@ class Deployment:
         self._switching.switch(hosts)
         self._switching = None
         self.standing = f"{fold(self.outcome.hosts(HostState.SWITCHED))} has {self.plan.wanted.tag}"
+
+    def _left(self) -> str:
+        """Return how the hosts are, and how to go on where something was being brought to them."""
+        wanted = self.plan.wanted
+        if self.standing != UNCHANGED or not wanted.files_path:
+            return self.standing
+        return f"{UNCHANGED}, and the same command with --tag {wanted.tag} goes on with what was fetched"
 
     def _finish(self) -> list[str]:
         """Stop everything everywhere; return the hosts that did not say they had."""
