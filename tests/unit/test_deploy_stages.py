@@ -245,7 +245,8 @@ def test_ctrl_c_at_any_moment_leaves_every_host_as_it_was(files: Path, stage: st
             raise KeyboardInterrupt
 
     deploy, agents = deployment(files, press)
-    with pytest.raises(Interrupted, match=r"every host is as it was, .*--tag v1 goes on .*; nothing of ours runs") as caught:
+    left = r"every host is as it was, .*--tag v1 goes on .*; nothing of ours runs"
+    with pytest.raises(Interrupted, match=left) as caught:
         deploy.run()
     assert caught.value.exit_code == 130
     assert agents.current == dict.fromkeys(HOSTS, "v0")
