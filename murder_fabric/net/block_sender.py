@@ -22,6 +22,8 @@ SMALL_BLOCK = 64 * 1024
 COPIED_AT_ONCE = 256 * 1024
 #: Bytes the kernel may take in one go before other connections have their turn.
 SENT_AT_ONCE = 1 << 20
+#: Bytes of messages that may wait for a peer to read, blocks not counted; and from how many we look closely.
+MAX_UNREAD, LOOKED_AT = 256 * 1024, 64 * 1024
 
 _PEER_GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.EBADF}
 
@@ -73,20 +75,25 @@ class BlockSender:
         self._current: Request | None = None
         self._spans: deque[Span] = deque()
         self._registered = False
+        self._just_registered = False
+        #: Bytes of messages written since all that was written before is known to have left.
+        self._unread = 0
 
-    def say(self, data: bytes) -> None:
-        """Send *data*, but not into the middle of a block."""
+    def say(self, data: bytes) -> bool:
+        """Send *data*, but not into the middle of a block; False once too much of that waits to be read."""
+        self._unread += len(data)
         if self._current is None:
             self._transport.write(data)
         else:
             self._held.append(data)
+        if self._unread > LOOKED_AT:
+            self._register()  # the transport says to its producer alone when all has left
+        return self._unread <= MAX_UNREAD
 
     def queue(self, request: Request) -> None:
         """Send the block *request* asks for after those queued before."""
         self._queue.append(request)
-        if not self._registered:
-            self._registered = True
-            self._transport.registerProducer(self, False)
+        self._register()
 
     def cancel(self, request: Request) -> bool:
         """Take a block back that has not begun to leave; False if it has."""
@@ -98,6 +105,9 @@ class BlockSender:
 
     def resumeProducing(self) -> None:
         """Everything written so far has left, or we have just been registered: go on."""
+        if not self._just_registered:
+            self._unread = sum(map(len, self._held))
+        self._just_registered = False
         try:
             if self._current is not None and not self._send_current():
                 self._transport.startWriting()
@@ -111,6 +121,11 @@ class BlockSender:
         self._queue.clear()
         self._held.clear()
 
+    def _register(self) -> None:
+        if not self._registered:
+            self._registered = self._just_registered = True
+            self._transport.registerProducer(self, False)
+
     def _begin_next(self) -> None:
         copied = 0
         while self._queue and copied < COPIED_AT_ONCE:
@@ -123,7 +138,7 @@ class BlockSender:
             self._transport.write(self._header(request) + self._source.read(*request))
             self._sent(request)
             copied += request.length
-        if not copied:
+        if not copied and self._unread <= LOOKED_AT:
             self._registered = False
             self._transport.unregisterProducer()
 

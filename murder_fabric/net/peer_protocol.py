@@ -61,8 +61,8 @@ class PeerProtocol(Protocol):
 
     def send(self, *messages: Message) -> None:
         """Put *messages* on the wire; once we are closing, nothing is said any more."""
-        if not self._closing:
-            self._blocks.say(b"".join(map(self._wire.send, messages)))
+        if not self._closing and not self._blocks.say(b"".join(map(self._wire.send, messages))):
+            self.close("it does not read what it is told")
 
     def send_block(self, request: Request) -> None:
         """Queue a block; once we are closing, none is sent any more."""

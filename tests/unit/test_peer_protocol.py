@@ -12,7 +12,7 @@ from turned_reactor import PairTransport
 
 from murder_fabric.errors import RemoteProtocolError, StorageError
 from murder_fabric.metainfo.values import FileEntry, Info
-from murder_fabric.net.block_sender import COPIED_AT_ONCE, SMALL_BLOCK
+from murder_fabric.net.block_sender import COPIED_AT_ONCE, MAX_UNREAD, SMALL_BLOCK
 from murder_fabric.net.peer_protocol import LEAST_RECEIVED, MOST_RECEIVED, USER_TIMEOUT, PeerProtocol
 from murder_fabric.wire.connection import WireConnection
 from murder_fabric.wire.messages import (
@@ -200,6 +200,29 @@ def test_for_a_receiver_that_never_reads_little_waits_in_our_memory(scene, lengt
     assert told < 500
     scene.transport.turn(50)
     assert len(scene.sent()) == told
+
+
+@pytest.mark.parametrize("blocks", [[], [Request(0, 0, MIB)]], ids=["idle", "in a block"])
+def test_a_peer_that_reads_nothing_of_what_it_is_told_is_dropped(scene, blocks):
+    """Row 23."""
+    for request in blocks:
+        scene.protocol.send_block(request)
+    for _ in range(2 * MAX_UNREAD // 9):
+        scene.protocol.send(Have(0))
+        assert scene.transport.buffered <= MAX_UNREAD + SMALL_BLOCK
+    scene.transport.turn(3)
+    assert scene.session.told[-1] == "lost"
+
+
+def test_a_peer_that_reads_is_told_as_much_as_there_is(scene):
+    heard = 0
+    for _ in range(4 * MAX_UNREAD // 9 // 1000):
+        for _ in range(1000):
+            scene.protocol.send(Have(0))
+        heard += len(scene.read())
+    assert heard == 4 * MAX_UNREAD // 9 // 1000 * 1000
+    scene.protocol.send_block(LARGE[0])
+    assert scene.read() == [scene.block(LARGE[0])]
 
 
 def test_a_receiver_that_leaves_in_the_middle_of_a_block_is_no_fault_of_the_disk(scene):
