@@ -83,7 +83,7 @@ def test_a_tag_again_moves_nothing_with_the_same_tree_and_is_refused_with_anothe
     fab("web[1-3]", "--files-path", str(source), *arguments)
     before = place(lab, "web2", app).joinpath("releases/v1").stat().st_ino
     said = fab("web[1-3]", "--files-path", str(source), *arguments)
-    assert re.search(r"swarm +3 hosts complete, 0\.0 MB moved", said)
+    assert re.search(r"swarm +3 hosts complete, 0 B moved", said)
     assert "upload" not in said
     said = fab("web[1-3]", "--files-path", str(large), *arguments, code=4)
     assert "a tag never changes; nothing was changed. Choose another --tag" in said
@@ -222,7 +222,7 @@ def test_each_host_that_is_not_fit_says_why_and_the_others_have_it_verified(
         for host in ("web2", "web3"):
             on_host(lab, host, f"umount {app}")
     assert re.search(rf"web2: {app}\S*: Read-only file system", said)
-    assert re.search(rf"web3: no space left for {app}: it needs \S+ MB, \S+ MB are free", said)
+    assert re.search(rf"web3: no space left for {app}: it needs \S+ MB, \S+ [kM]?B are free", said)
     assert f"web4: {app}/current is a directory or file of its own" in said
     assert f"To keep it as a release: mv {app}/current {app}/releases/before-murder" in said
     assert f"web5: {app}/current points at /opt/other, outside {app}/releases; nothing was changed" in said
