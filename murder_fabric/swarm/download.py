@@ -20,6 +20,9 @@ from .assembly import Assembly
 from .peer import Peer
 from .ports import Storage
 
+#: Bytes of second copies that may be kept in memory in the endgame, of all pieces together.
+MAX_SPARE = 16 << 20
+
 
 @dataclass
 class _InFlight:
@@ -135,8 +138,16 @@ class Download:
             others = [f for f in self._in_flight.values() if f.index in peer.has and peer not in f.peers]
             late = choose_duplicate(others, now=now)
             if late is not None:
+                if self._spare_bytes() + self._geometry.piece_size(late.index) > MAX_SPARE:
+                    return
                 self._begin_piece(peer, late.index, now=now)
                 self.fill(peer, now=now)
+
+    def _spare_bytes(self) -> int:
+        """Return what second sources keep in memory, once all that they were asked for has come."""
+        flights = self._in_flight.values()
+        spares = (f.index for f in flights for peer in f.peers if peer.assemblies[f.index].spare)
+        return sum(map(self._geometry.piece_size, spares))
 
     def _unfinished(self, peer: Peer) -> Assembly | None:
         """Return the piece that *peer* has been asked for in part; at most the newest is."""

@@ -1,0 +1,44 @@
+"""Second copies of pieces, which are kept in memory until they are whole: together they have a limit."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from memory_swarm import PIECE_LENGTH, Disk, torrent
+
+from murder_fabric.bitfield import Bitfield
+from murder_fabric.swarm import download as module
+from murder_fabric.swarm.download import Download
+from murder_fabric.swarm.peer import Peer
+
+#: Long enough for any piece to be late.
+LATER = 60.0
+
+
+class Link:
+    def send(self, *messages):
+        """Nobody answers."""
+
+
+def unchoked(number):
+    """Return a peer that has all four pieces."""
+    peer = Peer(Link(), (f"10.0.0.{number}", 6881), 4, dialed=True, now=0.0)
+    peer.has, peer.trusted, peer.peer_choking, peer.useful = Bitfield.full(4), True, False, 4
+    return peer
+
+
+@pytest.mark.parametrize(
+    ("limit", "copies"), [(3 * PIECE_LENGTH, 3), (PIECE_LENGTH, 1), (PIECE_LENGTH - 101, 0)]
+)
+def test_second_copies_keep_no_more_memory_than_allowed(monkeypatch, limit, copies):
+    monkeypatch.setattr(module, "MAX_SPARE", limit)
+    info, payload = torrent(pieces=4)
+    download = Download(info, Bitfield(4), Disk(info, payload), random.Random(1))
+    slow, idle = [unchoked(number) for number in range(4)], [unchoked(10 + number) for number in range(4)]
+    for peer in slow:
+        index = download.picker.take(peer.has)
+        download._begin_piece(peer, index, now=0.0)
+    download.ask_twice(idle, now=LATER)
+    spares = [one for peer in idle for one in peer.assemblies.values() if one.spare]
+    assert len(spares) == copies
