@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 
 from ..errors import BadInput, StorageError
@@ -73,3 +74,19 @@ def read_token(path: str | None) -> bytes | None:
     if len(token) < 16:
         raise BadInput(f"{path}: a token is at least 32 hex digits")
     return token
+
+
+def must_be_ours(status: os.stat_result, path: str) -> None:
+    """
+    Refuse a directory that somebody else could put links into, as the bootstrap does.
+
+    Raises:
+        StorageError: it is one, or a link.
+    """
+    mode = status.st_mode
+    open_to_others = stat.S_IMODE(mode) & 0o022 and not mode & stat.S_ISVTX
+    if not stat.S_ISDIR(mode) or open_to_others or status.st_uid not in (0, os.geteuid()):
+        raise StorageError(
+            f"{path} is a link, belongs to somebody else or can be written by others; nothing was changed."
+            f" Make it a directory of the user who deploys, and: chmod go-w {path}"
+        )

@@ -55,6 +55,8 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
         raise ControlError("the torrent that came is not the one that was announced; nothing was changed")
     removed = _make_empty(request)
     root, destination, released = _place(request)
+    if request.layout == "temporary":
+        _must_have_room(root, metainfo.info.geometry.length)
     payload, have = Payload(metainfo.info, root), Bitfield(metainfo.info.geometry.piece_count)
     made = not os.path.lexists(root)
     staged = Staged(metainfo, raw, root, payload, have, request.layout, destination, released, made, removed)
@@ -192,6 +194,16 @@ def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:
             " changes; nothing was changed. Choose another --tag"
         )
     return destination.release(request.tag), destination, True
+
+
+def _must_have_room(root: str, length: int) -> None:
+    """Refuse a payload only to be seeded where it does not fit; a destination was looked at before."""
+    found = os.statvfs(os.path.dirname(root))
+    free = found.f_bavail * found.f_frsize
+    if free < length:
+        raise StorageError(
+            f"no space left for {root}: it needs {length} bytes, {free} are free; nothing was written"
+        )
 
 
 def _temporary(tag: str) -> str:

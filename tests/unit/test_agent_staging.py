@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from murder_fabric import control
+from murder_fabric.agent import staging
 from murder_fabric.agent.staging import discard, finish_and_verify, stage
 from murder_fabric.errors import StorageError, VerifyError
 from murder_fabric.storage.creation import create_metainfo
@@ -84,3 +85,10 @@ def test_a_peer_starts_with_nothing(staged, tmp_path):
     taken = staged(tmp_path / "data", copy=False)
     taken.payload.close()
     assert taken.have.have == 0
+
+
+def test_a_seeder_that_is_no_peer_needs_room_too(tmp_path):
+    length = 1 << 62
+    with pytest.raises(StorageError, match=f"it needs {length} bytes, .* nothing was written"):
+        staging._must_have_room(str(tmp_path / "seeds"), length)
+    staging._must_have_room(str(tmp_path / "seeds"), 1)

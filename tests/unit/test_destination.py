@@ -267,3 +267,26 @@ def test_what_is_only_read_may_lie_at_the_top() -> None:
     assert expand_source("/build/") == "/build"
     with pytest.raises(BadInput, match="absolute path"):
         expand_source("/srv/../build")
+
+
+@pytest.mark.parametrize("name", ["", ".murder"])
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_a_destination_that_others_can_write_to_is_refused(tmp_path, name, mode):
+    """Row 81."""
+    root = tmp_path / "srv" / "app"
+    (root / ".murder").mkdir(parents=True)
+    (root / name).chmod(mode)
+    with pytest.raises(StorageError, match="chmod go-w"):
+        Destination(str(root)).prepare()
+    (root / name).chmod(0o1777)
+    Destination(str(root)).prepare()
+
+
+def test_records_of_ours_are_not_looked_for_behind_a_link(tmp_path):
+    root = tmp_path / "srv" / "app"
+    root.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (root / ".murder").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="is a link"):
+        Destination(str(root)).prepare()
+    assert list((tmp_path / "elsewhere").iterdir()) == []
