@@ -20,7 +20,7 @@ from ..bitfield import Bitfield
 from ..errors import BadInput, ControlError, MurderError, VerifyError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
-from ..net.dialer import BACKLOG
+from ..net.ports import BACKLOG
 from ..net.tracker_site import TrackerSite
 from ..policy.stalling import Stall, sentence
 from ..storage.checking import check

@@ -18,8 +18,9 @@ from ..errors import StorageError, SwarmError, TrackerError
 from ..metainfo.values import Info
 from ..metainfo.web_seeds import shown_origin
 from ..net.announcer import Announcer, Standing
-from ..net.dialer import BACKLOG, AcceptedFactory, TcpDialer
+from ..net.dialer import AcceptedFactory, TcpDialer
 from ..net.peer_protocol import PeerProtocol
+from ..net.ports import BACKLOG
 from ..net.tracker_client import TrackerClient
 from ..net.web_seed import WebSeed
 from ..policy.rates import RateMeter

@@ -10,7 +10,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from ..errors import BadInput
-from ..net.tracker_site import BACKLOG, TrackerSite
+from ..net.ports import BACKLOG
+from ..net.tracker_site import TrackerSite
 from ..tracker.keys import announce_url
 from ..tracker.registry import Registry
 from .addresses import listen_on

@@ -73,12 +73,6 @@ class Outcome:
         """The hosts that failed, unreachable ones included."""
         return self.hosts(HostState.FAILED, HostState.UNREACHABLE)
 
-    def exit_code(self, wanted: HostState) -> int:
-        """Return 0 where every host reached *wanted*, 4 where none did, 3 else; second names do not count."""
-        if not self.lost and not [h for h in self.going if self._standings[h].state is not wanted]:
-            return 0
-        return 3 if len(self.lost) < len(self._standings) - len(self.hosts(HostState.SKIPPED)) else 4
-
     def complaints(self, but: Container[str] = ()) -> list[str]:
         """
         Return a line for each reason, with all hosts that have it: `web[3,17-20]: no space left …`.

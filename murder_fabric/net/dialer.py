@@ -16,8 +16,6 @@ from .ports import Reactor
 
 #: Seconds a peer has to take our connection.
 CONNECT_TIMEOUT = 5.0
-#: Connections waiting to be accepted; Twisted's default of 50 loses half of a thousand that come at once.
-BACKLOG = 4096
 
 
 class TcpDialer:

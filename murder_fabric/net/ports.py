@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+#: Connections waiting to be accepted; Twisted's default of 50 loses half of a thousand that come at once.
+BACKLOG = 4096
+
 
 class Clock(Protocol):
     """A reactor's clock, or `twisted.internet.task.Clock`."""

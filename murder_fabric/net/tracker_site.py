@@ -27,8 +27,6 @@ from .ports import Clock, Timer, Transport
 
 #: Seconds in which a request must be complete, and its answer taken.
 REQUEST_TIMEOUT = 5.0
-#: Connections that wait to be accepted; Twisted's 50 lose half of a thousand hosts that start together.
-BACKLOG = 4096
 #: Seconds between looking for peers that fell silent.
 EXPIRE_EVERY = 15.0
 

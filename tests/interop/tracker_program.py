@@ -9,8 +9,9 @@ import sys
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
+from murder_fabric.net.ports import BACKLOG
 from murder_fabric.net.tracker_client import TrackerClient
-from murder_fabric.net.tracker_site import BACKLOG, TrackerSite
+from murder_fabric.net.tracker_site import TrackerSite
 from murder_fabric.tracker.announcing import AnnounceRequest
 from murder_fabric.tracker.keys import announce_url
 from murder_fabric.tracker.registry import Registry

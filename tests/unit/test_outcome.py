@@ -18,26 +18,6 @@ def of(**states: str) -> Outcome:
     return outcome
 
 
-@pytest.mark.parametrize(
-    ("states", "code"),
-    [
-        (["switched", "switched"], 0),
-        (["switched", "skipped"], 0),
-        (["switched", "failed"], 3),
-        (["switched", "unreachable"], 3),
-        (["verified", "failed"], 3),
-        (["switched", "verified"], 3),
-        (["failed", "failed"], 4),
-        (["failed", "unreachable"], 4),
-        (["failed", "skipped"], 4),
-        (["failed", "switched", "skipped"], 3),
-    ],
-)
-def test_the_exit_code_follows_from_the_states(states: list[str], code: int) -> None:
-    outcome = of(**{f"web{number}": state for number, state in enumerate(states)})
-    assert outcome.exit_code(HostState.SWITCHED) == code
-
-
 def test_a_failure_is_counted_once_and_its_first_reason_stays() -> None:
     outcome = Outcome(["web1", "web2", "web3"])
     outcome.failed("web2", DOWN)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from pathlib import Path
 
 import pytest
 from invoke.config import Config
 
+from murder_fabric.deploy import settings as settings_module
 from murder_fabric.deploy.settings import Settings, defaults
 from murder_fabric.errors import SettingsError
 
@@ -154,3 +157,12 @@ def test_web_seeds_are_urls_however_they_are_written(value):
 def test_what_is_no_url_is_no_web_seed(value):
     with pytest.raises(SettingsError, match="URLs that begin with http"):
         Settings.from_config({"murder": {"web_seeds": value}})
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Settings)])
+def test_every_setting_is_heeded_by_somebody(name):
+    package = Path(settings_module.__file__).parent
+    texts = [path.read_text() for path in package.glob("*.py") if path.name != "settings.py"]
+    derived = {"peer_ports": "peer_port_range", "allow_failures": "failures_allowed"}
+    read = re.compile(rf"\.{derived.get(name, name)}\b")
+    assert any(read.search(text) for text in texts)
