@@ -60,8 +60,8 @@ def test_a_release_comes_ahead_is_switched_to_and_taken_back_past_a_bad_one(
 
     said = fab("web[1-8]", "murder.releases", *where)
     assert "web[1-8] (8 hosts): current is v1" in said
-    assert re.search(r"^\* v1 +good +[0-9a-f]{12} +\S+ MB", said, re.MULTILINE)
-    assert re.search(r"^v3 +bad +[0-9a-f]{12} +\S+ MB +rolled back to v2 \(", said, re.MULTILINE)
+    assert re.search(r"^\* v1 +good +[0-9a-f]{12} +\S+ [kM]B", said, re.MULTILINE)
+    assert re.search(r"^v3 +bad +[0-9a-f]{12} +\S+ [kM]B +rolled back to v2 \(", said, re.MULTILINE)
     lines = [re.sub(r" at 20.*", "", line) for line in log(lab, "web5", app)]
     who = lines[0].rpartition(" ")[2]
     assert [re.sub(r"\(at [0-9a-f]+\)", "(at …)", line) for line in lines] == [
