@@ -15,9 +15,8 @@ from ..storage.checking import tree_faults
 from ..storage.directories import Directories
 from ..storage.failures import naming
 from .destination import Destination
-from .files import read_limited
+from .files import MAX_TORRENT, read_limited
 
-MAX_TORRENT = 64 << 20
 #: Differences that are named; all of them are counted.
 MOST_NAMED = 100
 _READ = 1 << 20

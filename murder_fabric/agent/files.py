@@ -7,10 +7,13 @@ import os
 import stat
 import tempfile
 
+from ..control.framing import MAX_ATTACHED
 from ..errors import BadInput, StorageError
 
 #: How a file is called while it is being written.
 UNFINISHED = ".murder-"
+#: Bytes of the longest torrent that is read: as much as can be attached to a message.
+MAX_TORRENT = MAX_ATTACHED
 
 
 def read_limited(path: str | bytes, max_length: int) -> bytes:

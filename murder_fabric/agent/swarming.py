@@ -21,12 +21,11 @@ from ..storage.payload import Payload
 from ..tracker.keys import with_passkey
 from ..units import shown_size
 from .addresses import Listen
-from .files import read_limited, read_token
+from .files import MAX_TORRENT, read_limited, read_token
 from .report import INTERVAL, Report
 from .running import run
 from .torrent import Progress, Torrent, TorrentConfig
 
-MAX_TORRENT = 64 << 20
 _DOING = {"seed": "seeding", "peer": "fetching"}
 
 
