@@ -7,18 +7,21 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ..control import check_tag
 from ..errors import BadInput, HostsFailed, Interrupted
-from . import recipes, stopping
-from .bundle import build_bundle
 from .executor import GroupContext, group_task
-from .muster import Muster
+from .lazily import lazily
 from .ranges import fold
-from .remote import open_fleet
 from .roles import Roles, assign_roles
 from .settings import Settings
 from .view import View
+
+if TYPE_CHECKING:
+    from . import recipes, stopping
+    from .muster import Muster
+else:
+    recipes, stopping = lazily("recipes"), lazily("stopping")
 
 TEMP_PATH = "The directory on this machine that the torrent comes to as TAG.torrent."
 TAG = {"tag": "Names what is moved; murder.default_tag if not given."}
@@ -222,6 +225,10 @@ def _carry_out(
         HostsFailed: some did not do it; which and why has been said.
         Interrupted: Ctrl-C.
     """
+    from .bundle import build_bundle
+    from .muster import Muster
+    from .remote import open_fleet
+
     view = View(sys.stderr)
     view.say(f"murder: {aim} {fold(hosts)}")
     if c.config.run.dry:
@@ -244,6 +251,8 @@ def _carry_out(
 
 
 def _tag(settings: Settings) -> str:
+    from ..control import check_tag
+
     return check_tag(_needed(settings.default_tag, "--tag", "--tag v1"))
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ..control import check_tag
 from ..errors import BadInput
-from . import releases as stages
-from .deployment import Deployment, carry_out
 from .executor import GroupContext, group_task
+from .lazily import lazily
 from .ranges import fold
 from .roles import assign_roles
 from .settings import Settings
 from .view import View
-from .wanted import Wanted
+
+if TYPE_CHECKING:
+    from . import releases as stages
+    from .deployment import Deployment
+else:
+    stages = lazily("releases")
 
 DESTINATION = {
     "destination_path": "Where releases/ and current lie; murder.default_destination_path if not given."
@@ -58,7 +62,7 @@ def rollback(
 ) -> None:
     """Switch all hosts back to the last good release before the current one, which is marked bad."""
     settings = _settings(c, destination_path, allow_failures=allow_failures)
-    to = None if to is None else check_tag(to)
+    to = _checked(to)
     aim = f"rollback to {to or 'the last good release'}"
     _carry_out(c, settings, aim, partial(stages.rollback, to=to), force=force)
 
@@ -75,7 +79,7 @@ def catch_up(
 ) -> None:
     """Bring hosts that were down what the others run, from the hosts that have it."""
     settings = _settings(c, destination_path)
-    tag = None if tag is None else check_tag(tag)
+    tag = _checked(tag)
     _carry_out(c, settings, "one release for all", partial(stages.catch_up, tag=tag), force=force)
 
 
@@ -135,6 +139,12 @@ def _settings(c: GroupContext, destination_path: str | None, **flags: str | None
     return settings
 
 
+def _checked(tag: str | None) -> str | None:
+    from ..control import check_tag
+
+    return None if tag is None else check_tag(tag)
+
+
 def _carry_out(
     c: GroupContext,
     settings: Settings,
@@ -143,6 +153,9 @@ def _carry_out(
     *,
     force: bool = False,
 ) -> None:
+    from .deployment import carry_out
+    from .wanted import Wanted
+
     roles, view = assign_roles(c.hosts, settings.roles), View(sys.stderr)
     wanted = Wanted(settings.default_tag, settings.default_destination_path, "", None, force=force)
     count = len(roles.peers)

@@ -307,3 +307,8 @@ def _plain(value: Any) -> Any:
 def _nearest(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
+
+
+def absolute(files_path: str | None, on_seeder: bool) -> str | None:
+    """Return a path of this machine as its setting must be; one of the seeder's is left as it is."""
+    return files_path if not files_path or on_seeder else os.path.abspath(os.path.expanduser(files_path))

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 
 from ..errors import BadInput
 from ..units import shown_size
-from . import deployment, manual, release_tasks, releases
+from . import manual, release_tasks
 from .executor import GroupContext, group_task
-from .existing import wanted_torrent
+from .lazily import lazily
 from .ranges import fold
 from .roles import Roles, assign_roles
-from .settings import SECTION, Settings, defaults
+from .settings import SECTION, Settings, absolute, defaults
 from .view import View
-from .wanted import Wanted, absolute, check_wanted
+
+if TYPE_CHECKING:
+    from . import deployment, releases
+    from .wanted import Wanted
+else:
+    deployment, releases = lazily("deployment"), lazily("releases")
 
 
 @group_task
@@ -98,6 +104,9 @@ def _wanted(
     torrent: str | None,
     force: bool,
 ) -> Wanted:
+    from .existing import wanted_torrent
+    from .wanted import check_wanted
+
     if torrent is None:
         return check_wanted(settings, on_seeder, exclude or (), force=force)
     if files_path or on_seeder or exclude:

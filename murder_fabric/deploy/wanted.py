@@ -70,11 +70,6 @@ def check_wanted(
     return Wanted(tag, destination, path, metainfo, patterns, origin, revision, force)
 
 
-def absolute(files_path: str | None, on_seeder: bool) -> str | None:
-    """Return a path of this machine as its setting must be; one of the seeder's is left as it is."""
-    return files_path if not files_path or on_seeder else os.path.abspath(os.path.expanduser(files_path))
-
-
 def operator_name() -> str:
     """Return who runs this and where, as others are told."""
     return f"{getpass.getuser()}@{socket.gethostname()}"

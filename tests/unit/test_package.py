@@ -10,8 +10,8 @@ import pytest
 import murder_fabric
 
 
-def modules_after(statement):
-    code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+def modules_after(statement, depth=1):
+    code = f"import sys; {statement}; print(*{{'.'.join(name.split('.')[:{depth}]) for name in sys.modules}})"
     return set(
         subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True
@@ -27,6 +27,20 @@ def test_the_operators_side_never_imports_twisted():
     loaded = modules_after("from murder_fabric import murder")
     assert "fabric" in loaded
     assert "twisted" not in loaded
+
+
+def test_listing_the_tasks_loads_nothing_that_they_do():
+    """`fab --list` and each TAB of completion import the fabfile."""
+    loaded = modules_after("from murder_fabric import murder; murder.task_names", depth=2)
+    assert "murder_fabric.deploy" in loaded
+    assert loaded.isdisjoint({f"murder_fabric.{room}" for room in ("control", "metainfo", "storage", "tracker")})
+
+
+def test_a_lazy_module_is_the_module_itself():
+    code = "from murder_fabric.deploy.lazily import lazily; m = lazily('recipes')"
+    code += "; from murder_fabric.deploy import recipes; print(m is recipes, m.start_tracker.__module__)"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert shown.split() == ["True", "murder_fabric.deploy.recipes"]
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
