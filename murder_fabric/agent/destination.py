@@ -28,7 +28,7 @@ from typing import Any
 from ..control import check_tag
 from ..errors import BadInput, MurderError, StorageError
 from ..storage.additions import Additions
-from .files import UNFINISHED, must_be_ours, read_limited, write_atomically
+from .files import UNFINISHED, must_be_closed, must_be_ours, read_limited, write_atomically
 from .history import History
 from .keeping import CAPISTRANO
 from .locking import take
@@ -64,7 +64,8 @@ class Destination:
         self.current()
         with self._naming(self.path):
             os.makedirs(self.path, exist_ok=True)
-            must_be_ours(os.stat(self.path), self.path)
+            # A group may share it, as Capistrano's often does; everybody may not.
+            must_be_closed(os.stat(self.path), self.path)
             if os.path.lexists(self.own):
                 must_be_ours(os.lstat(self.own), self.own)
             for name in ("", "staging", "torrents", "receipts", "bad", "runs"):

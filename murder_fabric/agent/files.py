@@ -79,6 +79,17 @@ def read_token(path: str | None) -> bytes | None:
     return token
 
 
+def must_be_closed(status: os.stat_result, path: str) -> None:
+    """
+    Refuse a directory that everybody may put links into.
+
+    Raises:
+        StorageError: it is one.
+    """
+    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
+        raise StorageError(f"{path} can be written by everybody; nothing was changed. chmod o-w {path}")
+
+
 def must_be_ours(status: os.stat_result, path: str) -> None:
     """
     Refuse a directory that somebody else could put links into, as the bootstrap does.

@@ -129,7 +129,7 @@ def test_a_changed_source_makes_another_bundle(
 ) -> None:
     copy = tmp_path / "murder_fabric"
     shutil.copytree(bundle.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "control.py").write_text("changed = True\n")
+    (copy / "control" / "__init__.py").write_text("changed = True\n")
     monkeypatch.setattr(bundle, "PACKAGE", copy)
 
     changed = build_bundle(built.path.parent)

@@ -33,7 +33,9 @@ def test_listing_the_tasks_loads_nothing_that_they_do():
     """`fab --list` and each TAB of completion import the fabfile."""
     loaded = modules_after("from murder_fabric import murder; murder.task_names", depth=2)
     assert "murder_fabric.deploy" in loaded
-    assert loaded.isdisjoint({f"murder_fabric.{room}" for room in ("control", "metainfo", "storage", "tracker")})
+    assert loaded.isdisjoint(
+        {f"murder_fabric.{room}" for room in ("control", "metainfo", "storage", "tracker")}
+    )
 
 
 def test_a_lazy_module_is_the_module_itself():
