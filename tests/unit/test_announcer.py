@@ -1,4 +1,4 @@
-"""Announcing on a clock moved by hand; faults.md rows 7, 8 and 9."""
+"""Announcing on a clock moved by hand; fault rows 7, 8 and 9."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_seconds_are_a_number_that_ends(value):
 
 
 def test_nothing_in_a_request_is_ever_more_than_data():
-    """Whatever a branch, a path or a person is called; faults.md row 68."""
+    """Whatever a branch, a path or a person is called; fault row 68."""
     hostile = "$(touch /tmp/x); `id` | '\"\n\r\x00\x1b]0;\u202e\ud83d\ude00".encode("utf-16", "surrogatepass")
     text = hostile.decode("utf-16", "replace")
     request = Prepare(destination=text, tag=text, run=text, nonce=text, operator=text)

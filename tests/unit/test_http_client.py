@@ -1,4 +1,4 @@
-"""Getting a small thing by HTTP, over a reactor and transports held in memory; faults.md row 57."""
+"""Getting a small thing by HTTP, over a reactor and transports held in memory; fault row 57."""
 
 from __future__ import annotations
 

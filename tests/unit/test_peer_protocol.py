@@ -1,4 +1,4 @@
-"""The edge of one connection: bytes to messages, blocks from files, who is told what; faults.md row 23."""
+"""The edge of one connection: bytes to messages, blocks from files, who is told what; fault row 23."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One session and one peer that is played by the test; faults.md rows 22, 43 and 46 to 51."""
+"""One session and one peer that is played by the test; fault rows 22, 43 and 46 to 51."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole swarms in memory: everybody gets everything, whatever one of them does; faults.md rows 43 to 46."""
+"""Whole swarms in memory: everybody gets everything, whatever one of them does; fault rows 43 to 46."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Announces and their answers as bytes; faults.md rows 55 and 57."""
+"""Announces and their answers as bytes; fault rows 55 and 57."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The little HTTP of trackers, in pieces of 1, 3 and all; faults.md rows 54 and 57."""
+"""The little HTTP of trackers, in pieces of 1, 3 and all; fault rows 54 and 57."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is in which swarm, and who is told of whom; faults.md rows 6, 9, 55 and 56."""
+"""Who is in which swarm, and who is told of whom; fault rows 6, 9, 55 and 56."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tracker's port, over a transport held in memory; faults.md rows 54 and 55."""
+"""The tracker's port, over a transport held in memory; fault rows 54 and 55."""
 
 from __future__ import annotations
 

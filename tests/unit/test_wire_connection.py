@@ -1,4 +1,4 @@
-"""Two ends of a peer connection joined in memory; faults.md rows 47 to 50 and 53."""
+"""Two ends of a peer connection joined in memory; fault rows 47 to 50 and 53."""
 
 from __future__ import annotations
 
