@@ -24,7 +24,7 @@ from ..net.ports import BACKLOG
 from ..net.tracker_site import TrackerSite
 from ..policy.stalling import Stall, sentence
 from ..storage.checking import check
-from ..storage.payload import Payload
+from ..storage.payload import Payload, root_of
 from ..tracker.registry import Registry
 from .addresses import Listen, address_of_interface, listen_on
 from .destination import Destination, expand_source
@@ -33,7 +33,7 @@ from .holding import must_be_free
 from .kept import keep, recall
 from .release_duties import RELEASE_DUTIES
 from .report import INTERVAL
-from .staging import Staged, discard, root_of, stage, store, verify_staged
+from .staging import Staged, discard, stage, store, verify_staged
 from .threads import Threads
 from .torrent import Torrent, TorrentConfig
 

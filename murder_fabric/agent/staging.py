@@ -11,11 +11,11 @@ from .. import control
 from ..bitfield import Bitfield
 from ..errors import ControlError, StorageError, VerifyError
 from ..metainfo.parsing import parse_metainfo
-from ..metainfo.values import Info, Metainfo
+from ..metainfo.values import Metainfo
 from ..storage.additions import Additions
 from ..storage.checking import NOTHING_MORE, check, verify_tree
 from ..storage.clearing import remove_strangers
-from ..storage.payload import Payload
+from ..storage.payload import Payload, root_of
 from .cleaning import empty
 from .destination import Destination, expand, expand_source
 from .state import state_directory
@@ -93,11 +93,6 @@ def store(staged: Staged, index: int, data: bytes) -> bool:
     staged.payload.write(index, 0, data)
     staged.have.add(index)
     return True
-
-
-def root_of(info: Info, path: str) -> str:
-    """Return where `Payload` finds the payload that lies at *path*; a file is known by its real name."""
-    return os.path.dirname(os.path.realpath(path)) if info.single_file else path
 
 
 def verify_staged(staged: Staged, request: control.Verify) -> None:

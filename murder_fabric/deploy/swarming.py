@@ -11,6 +11,7 @@ from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
+from ..storage.payload import root_of
 from ..tracker.keys import announce_url
 from ..units import counted, shown_size
 from .existing import tracker_of
@@ -21,7 +22,7 @@ from .outcome import HostState
 from .preflight import Ready
 from .run import Run
 from .uploading import upload_pieces
-from .wanted import root_of, title_of
+from .wanted import title_of
 
 #: Seconds without any progress anywhere after which a swarm that has lost its seeder is given up.
 ORPHANED_LIMIT = 15.0
@@ -172,7 +173,7 @@ def _upload(run: Run, seeder: str, metainfo: Metainfo, bits: bytes) -> None:
             sent += length
             run.view.progress(f"{shown_size(sent)} of {shown_size(total)} to {seeder}")
 
-        root = root_of(metainfo, wanted.files_path)
+        root = root_of(metainfo.info, wanted.files_path)
         failure = upload_pieces(run.muster.fleet, seeder, wanted.tag, metainfo, root, has, on_piece)
         if failure is not None:
             raise run.lost(seeder, "seeder", failure)

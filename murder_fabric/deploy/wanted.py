@@ -78,8 +78,3 @@ def operator_name() -> str:
 def title_of(destination: str) -> str:
     """Return what torrents of a destination are called: the same, so that equal trees have equal digests."""
     return destination.rstrip("/").rpartition("/")[2]
-
-
-def root_of(metainfo: Metainfo, files_path: str) -> str:
-    """Return where `storage.Payload` finds the payload that lies at *files_path*."""
-    return os.path.dirname(os.path.realpath(files_path)) if metainfo.info.single_file else files_path

@@ -131,3 +131,8 @@ class Payload:
                 os.fsync(self._files.for_reading(file))
         for path in ((), *directory_modes(self._info)):
             os.fsync(self._directories.open(path))
+
+
+def root_of(info: Info, path: str) -> str:
+    """Return the root of the payload that lies at *path*; a single file is known by its real name."""
+    return os.path.dirname(os.path.realpath(path)) if info.single_file else path
