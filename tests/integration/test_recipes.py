@@ -259,7 +259,7 @@ def test_peers_end_by_themselves_when_their_time_is_over(fab: Fab, hosts: Hosts,
     seeded(fab, hosts, "foo", on="web[1-2]")
     done(fab("web[1-2]", "murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data"))
     wait_until(lambda: hosts.agents("web2") == {}, "the peer on web2 has ended")
-    assert set(hosts.agents("web1")) == {"tracker", "seeder-foo"}
+    wait_until(lambda: set(hosts.agents("web1")) == {"tracker", "seeder-foo"}, "the peer on web1 has ended")
     assert snapshot(hosts.path("web2", "data/foo")) == snapshot(hosts.path("web1", "build"))
 
 
