@@ -16,7 +16,7 @@ from .muster import PAYLOAD_TIMEOUT, Muster
 from .outcome import HostState, Outcome
 from .preflight import check_room, prepare
 from .ranges import fold
-from .remote import open_fleet
+from .remote import open_channels
 from .roles import Roles
 from .run import Run
 from .settings import Settings
@@ -38,7 +38,7 @@ class Deployment:
     """
     The life of one run on the agents of its hosts; `run` goes through all of it.
 
-    The fleet of *run* is closed by whoever opened it.
+    The channels of *run* are closed by whoever opened them.
 
     Args:
         stages: does what there is to do, and returns the sentence that it ends with.
@@ -116,7 +116,7 @@ class Deployment:
         """Stop everything everywhere; return the hosts that did not say they had."""
         muster = self.plan.muster
         requests = {host: Message(control.Finish().fields()) for host in muster.greeted}
-        answers = muster.fleet.ask(requests, FINISH_TIMEOUT)
+        answers = muster.channels.ask(requests, FINISH_TIMEOUT)
         for host, answer in answers.items():
             for problem in answer.fields.get("problems", ()) if isinstance(answer, Message) else ():
                 muster.view.say(f"  {host}: {printable(str(problem))}")
@@ -142,8 +142,8 @@ def carry_out(
     began = time.monotonic()
     deployment: Deployment | None = None
     try:
-        with open_fleet(context, hosts, settings, build_bundle(), view) as fleet:
-            run = Run(Muster(fleet, roles.peers, view), roles, settings, wanted)
+        with open_channels(context, hosts, settings, build_bundle(), view) as channels:
+            run = Run(Muster(channels, roles.peers, view), roles, settings, wanted)
             deployment = Deployment(run, stages)
             try:
                 said = deployment.run()
@@ -190,7 +190,7 @@ def clean_up_after(run: Run) -> None:
     request = Message(control.CleanUp(run.wanted.destination, run.settings.keep_releases).fields())
     hosts = run.outcome.hosts(HostState.SWITCHED)
     with run.view.stage("clean up") as said:
-        answers = run.muster.fleet.ask(dict.fromkeys(hosts, request), PAYLOAD_TIMEOUT)
+        answers = run.muster.channels.ask(dict.fromkeys(hosts, request), PAYLOAD_TIMEOUT)
         removed = set()
         for host, answer in answers.items():
             if isinstance(answer, HostFailure):

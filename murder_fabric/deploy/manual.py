@@ -227,7 +227,7 @@ def _carry_out(
     """
     from .bundle import build_bundle
     from .muster import Muster
-    from .remote import open_fleet
+    from .remote import open_channels
 
     view = View(sys.stderr)
     view.say(f"murder: {aim} {fold(hosts)}")
@@ -235,8 +235,8 @@ def _carry_out(
         view.say("dry run: no host was touched")
         return
     try:
-        with open_fleet(c, dict.fromkeys([*hosts, *others]), settings, build_bundle(), view) as fleet:
-            muster = Muster(fleet, hosts, view)
+        with open_channels(c, dict.fromkeys([*hosts, *others]), settings, build_bundle(), view) as channels:
+            muster = Muster(channels, hosts, view)
             try:
                 muster.greet()
                 said = step(muster)

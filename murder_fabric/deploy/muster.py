@@ -8,8 +8,8 @@ from .. import control
 from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
 from ..units import shown_size
+from .channels import Channels, OnEvent
 from .failures import HostFailure, printable
-from .fleet import Fleet, OnEvent
 from .outcome import HostState, Outcome, grouped
 from .ranges import fold
 from .view import View
@@ -28,19 +28,19 @@ TRACKER_PORTS = 20
 
 class Muster:
     """
-    Asks the agents of *fleet*, and keeps in `outcome` what became of *hosts*.
+    Asks agents through *channels*, and keeps in `outcome` what became of *hosts*.
 
     Args:
-        fleet: has an agent on each of *hosts*, and may have others, which are asked but not counted.
+        channels: to an agent on each of *hosts*, and maybe on others, which are asked but not counted.
         hosts: those the run is about.
         view: told what happens.
     """
 
-    def __init__(self, fleet: Fleet, hosts: Iterable[str], view: View) -> None:
+    def __init__(self, channels: Channels, hosts: Iterable[str], view: View) -> None:
         self.outcome = Outcome(hosts)
-        self.fleet = fleet
+        self.channels = channels
         self.view = view
-        #: Every host whose agent has spoken, in the order of the fleet.
+        #: Every host whose agent has spoken, in the order of the channels.
         self.greeted: list[str] = []
         #: Those of them that had no agent, or an older one, and took it in now.
         self.supplied: set[str] = set()
@@ -50,7 +50,7 @@ class Muster:
     def greet(self) -> None:
         """Wait until every agent speaks; hosts where none does are out, which is said at once."""
         with self.view.stage("connect") as said:
-            answers = self.fleet.greet(GREET_TIMEOUT, self._started)
+            answers = self.channels.greet(GREET_TIMEOUT, self._started)
             for host, answer in answers.items():
                 if isinstance(answer, HostFailure):
                     self.silent[host] = answer
@@ -83,7 +83,7 @@ class Muster:
         """
         head = {} if to is None else {"to": to}
         requests = {host: Message({**request_of(host).fields(), **head}, attached) for host in hosts}
-        return self.settle(self.fleet.ask(requests, timeout, on_event, silence))
+        return self.settle(self.channels.ask(requests, timeout, on_event, silence))
 
     def settle(self, answers: Mapping[str, Message | HostFailure]) -> dict[str, Message]:
         """Return what hosts said that did what they were asked; the others are out."""
@@ -114,7 +114,7 @@ class Muster:
         """
         head = {} if to is None else {"to": to}
         requests = {host: Message({**request.fields(), **head}, attached)}
-        answer = self.fleet.ask(requests, timeout, on_event, silence)[host]
+        answer = self.channels.ask(requests, timeout, on_event, silence)[host]
         if isinstance(answer, Message):
             return answer
         if answer.exit_code == BadInput.exit_code:

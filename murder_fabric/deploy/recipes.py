@@ -253,7 +253,7 @@ def _staying(muster: Muster, host: str, agent: str, lifetime: float) -> Iterator
 
 def _dismiss(muster: Muster, agent: str, hosts: Iterable[str]) -> None:
     """End an agent where it may not stay; where that cannot be told it, it ends by itself."""
-    muster.fleet.ask(dict.fromkeys(hosts, Message(control.Dismiss(agent).fields())), PROMPT_TIMEOUT)
+    muster.channels.ask(dict.fromkeys(hosts, Message(control.Dismiss(agent).fields())), PROMPT_TIMEOUT)
 
 
 def _tracker(muster: Muster, host: str, settings: Settings) -> Tracker:

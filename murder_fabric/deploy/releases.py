@@ -179,7 +179,7 @@ def _bring_among_hosts(deployment: Deployment, plan: Behind) -> None:
     raw = answers[plan.sources[0]].attached
     metainfo = parse_metainfo(raw)
     hosts = [*plan.sources, *plan.lacking]
-    part = Muster(run.muster.fleet, hosts, run.view)
+    part = Muster(run.muster.channels, hosts, run.view)
     part.greeted = hosts
     # A role that was named is not meant here: whoever has the release gives it.
     settings = dataclasses.replace(run.settings, roles={**run.settings.roles, "tracker": "", "seeder": ""})
@@ -199,7 +199,7 @@ def _bring_among_hosts(deployment: Deployment, plan: Behind) -> None:
 def _say_failures(run: Run, request: Request, hosts: list[str]) -> None:
     """Ask what is not worth failing for; who did not do it is said."""
     message = control.Message(request.fields())
-    for host, answer in run.muster.fleet.ask(dict.fromkeys(hosts, message), PAYLOAD_TIMEOUT).items():
+    for host, answer in run.muster.channels.ask(dict.fromkeys(hosts, message), PAYLOAD_TIMEOUT).items():
         if isinstance(answer, HostFailure):
             run.view.say(f"  {host}: {answer.reason}")
 

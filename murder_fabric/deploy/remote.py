@@ -17,9 +17,9 @@ from paramiko import Channel, SSHException
 
 from .bootstrap import opening, remote_command
 from .bundle import Bundle
+from .channels import Channels, Opening
 from .executor import GroupContext
 from .failures import HostFailure, explain
-from .fleet import Fleet, Opening
 from .settings import Settings
 from .view import View
 
@@ -31,11 +31,11 @@ SPARE_FILES = 128
 UNACKNOWLEDGED_LIMIT = 30_000
 
 
-def open_fleet(
+def open_channels(
     context: GroupContext, hosts: Iterable[str], settings: Settings, bundle: Bundle, view: View
-) -> Fleet:
+) -> Channels:
     """
-    Connect to *hosts*, start an agent on each, and return them; `Fleet.greet` says which of them speak.
+    Connect to *hosts*, start an agent on each, and return them; `Channels.greet` says which of them speak.
 
     The stage `connect` begins here, and ends with the greeting.
 
@@ -51,14 +51,14 @@ def open_fleet(
     connections = {host: gateways.connection(context.kwargs_of(host)) for host in hosts}
     command = remote_command(settings.python, settings.sudo)
     start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes(), settings.sudo)
-    channels = connect_all(
+    opened = connect_all(
         connections,
         command,
         pool_size=settings.pool_size,
         open_connection=gateways.open,
         on_result=lambda count: view.progress(f"{count} of {len(connections)} hosts let us in"),
     )
-    return Fleet(channels, start, on_closed=gateways.close)
+    return Channels(opened, start, on_closed=gateways.close)
 
 
 def connect_all(

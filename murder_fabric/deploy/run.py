@@ -83,4 +83,4 @@ class Run:
             standing = self.outcome[host]
             connected = standing.state is HostState.FAILED
             return HostFailure("failed" if connected else "unreachable", standing.reason)
-        return self.muster.silent.get(host) or self.muster.fleet.failures().get(host)
+        return self.muster.silent.get(host) or self.muster.channels.failures().get(host)

@@ -8,7 +8,7 @@ import stat
 from .. import control
 from ..control import Message
 from ..errors import BadInput, StorageError
-from .fleet import Answer
+from .channels import Answer
 from .muster import PROMPT_TIMEOUT, Muster
 from .ranges import fold
 from .recipes import counted, must_have_some
@@ -76,7 +76,7 @@ def clean_temp_files(muster: Muster, tag: str, directory: str) -> str:
 
 
 def _ask_all(muster: Muster, request: control.Request) -> dict[str, Answer]:
-    return muster.fleet.ask(dict.fromkeys(muster.outcome.going, Message(request.fields())), PROMPT_TIMEOUT)
+    return muster.channels.ask(dict.fromkeys(muster.outcome.going, Message(request.fields())), PROMPT_TIMEOUT)
 
 
 def _remove_copy(path: str) -> bool:

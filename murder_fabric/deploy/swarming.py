@@ -14,9 +14,9 @@ from ..metainfo.values import Metainfo
 from ..storage.payload import root_of
 from ..tracker.keys import announce_url
 from ..units import counted, shown_size
+from .channels import OnEvent
 from .existing import tracker_of
 from .failures import HostFailure
-from .fleet import OnEvent
 from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, TRACKER_PORTS
 from .outcome import HostState
 from .preflight import Ready
@@ -145,7 +145,7 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
     hosts = going if seeder in going or wanted.metainfo is None or wanted.elsewhere else [*going, seeder]
     requests = {host: Message(request(host).fields(), raw) for host in hosts}
     with run.view.stage("stage") as said:
-        answers = run.muster.fleet.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
+        answers = run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
         staged = run.muster.settle(answers)
         count = metainfo.info.geometry.piece_count
         had = sum(Bitfield.from_bytes(one.attached, count).have for one in staged.values())
@@ -174,7 +174,7 @@ def _upload(run: Run, seeder: str, metainfo: Metainfo, bits: bytes) -> None:
             run.view.progress(f"{shown_size(sent)} of {shown_size(total)} to {seeder}")
 
         root = root_of(metainfo.info, wanted.files_path)
-        failure = upload_pieces(run.muster.fleet, seeder, wanted.tag, metainfo, root, has, on_piece)
+        failure = upload_pieces(run.muster.channels, seeder, wanted.tag, metainfo, root, has, on_piece)
         if failure is not None:
             raise run.lost(seeder, "seeder", failure)
         said.append(f"{shown_size(total)} to {seeder}")
@@ -182,7 +182,7 @@ def _upload(run: Run, seeder: str, metainfo: Metainfo, bits: bytes) -> None:
 
 def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, entry: _Entry) -> dict[str, Message]:
     """Return what the hosts said that have everything; a swarm that can never finish is given up."""
-    hosts, fleet = run.outcome.going, run.muster.fleet
+    hosts, channels = run.outcome.going, run.muster.channels
     if seeder not in hosts and run.wanted.metainfo is not None and not run.wanted.elsewhere:
         hosts = [seeder, *hosts]
     show = run.muster.progress(hosts, metainfo.info.geometry.length)
@@ -195,7 +195,7 @@ def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, entry: _Entry
         downloaded, now = int(event.fields.get("bytes_downloaded", 0)), time.monotonic()
         if bytes_of.get(host) != downloaded:
             bytes_of[host], moved_at = downloaded, now
-        orphaned = seeder in fleet.failures() and not run.wanted.elsewhere
+        orphaned = seeder in channels.failures() and not run.wanted.elsewhere
         if now - moved_at > ORPHANED_LIMIT and orphaned:
             raise _Orphaned
 
@@ -213,7 +213,7 @@ def _join(run: Run, ready: Ready, seeder: str, metainfo: Metainfo, entry: _Entry
         )
         for host in hosts
     }
-    ask = fleet.begin(requests)
+    ask = channels.begin(requests)
     try:
         answers = ask.wait(None, on_event, silence=SILENCE_LIMIT)
     except _Orphaned:
@@ -237,7 +237,7 @@ def _need(
 ) -> Message:
     """Ask a host without which nothing goes on."""
     requests = {host: Message(request.fields(), attached)}
-    answer = run.muster.fleet.ask(requests, timeout, on_event)[host]
+    answer = run.muster.channels.ask(requests, timeout, on_event)[host]
     if isinstance(answer, HostFailure):
         error = run.lost(host, role, answer)
         raise error if answer.exit_code != BadInput.exit_code else BadInput(f"{host}: {answer.reason}")

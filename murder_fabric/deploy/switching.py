@@ -112,7 +112,7 @@ class Switching:
             for host in hosts
         }
         unsure = []
-        for host, answer in self._run.muster.fleet.ask(requests, BACK_TIMEOUT).items():
+        for host, answer in self._run.muster.channels.ask(requests, BACK_TIMEOUT).items():
             if isinstance(answer, HostFailure):
                 unsure.append(host)
                 reason = f"current may point at {wanted.tag} there: {answer.reason}"

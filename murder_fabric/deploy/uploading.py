@@ -12,8 +12,8 @@ from ..errors import TreeError
 from ..metainfo.paths import shown
 from ..metainfo.values import Info, Metainfo
 from ..storage.payload import Payload
+from .channels import Ask, Channels
 from .failures import HostFailure
-from .fleet import Ask, Fleet
 
 #: Bytes on their way at a time: enough for SSH's window, little enough for memory.
 AHEAD = 16 << 20
@@ -22,7 +22,7 @@ PIECE_TIMEOUT = 60.0
 
 
 def upload_pieces(
-    fleet: Fleet,
+    channels: Channels,
     host: str,
     tag: str,
     metainfo: Metainfo,
@@ -53,7 +53,7 @@ def upload_pieces(
             data = payload.read(index, 0, size)
             _must_be_unchanged(metainfo.info, root, index, data)
             message = Message(StorePiece(tag, index).fields(), data)
-            waiting.append((fleet.begin({host: message}), size))
+            waiting.append((channels.begin({host: message}), size))
             on_the_way += size
             while on_the_way > AHEAD:
                 ask, length = waiting.popleft()

@@ -12,9 +12,9 @@ import pytest
 
 from murder_fabric.bitfield import Bitfield
 from murder_fabric.control import Message
+from murder_fabric.deploy.channels import Ask, OnEvent
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.fleet import Ask, OnEvent
 from murder_fabric.deploy.muster import Muster
 from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.roles import Roles
@@ -35,7 +35,7 @@ FULL = HostFailure("failed", "No space left on device")
 
 
 class Agents:
-    """Stands in for `Fleet`: agents that do whatever they are asked, and a list of what that was."""
+    """Stands in for `Channels`: agents that do whatever they are asked, and a list of what that was."""
 
     def __init__(self, hosts: list[str], piece_count: int, interfere: Interfere) -> None:
         self.asked: list[tuple[str, str]] = []

@@ -1,11 +1,11 @@
-"""Who answers, who is out and why; the fleet answers from a table."""
+"""Who answers, who is out and why; the channels answer from a table."""
 
 from __future__ import annotations
 
 import io
 
 import pytest
-from fake_fleet import FakeFleet
+from fake_channels import FakeChannels
 
 from murder_fabric import control
 from murder_fabric.control import Message
@@ -18,13 +18,13 @@ from murder_fabric.errors import AllHostsFailed, BadInput
 DOWN = HostFailure("refused", "refused the connection to port 22")
 
 
-def muster_of(fleet, *hosts):
-    fleet.hosts = list(hosts)
-    return Muster(fleet, hosts, View(io.StringIO()))
+def muster_of(channels, *hosts):
+    channels.hosts = list(hosts)
+    return Muster(channels, hosts, View(io.StringIO()))
 
 
 def test_greeting_tells_apart_who_took_the_agent_in_who_had_it_and_who_is_silent():
-    muster = muster_of(FakeFleet(silent={"web2": DOWN}, old="web3"), "web1", "web2", "web3")
+    muster = muster_of(FakeChannels(silent={"web2": DOWN}, old="web3"), "web1", "web2", "web3")
     muster.greet()
     assert muster.greeted == ["web1", "web3"]
     assert muster.supplied == {"web3"}
@@ -33,25 +33,25 @@ def test_greeting_tells_apart_who_took_the_agent_in_who_had_it_and_who_is_silent
 
 
 def test_hosts_that_are_silent_are_named_at_once_and_on_one_line():
-    stream, fleet = io.StringIO(), FakeFleet(silent={"web2": DOWN, "web3": DOWN})
-    fleet.hosts = ["web1", "web2", "web3"]
-    Muster(fleet, ["web1", "web2"], View(stream)).greet()
+    stream, channels = io.StringIO(), FakeChannels(silent={"web2": DOWN, "web3": DOWN})
+    channels.hosts = ["web1", "web2", "web3"]
+    Muster(channels, ["web1", "web2"], View(stream)).greet()
     assert stream.getvalue().splitlines()[1:] == ["  web[2-3]: refused the connection to port 22"]
 
 
 def test_who_fails_is_out_and_the_others_words_come_back():
     no_space = HostFailure("failed", "no space left")
-    fleet = FakeFleet({"stop": lambda host, _: no_space if host == "web1" else {"bytes_uploaded": 7}})
-    muster = muster_of(fleet, "web1", "web2")
+    channels = FakeChannels({"stop": lambda host, _: no_space if host == "web1" else {"bytes_uploaded": 7}})
+    muster = muster_of(channels, "web1", "web2")
     done = muster.ask(["web1", "web2"], lambda _: control.Stop("v1"))
     assert {host: message.fields["bytes_uploaded"] for host, message in done.items()} == {"web2": 7}
     assert muster.outcome.going == ["web2"]
 
 
 def test_a_request_for_an_agent_that_stays_says_which():
-    fleet = FakeFleet()
-    muster_of(fleet, "web1").ask(["web1"], lambda _: control.Heartbeat(), to="tracker")
-    assert fleet.asked == [("web1", "tracker", "heartbeat")]
+    channels = FakeChannels()
+    muster_of(channels, "web1").ask(["web1"], lambda _: control.Heartbeat(), to="tracker")
+    assert channels.asked == [("web1", "tracker", "heartbeat")]
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_a_request_for_an_agent_that_stays_says_which():
 )
 def test_one_host_that_all_depends_on_ends_the_run(failure, error, text):
     with pytest.raises(error) as raised:
-        muster_of(FakeFleet({"locate": failure}), "web1").ask_one("web1", control.Locate())
+        muster_of(FakeChannels({"locate": failure}), "web1").ask_one("web1", control.Locate())
     assert str(raised.value) == text
     assert type(raised.value) is error
 
 
 def test_what_was_complained_of_at_the_greeting_is_not_said_again():
-    muster = muster_of(FakeFleet(silent={"web2": DOWN}), "web2")
+    muster = muster_of(FakeChannels(silent={"web2": DOWN}), "web2")
     muster.greet()
     with pytest.raises(AllHostsFailed) as raised:
         muster.ask_one("web2", control.Locate())
@@ -86,7 +86,7 @@ def test_hosts_with_one_address_cannot_reach_each_other():
 def test_progress_counts_whole_hosts_and_all_bytes():
     stream = io.StringIO()
     stream.isatty = lambda: True  # type: ignore[method-assign]
-    muster = Muster(FakeFleet(), ["a", "b"], View(stream))
+    muster = Muster(FakeChannels(), ["a", "b"], View(stream))
     with muster.view.stage("swarm"):
         told = muster.progress(["a", "b"], 100)
         muster.view._shown_at = -1e9
@@ -99,7 +99,7 @@ def test_progress_counts_whole_hosts_and_all_bytes():
 
 def test_hashing_on_a_host_is_shown_as_it_goes():
     stream = io.StringIO()
-    muster = Muster(FakeFleet(), ["a"], View(stream))
+    muster = Muster(FakeChannels(), ["a"], View(stream))
     with muster.view.stage("create"):
         muster.view._shown_at = -1e9
         muster.hashing()("a", Message({"event": "progress", "bytes": 3_000_000, "length": 12_000_000}))
@@ -107,7 +107,7 @@ def test_hashing_on_a_host_is_shown_as_it_goes():
 
 
 def test_web_seeds_are_told_by_what_they_gave_and_why_they_were_given_up():
-    muster = muster_of(FakeFleet(), "web1", "web2")
+    muster = muster_of(FakeChannels(), "web1", "web2")
     bad = {"http://o/": "it answers HTTP status 404"}
     done = {
         "web1": Message({"bytes_of_web_seeds": 1_000_000, "web_seed_problems": bad}),

@@ -7,7 +7,7 @@ import os
 import stat
 
 import pytest
-from fake_fleet import FakeFleet
+from fake_channels import FakeChannels
 
 from murder_fabric.control import Message
 from murder_fabric.deploy import recipes, stopping
@@ -50,41 +50,41 @@ def says(torrent):
     }
 
 
-def mustered(fleet, hosts=HOSTS, counted=None):
-    fleet.hosts = list(hosts)
-    muster = Muster(fleet, counted or hosts, View(io.StringIO()))
+def mustered(channels, hosts=HOSTS, counted=None):
+    channels.hosts = list(hosts)
+    muster = Muster(channels, counted or hosts, View(io.StringIO()))
     muster.greet()
     return muster
 
 
 def test_a_tracker_that_runs_is_found_and_not_started_again(says):
-    said = recipes.start_tracker(mustered(FakeFleet(says)), "web1", Settings())
+    said = recipes.start_tracker(mustered(FakeChannels(says)), "web1", Settings())
     assert said == "the tracker runs on web1, address 10.0.0.1, port 8998"
-    fleet = FakeFleet({**says, "detach": {"started": False, "pid": 7}})
-    assert "already runs on web1" in recipes.start_tracker(mustered(fleet), "web1", Settings())
+    channels = FakeChannels({**says, "detach": {"started": False, "pid": 7}})
+    assert "already runs on web1" in recipes.start_tracker(mustered(channels), "web1", Settings())
 
 
 @pytest.mark.parametrize(("started", "dismissed"), [(True, ["web1"]), (False, [])])
 def test_only_an_agent_we_started_goes_when_the_tracker_cannot_listen(says, started, dismissed):
     no_port = HostFailure("failed", "cannot listen")
-    fleet = FakeFleet({**says, "detach": {"started": started, "pid": 7}, "start_tracker": no_port})
+    channels = FakeChannels({**says, "detach": {"started": started, "pid": 7}, "start_tracker": no_port})
     with pytest.raises(AllHostsFailed, match="cannot listen"):
-        recipes.start_tracker(mustered(fleet), "web1", Settings())
-    assert fleet.heard("dismiss") == dismissed
+        recipes.start_tracker(mustered(channels), "web1", Settings())
+    assert channels.heard("dismiss") == dismissed
 
 
 def test_seeding_needs_a_tracker_and_says_how_to_get_one(says):
-    fleet = FakeFleet({**says, "tracker_facts": ABSENT})
+    channels = FakeChannels({**says, "tracker_facts": ABSENT})
     with pytest.raises(BadInput, match=r"no tracker runs on web1; murder\.start-tracker starts it"):
-        recipes.start_seeding(mustered(fleet), ROLES, Settings(), "foo")
-    assert fleet.heard("detach") == []
+        recipes.start_seeding(mustered(channels), ROLES, Settings(), "foo")
+    assert channels.heard("detach") == []
 
 
 def test_the_tracker_knows_the_torrent_before_the_seeder_announces_it(says):
-    fleet = FakeFleet(says)
-    said = recipes.start_seeding(mustered(fleet), ROLES, Settings(), "foo")
+    channels = FakeChannels(says)
+    said = recipes.start_seeding(mustered(channels), ROLES, Settings(), "foo")
     assert said == "web1 seeds foo at 10.0.0.1, port 6881"
-    assert fleet.asked[-3:] == [
+    assert channels.asked[-3:] == [
         ("web1", "", "detach"),
         ("web1", "tracker", "track"),
         ("web1", "seeder-foo", "seed"),
@@ -93,41 +93,41 @@ def test_the_tracker_knows_the_torrent_before_the_seeder_announces_it(says):
 
 def test_a_seeder_that_runs_is_left_alone_if_it_serves_the_same(says):
     says["detach"] = {"started": False, "pid": 7}
-    fleet = FakeFleet(says)
-    assert recipes.start_seeding(mustered(fleet), ROLES, Settings(), "foo").endswith("on web1 already")
+    channels = FakeChannels(says)
+    assert recipes.start_seeding(mustered(channels), ROLES, Settings(), "foo").endswith("on web1 already")
     other = HostFailure("failed", "foo is being served here with other contents", 2)
-    fleet = FakeFleet({**says, "admit": other})
+    channels = FakeChannels({**says, "admit": other})
     with pytest.raises(BadInput, match="with other contents"):
-        recipes.start_seeding(mustered(fleet), ROLES, Settings(), "foo")
-    assert fleet.heard("dismiss") == []
+        recipes.start_seeding(mustered(channels), ROLES, Settings(), "foo")
+    assert channels.heard("dismiss") == []
 
 
 def test_peers_fetch_verify_and_stay(says):
-    fleet = FakeFleet(says)
-    said = recipes.peer(mustered(fleet), ROLES, Settings(), "foo", "/srv/data/foo")
+    channels = FakeChannels(says)
+    said = recipes.peer(mustered(channels), ROLES, Settings(), "foo", "/srv/data/foo")
     assert said.startswith("web[1-3] (3 hosts) complete with foo in /srv/data/foo")
-    assert [asked for host, to, asked in fleet.asked if (host, to) == ("web2", "peer-foo")] == [
+    assert [asked for host, to, asked in channels.asked if (host, to) == ("web2", "peer-foo")] == [
         "stage",
         "join",
         "verify",
     ]
-    assert fleet.heard("dismiss") == []
+    assert channels.heard("dismiss") == []
 
 
 def test_only_the_seeders_own_host_copies_its_files(says):
     sources = {}
     says["stage"] = lambda host, fields: sources.update({host: fields["source"]}) or {}
-    recipes.peer(mustered(FakeFleet(says)), ROLES, Settings(), "foo", "/srv/data/foo")
+    recipes.peer(mustered(FakeChannels(says)), ROLES, Settings(), "foo", "/srv/data/foo")
     assert sources == {"web1": "/srv/build", "web2": None, "web3": None}
 
 
 def test_seeder_and_tracker_admit_every_host_before_the_first_one_joins(says):
     admitted = []
     says["admit"] = says["track"] = lambda host, fields: admitted.append(fields["hosts"]) or {}
-    fleet = FakeFleet(says)
-    recipes.peer(mustered(fleet), ROLES, Settings(), "foo", "/srv/data/foo")
+    channels = FakeChannels(says)
+    recipes.peer(mustered(channels), ROLES, Settings(), "foo", "/srv/data/foo")
     assert admitted == [["10.0.0.1", "10.0.0.2", "10.0.0.3"]] * 2
-    order = [asked for _, _, asked in fleet.asked]
+    order = [asked for _, _, asked in channels.asked]
     assert max(order.index("admit"), order.index("track")) < order.index("join")
 
 
@@ -136,35 +136,35 @@ def test_a_peer_that_fails_is_dismissed_and_the_others_go_on(says, request_):
     full = HostFailure("failed", "no space left")
     good = says.get(request_, {})
     says[request_] = lambda host, _: full if host == "web2" else good
-    fleet = FakeFleet(says)
-    muster = mustered(fleet)
+    channels = FakeChannels(says)
+    muster = mustered(channels)
     said = recipes.peer(muster, ROLES, Settings(), "foo", "/srv/data/foo")
     assert said.startswith("web[1,3] (2 hosts) complete")
-    assert fleet.heard("dismiss") == ["web2"]
+    assert channels.heard("dismiss") == ["web2"]
     assert muster.outcome.lost == ["web2"]
 
 
 def test_a_peer_that_ran_before_is_not_ours_to_dismiss(says):
     says["detach"] = lambda host, _: {"started": host != "web2", "pid": 7}
-    fleet = FakeFleet({**says, "join": HostFailure("failed", "no piece came")})
+    channels = FakeChannels({**says, "join": HostFailure("failed", "no piece came")})
     with pytest.raises(AllHostsFailed, match="all 3 hosts failed"):
-        recipes.peer(mustered(fleet), ROLES, Settings(), "foo", "/srv/data/foo")
-    assert fleet.heard("dismiss") == ["web1", "web3"]
+        recipes.peer(mustered(channels), ROLES, Settings(), "foo", "/srv/data/foo")
+    assert channels.heard("dismiss") == ["web1", "web3"]
 
 
 def test_ctrl_c_dismisses_the_peers_that_are_not_complete(says):
     def interrupted(host, fields):
         raise KeyboardInterrupt
 
-    fleet = FakeFleet({**says, "join": interrupted})
+    channels = FakeChannels({**says, "join": interrupted})
     with pytest.raises(KeyboardInterrupt):
-        recipes.peer(mustered(fleet), ROLES, Settings(), "foo", "/srv/data/foo")
-    assert fleet.heard("dismiss") == HOSTS
+        recipes.peer(mustered(channels), ROLES, Settings(), "foo", "/srv/data/foo")
+    assert channels.heard("dismiss") == HOSTS
 
 
 def test_stopping_says_where_nothing_ran(says):
-    fleet = FakeFleet({"dismiss": lambda host, _: ABSENT if host == "web2" else {"pid": 7}})
-    muster = mustered(fleet)
+    channels = FakeChannels({"dismiss": lambda host, _: ABSENT if host == "web2" else {"pid": 7}})
+    muster = mustered(channels)
     said = stopping.stop_peering(muster, "foo")
     assert said == "the peers of foo have ended on web[1,3] (2 hosts); none was running on web2"
     assert muster.outcome.lost == []
@@ -172,7 +172,7 @@ def test_stopping_says_where_nothing_ran(says):
 
 def test_stopping_what_runs_nowhere_is_a_mistake():
     with pytest.raises(BadInput, match=r"no peer of foo is running on web\[1-3\] \(3 hosts\)"):
-        stopping.stop_peering(mustered(FakeFleet({"dismiss": ABSENT})), "foo")
+        stopping.stop_peering(mustered(FakeChannels({"dismiss": ABSENT})), "foo")
 
 
 def test_the_operators_copy_replaces_a_link_and_does_not_follow_it(says, tmp_path, torrent):
@@ -181,7 +181,7 @@ def test_the_operators_copy_replaces_a_link_and_does_not_follow_it(says, tmp_pat
     copies = tmp_path / "copies"
     copies.mkdir()
     (copies / "foo.torrent").symlink_to(precious)
-    recipes.create_torrent(mustered(FakeFleet(says)), "web1", "foo", "/srv/build", [], str(copies))
+    recipes.create_torrent(mustered(FakeChannels(says)), "web1", "foo", "/srv/build", [], str(copies))
     copy = copies / "foo.torrent"
     assert (precious.read_text(), copy.is_symlink(), copy.read_bytes()) == ("mine", False, torrent)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -191,30 +191,30 @@ def test_the_operators_copy_replaces_a_link_and_does_not_follow_it(says, tmp_pat
 def test_a_copy_that_cannot_be_written_is_one_sentence(says, tmp_path):
     with pytest.raises(StorageError, match=r"murder\.default_temp_path"):
         recipes.create_torrent(
-            mustered(FakeFleet(says)), "web1", "foo", "/srv/build", [], str(tmp_path / "none")
+            mustered(FakeChannels(says)), "web1", "foo", "/srv/build", [], str(tmp_path / "none")
         )
 
 
 def test_without_a_directory_the_torrent_stays_on_the_seeder(says, tmp_path):
-    muster = mustered(FakeFleet(says))
+    muster = mustered(FakeChannels(says))
     said = recipes.create_torrent(muster, "web1", "foo", "/srv/build", [], None)
     assert said.startswith("the torrent of foo is on web1: 1 files")
 
 
 def test_a_torrent_comes_down_again_as_it_is_kept(says, tmp_path, torrent):
-    fleet = FakeFleet(says)
-    said = recipes.download_torrent(mustered(fleet), "web1", "foo", str(tmp_path))
+    channels = FakeChannels(says)
+    said = recipes.download_torrent(mustered(channels), "web1", "foo", str(tmp_path))
     assert f"the torrent of foo is in {tmp_path}/foo.torrent: " in said
     assert (tmp_path / "foo.torrent").read_bytes() == torrent
-    assert fleet.heard("create") == []
+    assert channels.heard("create") == []
 
 
 def test_what_was_deleted_is_said(says):
     says["stage"] = lambda host, fields: {"removed": 2 if fields["empty"] and host != "web3" else 0}
     stream = io.StringIO()
-    fleet = FakeFleet(says)
-    fleet.hosts = HOSTS
-    muster = Muster(fleet, HOSTS, View(stream))
+    channels = FakeChannels(says)
+    channels.hosts = HOSTS
+    muster = Muster(channels, HOSTS, View(stream))
     muster.greet()
     recipes.peer(muster, ROLES, Settings(), "foo", "/srv/data/foo", empty=True)
     assert "4 entries of /srv/data/foo deleted on web[1-2] (2 hosts)" in stream.getvalue()
@@ -223,30 +223,30 @@ def test_what_was_deleted_is_said(says):
 def test_a_tracker_that_is_not_ours_is_neither_started_nor_told_anything(says):
     settings = Settings(tracker_url="http://tracker:6969/announce")
     with pytest.raises(BadInput, match="none was started"):
-        recipes.start_tracker(mustered(FakeFleet(says)), "web1", settings)
+        recipes.start_tracker(mustered(FakeChannels(says)), "web1", settings)
     asked = []
     says["seed"] = lambda host, fields: asked.append(fields) or {"port": 6881}
     says["join"] = lambda host, fields: asked.append(fields) or {"bytes_downloaded": 1000}
-    fleet = FakeFleet(says)
-    recipes.start_seeding(mustered(fleet), ROLES, settings, "foo")
-    recipes.peer(mustered(fleet), ROLES, settings, "foo", "/srv/data/foo")
+    channels = FakeChannels(says)
+    recipes.start_seeding(mustered(channels), ROLES, settings, "foo")
+    recipes.peer(mustered(channels), ROLES, settings, "foo", "/srv/data/foo")
     assert [one["announce"] for one in asked] == [settings.tracker_url] * 4
     assert {one["token"] for one in asked} == {"cd" * 16}, "the secret is the one that the seeder keeps"
-    assert not {"tracker_facts", "track"} & {request for _, _, request in fleet.asked}
+    assert not {"tracker_facts", "track"} & {request for _, _, request in channels.asked}
 
 
 def test_web_seeds_are_for_those_who_fetch(says):
     asked = []
     says["join"] = lambda host, fields: asked.append(fields["web_seeds"]) or {"bytes_downloaded": 1000}
     settings = Settings(web_seeds="http://a/ http://b/")
-    recipes.peer(mustered(FakeFleet(says)), ROLES, settings, "foo", "/srv/data/foo")
+    recipes.peer(mustered(FakeChannels(says)), ROLES, settings, "foo", "/srv/data/foo")
     assert asked == [["http://a/", "http://b/"]] * 3
 
 
 def test_every_wait_for_a_payload_ends_when_a_host_says_nothing(says):
-    fleet = FakeFleet(says)
-    muster = mustered(fleet)
+    channels = FakeChannels(says)
+    muster = mustered(channels)
     recipes.start_seeding(muster, ROLES, Settings(), "v1")
     recipes.peer(muster, ROLES, Settings(), "v1", "/srv/data/v1")
-    waits = {request: silence for request, _, silence in fleet.bounds}
+    waits = {request: silence for request, _, silence in channels.bounds}
     assert [waits[request] for request in ("stage", "join", "verify", "seed")] == [SILENCE_LIMIT] * 4

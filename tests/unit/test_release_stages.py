@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_fleet import FakeFleet
+from fake_channels import FakeChannels
 
 from murder_fabric.deploy import releases
 from murder_fabric.deploy.deployment import Deployment
@@ -43,8 +43,8 @@ class App:
             "mark_bad": self.note,
             "hold": self.note,
         }
-        self.fleet = FakeFleet({**told, **says})
-        self.fleet.hosts = HOSTS
+        self.channels = FakeChannels({**told, **says})
+        self.channels.hosts = HOSTS
         self.view = io.StringIO()
 
     def note(self, host: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class App:
         return {}
 
     def go(self, stages: Callable[[Deployment], str], tag: str = "", **settings: Any) -> str:
-        muster = Muster(self.fleet, HOSTS, View(self.view))  # type: ignore[arg-type]
+        muster = Muster(self.channels, HOSTS, View(self.view))  # type: ignore[arg-type]
         wanted = Wanted(tag, "/srv/app", "", None)
         run = Run(muster, Roles("web1", "web1", HOSTS), Settings(**settings), wanted, operator="ann@desk")
         self.deployment = Deployment(run, stages)
@@ -94,24 +94,27 @@ def test_a_rollback_goes_back_on_all_hosts_and_marks_what_it_left() -> None:
     assert marks == [(host, "v2", "rolled back to v1") for host in HOSTS]
     assert {fields["back"] for _, fields in app.fields if fields["do"] == "switch"} == {True}
     assert "web2: the log is full" in app.view.getvalue()
-    assert app.fleet.heard("finish") == HOSTS
+    assert app.channels.heard("finish") == HOSTS
 
 
 def test_where_one_host_does_not_go_back_the_others_return() -> None:
     app = App()
-    app.fleet.says = {**app.fleet.says, "switch": fails_on("web3", app.switch)}
+    app.channels.says = {**app.channels.says, "switch": fails_on("web3", app.switch)}
     with pytest.raises(HostsFailed, match=r"1 of 3 hosts did not switch; web\[1-2\] is back where it was"):
         app.go(back)
     assert set(app.current.values()) == {"v2"}
-    assert app.fleet.heard("mark_bad") == []
+    assert app.channels.heard("mark_bad") == []
 
 
 def test_where_one_host_is_locked_nobody_goes() -> None:
     app = App()
-    app.fleet.says = {**app.fleet.says, "prepare": fails_on("web3", lambda host, fields: {"current": "v2"})}
+    app.channels.says = {
+        **app.channels.says,
+        "prepare": fails_on("web3", lambda host, fields: {"current": "v2"}),
+    }
     with pytest.raises(HostsFailed, match="1 of 3 hosts failed"):
         app.go(back)
-    assert app.fleet.heard("switch") == []
+    assert app.channels.heard("switch") == []
     assert "2 of 3 hosts back at v1" in app.go(back, allow_failures="1")
 
 
@@ -119,8 +122,8 @@ def test_a_host_that_is_there_already_is_left_alone() -> None:
     app = App()
     app.current["web3"] = "v1"
     assert app.go(back) == "3 of 3 hosts back at v1; v2 is marked bad"
-    assert app.fleet.heard("switch") == ["web1", "web2"]
-    assert app.fleet.heard("mark_bad") == HOSTS
+    assert app.channels.heard("switch") == ["web1", "web2"]
+    assert app.channels.heard("mark_bad") == HOSTS
 
 
 def test_a_mark_that_cannot_be_made_is_said_and_no_failure() -> None:
@@ -137,7 +140,7 @@ def test_ctrl_c_during_a_rollback_takes_all_hosts_where_they_were() -> None:
             raise KeyboardInterrupt
         return app.switch(host, fields)
 
-    app.fleet.says = {**app.fleet.says, "switch": interrupted}
+    app.channels.says = {**app.channels.says, "switch": interrupted}
     with pytest.raises(Interrupted, match="every host is as it was; nothing of ours runs"):
         app.go(back)
     assert set(app.current.values()) == {"v2"}
@@ -147,28 +150,33 @@ def test_a_switch_to_what_a_host_lacks_moves_nobody() -> None:
     app = App()
     with pytest.raises(HostsFailed):
         app.go(releases.switch, "v9")
-    assert app.fleet.heard("switch") == []
+    assert app.channels.heard("switch") == []
     assert app.deployment.outcome.complaints() == ["web[1-3]: it has no release v9; murder.fetch brings it"]
 
 
 def test_nothing_to_catch_up_with_asks_nobody_to_do_anything() -> None:
     app = App()
     assert app.go(partial(releases.catch_up, tag=None)) == "web[1-3] (3 hosts) had v2 already"
-    assert {request for _, _, request in app.fleet.asked} == {"prepare", "nonces", "list_releases", "finish"}
+    assert {request for _, _, request in app.channels.asked} == {
+        "prepare",
+        "nonces",
+        "list_releases",
+        "finish",
+    }
 
 
 def test_a_host_that_has_the_release_only_switches_even_if_another_is_down() -> None:
     app = App()
     app.current["web2"] = "v1"
-    app.fleet.silent = {"web3": HostFailure("refused", "refused the connection")}
+    app.channels.silent = {"web3": HostFailure("refused", "refused the connection")}
     assert app.go(partial(releases.catch_up, tag="v2")) == "web2 (1 host) caught up with v2"
-    assert app.fleet.heard("switch") == ["web2"]
+    assert app.channels.heard("switch") == ["web2"]
     assert app.deployment.outcome.hosts(HostState.UNREACHABLE) == ["web3"]
 
 
 def test_a_lock_is_asked_of_all_and_says_where_it_holds() -> None:
     app = App()
-    app.fleet.says = {**app.fleet.says, "hold": fails_on("web2", app.note)}
+    app.channels.says = {**app.channels.says, "hold": fails_on("web2", app.note)}
     said = app.go(partial(releases.lock, reason="the database moves"))
     assert said == "/srv/app is locked on web[1,3] (2 hosts); murder.unlock gives it free"
     assert [fields["reason"] for _, fields in app.fields] == ["the database moves"] * 2

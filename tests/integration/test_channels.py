@@ -1,4 +1,4 @@
-"""A fleet of agents behind a real sshd: what is asked, what is answered, and how hosts fail."""
+"""Channels to agents behind a real sshd: what is asked, what is answered, and how hosts fail."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 import sshd as sshds
 
 from murder_fabric.control import Message
+from murder_fabric.deploy.channels import MAX_STDERR, Channels, Opening
 from murder_fabric.deploy.connections import Gateways
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.fleet import MAX_STDERR, Fleet, Opening
 from murder_fabric.deploy.remote import connect_all
 
 pytestmark = pytest.mark.skipif(bool(sshds.missing()), reason=str(sshds.missing()))
@@ -79,10 +79,10 @@ def ended(sshd, tmp_path):
 
 
 @pytest.fixture
-def fleet(sshd, gateways, ended):
+def channels(sshd, gateways, ended):
     command = f"{sys.executable} -I {sshd.directory}/agent.py {ended}"
-    channels = connect_all(connections(gateways, *sshds.HOSTS), command, pool_size=4)
-    with Fleet(channels) as made:
+    opened = connect_all(connections(gateways, *sshds.HOSTS), command, pool_size=4)
+    with Channels(opened) as made:
         assert all(isinstance(hello, Message) for hello in made.greet(20).values())
         yield made
 
@@ -91,9 +91,9 @@ def all_of(**fields):
     return {host: Message(fields) for host in sshds.HOSTS}
 
 
-def test_every_host_is_asked_and_answers(fleet):
+def test_every_host_is_asked_and_answers(channels):
     heard = []
-    answers = fleet.ask(
+    answers = channels.ask(
         all_of(do="count"), 20, lambda host, message: heard.append((host, message.fields["number"]))
     )
     assert list(answers) == sshds.HOSTS
@@ -101,66 +101,66 @@ def test_every_host_is_asked_and_answers(fleet):
     assert sorted(heard) == [(host, number) for host in sshds.HOSTS for number in range(3)]
 
 
-def test_what_is_attached_arrives_whole(fleet):
+def test_what_is_attached_arrives_whole(channels):
     attached = bytes(range(256)) * 20_000
-    answers = fleet.ask({host: Message({"do": "count"}, attached) for host in sshds.HOSTS[:2]}, 30)
+    answers = channels.ask({host: Message({"do": "count"}, attached) for host in sshds.HOSTS[:2]}, 30)
     assert [answer.fields["length"] for answer in answers.values()] == [len(attached)] * 2
 
 
-def test_a_host_that_does_not_read_holds_up_nobody(fleet):
+def test_a_host_that_does_not_read_holds_up_nobody(channels):
     slow, *others = sshds.HOSTS
-    stuck = fleet.begin({slow: Message({"do": "sleep"})})
-    flood = fleet.begin({slow: Message({"do": "count"}, bytes(8 << 20))})
-    answers = fleet.ask({host: Message({"do": "count"}, b"abc") for host in others}, 10)
+    stuck = channels.begin({slow: Message({"do": "sleep"})})
+    flood = channels.begin({slow: Message({"do": "count"}, bytes(8 << 20))})
+    answers = channels.ask({host: Message({"do": "count"}, b"abc") for host in others}, 10)
     assert [answer.fields["length"] for answer in answers.values()] == [3] * len(others)
     late = flood.wait(0.2)
     assert late == {slow: HostFailure("timeout", "no answer within 0.2 s")}
     assert stuck.wait(0)[slow].cause == "timeout"
 
 
-def test_a_refusal_is_this_hosts_only_and_one_clean_line(fleet):
+def test_a_refusal_is_this_hosts_only_and_one_clean_line(channels):
     first, second, *_ = sshds.HOSTS
-    answers = fleet.ask({first: Message({"do": "refuse"}), second: Message({"do": "count"})}, 20)
+    answers = channels.ask({first: Message({"do": "refuse"}), second: Message({"do": "count"})}, 20)
     assert answers[first] == HostFailure("failed", "no [31mspace left")
     assert answers[second].fields["event"] == "done"
-    assert fleet.ask({first: Message({"do": "count"})}, 20)[first].fields["event"] == "done"
+    assert channels.ask({first: Message({"do": "count"})}, 20)[first].fields["event"] == "done"
 
 
-def test_an_agent_that_ends_fails_with_its_last_words_now_and_later(fleet):
+def test_an_agent_that_ends_fails_with_its_last_words_now_and_later(channels):
     host = sshds.HOSTS[3]
     gone = HostFailure("lost", "the agent ended with exit code 7: cannot go on")
-    waiting = fleet.begin({host: Message({"do": "count"})})
-    assert fleet.ask({host: Message({"do": "exit"})}, 20) == {host: gone}
-    assert fleet.ask({host: Message({"do": "count"})}, 20) == {host: gone}
+    waiting = channels.begin({host: Message({"do": "count"})})
+    assert channels.ask({host: Message({"do": "exit"})}, 20) == {host: gone}
+    assert channels.ask({host: Message({"do": "count"})}, 20) == {host: gone}
     assert waiting.wait(1)[host].fields["event"] == "done"
-    assert fleet.failures() == {host: gone}
+    assert channels.failures() == {host: gone}
 
 
-def test_garbage_ends_the_conversation(fleet):
+def test_garbage_ends_the_conversation(channels):
     host = sshds.HOSTS[4]
-    answer = fleet.ask({host: Message({"do": "garbage"})}, 20)[host]
+    answer = channels.ask({host: Message({"do": "garbage"})}, 20)[host]
     assert answer.cause == "agent"
     assert "does not speak as an agent does" in answer.reason
 
 
-def test_of_a_noisy_stderr_the_end_is_kept_without_control_characters(fleet):
+def test_of_a_noisy_stderr_the_end_is_kept_without_control_characters(channels):
     host = sshds.HOSTS[5]
-    assert fleet.ask({host: Message({"do": "shout"})}, 20)[host].fields["event"] == "done"
+    assert channels.ask({host: Message({"do": "shout"})}, 20)[host].fields["event"] == "done"
     for _ in range(100):
-        if len(fleet.stderr(host)) > MAX_STDERR // 2:
+        if len(channels.stderr(host)) > MAX_STDERR // 2:
             break
         time.sleep(0.02)
-    assert MAX_STDERR // 2 < len(fleet.stderr(host)) <= MAX_STDERR
-    assert "\x1b" not in fleet.stderr(host)
+    assert MAX_STDERR // 2 < len(channels.stderr(host)) <= MAX_STDERR
+    assert "\x1b" not in channels.stderr(host)
 
 
-def test_closing_ends_the_agents_input_and_lets_it_finish(fleet, ended):
-    fleet.close()
+def test_closing_ends_the_agents_input_and_lets_it_finish(channels, ended):
+    channels.close()
     assert ended.read_text() == "input ended"
 
 
-def test_a_host_that_is_not_in_the_fleet_fails_alone(fleet):
-    answers = fleet.ask({"web9": Message({"do": "count"}), sshds.HOSTS[0]: Message({"do": "count"})}, 20)
+def test_a_host_that_is_not_in_the_run_fails_alone(channels):
+    answers = channels.ask({"web9": Message({"do": "count"}), sshds.HOSTS[0]: Message({"do": "count"})}, 20)
     assert answers["web9"].cause == "unreachable"
     assert answers[sshds.HOSTS[0]].fields["event"] == "done"
 
@@ -222,17 +222,17 @@ def test_a_key_that_is_not_let_in(sshd, gateways, tmp_path):
 def test_one_bad_host_does_not_stop_the_others(gateways):
     bad = gateways.connection({"host": "127.0.0.1", "port": sshds.free_port()})
     made = {**connections(gateways, *sshds.HOSTS[:3]), "bad": bad}
-    channels = connect_all(made, "cat", pool_size=2)
-    with Fleet(channels) as fleet:
-        assert list(fleet.failures()) == ["bad"]
-        assert fleet.ask({"bad": Message({"do": "count"})}, 5)["bad"].cause == "refused"
-        assert fleet.greet(0.1)["bad"].cause == "refused"
+    opened = connect_all(made, "cat", pool_size=2)
+    with Channels(opened) as channels:
+        assert list(channels.failures()) == ["bad"]
+        assert channels.ask({"bad": Message({"do": "count"})}, 5)["bad"].cause == "refused"
+        assert channels.greet(0.1)["bad"].cause == "refused"
 
 
 def test_a_command_that_cannot_start_is_the_agents_failure(gateways):
-    channels = connect_all(connections(gateways, "127.0.0.1"), "/no/such/python -c x", pool_size=1)
-    with Fleet(channels, Opening(b"program\n")) as fleet:
-        answer = fleet.greet(20)["127.0.0.1"]
+    opened = connect_all(connections(gateways, "127.0.0.1"), "/no/such/python -c x", pool_size=1)
+    with Channels(opened, Opening(b"program\n")) as channels:
+        answer = channels.greet(20)["127.0.0.1"]
     assert answer.cause == "agent"
     assert "exit code 127" in answer.reason
     assert "/no/such/python" in answer.reason
@@ -274,8 +274,8 @@ def test_hosts_behind_a_jump_host_share_one_connection_to_it(sshd, tmp_path):
     (tmp_path / "ssh_config").write_text(jump)
     gateways = Gateways(fabric.Config(runtime_ssh_path=str(tmp_path / "ssh_config")))
     made = connections(gateways, *[f"behind{n}" for n in range(6)])
-    channels = connect_all(made, "echo $SSH_CONNECTION; cat", pool_size=6, open_connection=gateways.open)
+    opened = connect_all(made, "echo $SSH_CONNECTION; cat", pool_size=6, open_connection=gateways.open)
     assert len({id(one.gateway) for one in made.values()}) == 1
-    with Fleet(channels, on_closed=gateways.close) as fleet:
-        assert fleet.failures() == {}
+    with Channels(opened, on_closed=gateways.close) as channels:
+        assert channels.failures() == {}
     assert not made["behind0"].gateway.is_connected

@@ -47,8 +47,8 @@ NO_OPENING = Opening()
 class Ask:
     """Requests under way on some hosts."""
 
-    def __init__(self, fleet: Fleet, ids: Mapping[str, int]) -> None:
-        self._fleet = fleet
+    def __init__(self, channels: Channels, ids: Mapping[str, int]) -> None:
+        self._channels = channels
         self._ids = dict(ids)
         self._heard: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
         self.answers: dict[str, Answer] = {}
@@ -95,7 +95,7 @@ class Ask:
                 self._take(host, what, on_event)
         for host, request in self._ids.items():
             if host not in self.answers:
-                self._fleet.forget(host, request)
+                self._channels.forget(host, request)
                 self.answers[host] = HostFailure("timeout", f"no answer within {timeout or 0:g} s")
         return {host: self.answers[host] for host in self._ids}
 
@@ -110,7 +110,7 @@ class Ask:
     def _give_up_silent(self, heard_at: Mapping[str, float], before: float, silence: float) -> None:
         for host, heard in heard_at.items():
             if heard < before and host not in self.answers:
-                self._fleet.forget(host, self._ids[host])
+                self._channels.forget(host, self._ids[host])
                 self.answers[host] = HostFailure("timeout", f"it said nothing for {silence:g} s")
 
 
@@ -170,7 +170,7 @@ class _Link:
         return HostFailure("agent", explain_start(status, said, sudo))
 
 
-class Fleet:
+class Channels:
     """
     The agents of all hosts of a run; leave it by `close`, or as a context.
 
@@ -210,10 +210,10 @@ class Fleet:
             self._writers.send(link.outgoing, opening.program)
             link.channel.in_buffer.set_event(link)
             link.channel.in_stderr_buffer.set_event(link)
-        self._loop = threading.Thread(target=self._run, daemon=True, name="fleet")
+        self._loop = threading.Thread(target=self._run, daemon=True, name="channels")
         self._loop.start()
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Channels:
         return self
 
     def __exit__(self, kind: Optional[type[BaseException]], *exc: object) -> None:

@@ -1,4 +1,4 @@
-"""A fleet that answers at once from a table, and writes down what it was asked."""
+"""Channels that answer at once from a table, and write down what they were asked."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
 
 from murder_fabric.control import Message
+from murder_fabric.deploy.channels import Answer, OnEvent
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.fleet import Answer, OnEvent
 
 #: What hosts say to a request: the fields of `done`, a failure, or what makes one of host and fields.
 Said = Union[dict[str, Any], HostFailure, Message]
 Saying = Union[Said, Callable[[str, dict[str, Any]], Said]]
 
 
-class FakeFleet:
+class FakeChannels:
     """
-    Stands in for `Fleet`.
+    Stands in for `Channels`.
 
     Args:
         says: by request, what every host says to it; what is not named is done without a word.
