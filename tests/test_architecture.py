@@ -12,18 +12,19 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "murder_fabric"
 
 #: What anybody above may use.
-LEAVES = {"errors", "version", "units", "bencoding", "bitfield", "control"}
+LEAVES = {"errors", "version", "units", "http_headers", "bencoding", "bitfield", "control"}
 #: Room -> rooms it may import from. A room is a sub-package or a top-level module.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
     "units": set(),
+    "http_headers": set(),
     "bencoding": {"errors"},
     "bitfield": {"errors"},
     "control": {"errors"},
     "metainfo": {"errors", "bencoding"},
-    "wire": {"errors", "bencoding", "bitfield"},
-    "tracker": {"errors", "bencoding"},
+    "wire": {"errors", "http_headers", "bencoding", "bitfield"},
+    "tracker": {"errors", "http_headers", "bencoding"},
     "storage": {"errors", "bencoding", "bitfield", "metainfo"},
     "policy": {"errors", "bitfield", "metainfo"},
     "swarm": {"errors", "version", "bitfield", "metainfo", "wire", "policy"},

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from ..errors import TrackerError
+from ..http_headers import parse_headers
 
 #: Bytes that a request may be long.  One announce is some 300; a scrape of 64 info hashes fits just so.
 MAX_REQUEST = 4 * 1024
@@ -15,7 +16,6 @@ MAX_RESPONSE_HEAD = 16 * 1024
 _END_OF_HEAD = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"GET (/[!-~]*) HTTP/1\.[01]")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
 #: Headers that decide where a message ends: said twice, they say the same or nothing.
 _FRAMING = (b"content-length", b"transfer-encoding")
@@ -55,7 +55,7 @@ class RequestReader:
         line = _REQUEST_LINE.fullmatch(first)
         if line is None:
             raise TrackerError("not a GET request of HTTP/1")
-        headers = _headers(rest)
+        headers = parse_headers(rest, _FRAMING, TrackerError)
         if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
             raise TrackerError("a request with a body")
         path, _, query = line[1].partition(b"?")
@@ -135,7 +135,7 @@ def _body_length(head: bytes) -> int | None:
         raise TrackerError("the answer is not HTTP/1")
     if status[1] != b"200":
         raise TrackerError(f"the answer is HTTP status {int(status[1])}")
-    headers = _headers(rest)
+    headers = parse_headers(rest, _FRAMING, TrackerError)
     encodings = (
         headers.get(b"transfer-encoding", b"identity"),
         headers.get(b"content-encoding", b"identity"),
@@ -146,21 +146,3 @@ def _body_length(head: bytes) -> int | None:
     if length is not None and not _LENGTH.fullmatch(length):
         raise TrackerError("the answer's Content-Length is no length")
     return None if length is None else int(length)
-
-
-def _headers(lines: bytes) -> dict[bytes, bytes]:
-    """
-    Return header names, in lower case, with their values.
-
-    Raises:
-        TrackerError: a line that is no header, or two different values where one could be believed.
-    """
-    found: dict[bytes, bytes] = {}
-    for line in lines.split(b"\r\n") if lines else ():
-        header = _HEADER.fullmatch(line)
-        if header is None:
-            raise TrackerError("a header line that is none")
-        name = header[1].lower()
-        if found.setdefault(name, header[2]) != header[2] and name in _FRAMING:
-            raise TrackerError(f"two different values of {name.decode('ascii')}")
-    return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from ..errors import OriginBusy, RemoteProtocolError
+from ..http_headers import parse_headers
 
 #: Bytes that the head of a response may be long.
 MAX_HEAD = 16 * 1024
 
 _END_OF_HEAD = b"\r\n\r\n"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 _RANGE = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:([0-9]{1,19})|\*)")
 #: Headers that decide what a body is: said twice, they say the same.
 _FRAMING = (b"content-length", b"content-range", b"transfer-encoding", b"content-encoding")
@@ -86,7 +86,7 @@ class RangeReader:
             raise RemoteProtocolError("it does not know ranges: HTTP status 200 where 206 was to come")
         if code != 206:
             raise RemoteProtocolError(f"it answers HTTP status {code}")
-        headers = _headers(rest)
+        headers = parse_headers(rest, _FRAMING, lambda fault: RemoteProtocolError(f"its answer has {fault}"))
         self._check(headers)
         told = headers.get(b"connection", b"").lower()
         self.keeps_alive = told == b"keep-alive" or (status[1] == b"1" and told != b"close")
@@ -103,15 +103,3 @@ class RangeReader:
         length = headers.get(b"content-length")
         if length is not None and length != b"%d" % self._length:
             raise RemoteProtocolError("its Content-Length is not that of the range")
-
-
-def _headers(lines: bytes) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
-    for line in lines.split(b"\r\n") if lines else ():
-        header = _HEADER.fullmatch(line)
-        if header is None:
-            raise RemoteProtocolError("its answer has a header line that is none")
-        name = header[1].lower()
-        if found.setdefault(name, header[2]) != header[2] and name in _FRAMING:
-            raise RemoteProtocolError(f"its answer has two values of {name.decode('ascii')}")
-    return found

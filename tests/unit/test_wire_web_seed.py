@@ -64,7 +64,7 @@ def test_an_unknown_size_is_believed():
         (b"Content-Length: 5", b"Content-Length: 6", "not that of the range"),
         (b"Content-Length: 5", b"Transfer-Encoding: chunked", "chunked"),
         (b"Content-Length: 5", b"Content-Encoding: gzip", "compressed"),
-        (b"Content-Length: 5", b"Content-Range: bytes 0-4/100", "two values of content-range"),
+        (b"Content-Length: 5", b"Content-Range: bytes 0-4/100", "two different values of content-range"),
         (b"Content-Length: 5", b"no header", "header line that is none"),
         (b"HTTP/1.1 206", b"SSH-2.0 206", "not HTTP/1"),
         (b"HTTP/1.1 206", b"HTTP/1.1 2066", "not HTTP/1"),
