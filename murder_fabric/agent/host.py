@@ -22,7 +22,7 @@ from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..net.ports import BACKLOG
 from ..net.tracker_site import TrackerSite
-from ..policy.stalling import Stall, sentence
+from ..policy.stalling import Stall
 from ..storage.checking import check
 from ..storage.payload import Payload, root_of
 from ..tracker.registry import Registry
@@ -232,13 +232,8 @@ class Host:
         stall = Stall(now=self._reactor.seconds())
 
         def look() -> None:
-            progress = torrent.progress()
-            emit("progress", asdict(progress))
-            if stall.is_over(progress.bytes_downloaded, now=self._reactor.seconds()):
-                missing = progress.piece_count - progress.pieces
-                torrent.gave_up(
-                    sentence(missing, progress.piece_count, progress.peers, torrent.tracker_problem)
-                )
+            emit("progress", asdict(torrent.progress()))
+            torrent.look_for_hope(stall)
 
         ticker = LoopingCall(look)
         ticker.clock = self._reactor

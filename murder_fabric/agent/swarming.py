@@ -15,7 +15,7 @@ from ..bitfield import Bitfield
 from ..errors import BadInput, StorageError, VerifyError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Info, Metainfo
-from ..policy.stalling import Stall, never_began_sentence, sentence
+from ..policy.stalling import Stall
 from ..storage.checking import check
 from ..storage.payload import Payload
 from ..tracker.keys import with_passkey
@@ -111,7 +111,7 @@ async def _serve(
 
     def tick() -> None:
         _report_progress(torrent, report)
-        _look_for_hope(torrent, stall, now=reactor.seconds())
+        torrent.look_for_hope(stall)
 
     ticker = LoopingCall(tick)
     ticker.clock = reactor
@@ -161,18 +161,6 @@ def _report_completed(report: Report, progress: Progress, seconds: float, bytes_
 
 def _report_progress(torrent: Torrent, report: Report) -> None:
     report.progress(torrent.progress(), torrent.tracker_problem)
-
-
-def _look_for_hope(torrent: Torrent, stall: Stall, *, now: float) -> None:
-    """Give up where nothing was ever reached, or nothing comes any more; whoever is complete needs nobody."""
-    progress = torrent.progress()
-    missing = progress.piece_count - progress.pieces
-    if not missing:
-        return
-    if stall.never_began(torrent.tracker_answered or progress.peers > 0, now=now):
-        torrent.gave_up(never_began_sentence(torrent.tracker_problem))
-    elif stall.is_over(progress.bytes_downloaded, now=now):
-        torrent.gave_up(sentence(missing, progress.piece_count, progress.peers, torrent.tracker_problem))
 
 
 def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_seed: bool) -> TorrentConfig:

@@ -24,6 +24,7 @@ from ..net.ports import BACKLOG
 from ..net.tracker_client import TrackerClient
 from ..net.web_seed import WebSeed
 from ..policy.rates import RateMeter
+from ..policy.stalling import Stall, never_began_sentence, sentence
 from ..storage.payload import Payload
 from ..swarm.ports import Address
 from ..swarm.session import NEWS_INTERVAL, Session, SwarmConfig
@@ -174,6 +175,22 @@ class Torrent:
     def bytes_of_origins(self) -> int:
         """Bytes that came from web seeds."""
         return sum(origin.received for origin in self._origins.values())
+
+    def look_for_hope(self, stall: Stall) -> None:
+        """
+        Give up where nothing was ever reached, or nothing comes any more; whoever is complete needs nobody.
+
+        Args:
+            stall: of this download; asked now and then.
+        """
+        progress, now = self.progress(), self._reactor.seconds()
+        missing = progress.piece_count - progress.pieces
+        if not missing:
+            return
+        if stall.never_began(self.tracker_answered or progress.peers > 0, now=now):
+            self.gave_up(never_began_sentence(self.tracker_problem))
+        elif stall.is_over(progress.bytes_downloaded, now=now):
+            self.gave_up(sentence(missing, progress.piece_count, progress.peers, self.tracker_problem))
 
     def gave_up(self, reason: str) -> None:
         """Tell whoever waits that nothing will come any more."""

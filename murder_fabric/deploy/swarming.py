@@ -12,7 +12,7 @@ from ..errors import AllHostsFailed, BadInput
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..storage.payload import root_of
-from ..tracker.keys import announce_url
+from ..tracker.keys import announce_url, redacted
 from ..units import counted, shown_size
 from .channels import OnEvent
 from .existing import tracker_of
@@ -118,6 +118,8 @@ def _enter(run: Run, ready: Ready, metainfo: Metainfo) -> _Entry:
     announce = run.settings.tracker_url or (tracker_of(metainfo) if elsewhere else "")
     if not announce:
         return _Entry(_start_tracker(run, ready, metainfo), run.token, ready.allowed())
+    # Such a tracker may have a list of what it tracks: whoever keeps that needs the hash.
+    run.view.say(f"  tracker  {redacted(announce)} must track {metainfo.info.info_hash.hex()}")
     if elsewhere:
         return _Entry(announce, None, None)
     return _Entry(announce, run.token, ready.allowed())

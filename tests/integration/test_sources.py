@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from invoke import Collection
 from murder_fabric import murder
 ns = Collection(murder)
 """
+OPENTRACKER = shutil.which("opentracker")
 #: No host of the deploys: tracker, seeder and origin run there, as if they were somebody else's.
 ELSEWHERE = "web8"
 PEERS = "web[1-3]"
@@ -190,6 +192,24 @@ def test_another_tracker_serves_a_deploy_and_the_manual_sequence(
         ended = fab(f"murder.{task[0]}", "--tag", "v1", *task[1:], tracker_url=url)
         assert ended.returncode == 0, ended.stderr
     arrived(lab, ended, build, f"{place}/data/v1")
+
+
+@pytest.mark.skipif(OPENTRACKER is None, reason="needs opentracker (Debian: opentracker)")
+def test_opentracker_serves_a_deploy_once_it_tracks_the_torrent(
+    fab: Fab, lab: rig.Lab, elsewhere: Elsewhere, tree: Path, place: str, tmp_path: Path
+) -> None:
+    """Debian's tracks what is on its list; it has neither our paths nor our passkeys."""
+    home = elsewhere.srv / place[5:]
+    listed = create(tree, tmp_path / "app.torrent")["info_hash"]
+    (home / "listed").write_text(f"{listed}\n")
+    where = ("-i", elsewhere.address, "-p", "6969", "-d", f"{place}", "-w", "listed")
+    elsewhere.start("sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", place, str(OPENTRACKER), *where)
+    ended = fab(
+        *("murder.deploy", "--files-path", str(tree), "--destination-path", f"{place}/app", "--tag", "v1"),
+        tracker_url=f"http://{elsewhere.address}:6969/announce",
+    )
+    arrived(lab, ended, tree, f"{place}/app/current")
+    assert f"6969/announce must track {listed}" in ended.stderr
 
 
 def test_torrent_and_files_at_once_are_a_mistake(fab: Fab) -> None:
