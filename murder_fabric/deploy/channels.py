@@ -30,6 +30,7 @@ GREETING = 0
 
 Answer = Union[Message, HostFailure]
 OnEvent = Callable[[str, Message], None]
+OnAnswer = Callable[[int, int], None]
 
 
 class Opening(NamedTuple):
@@ -62,6 +63,7 @@ class Ask:
         timeout: Optional[float] = None,
         on_event: Optional[OnEvent] = None,
         silence: Optional[float] = None,
+        on_answer: Optional[OnAnswer] = None,
     ) -> dict[str, Answer]:
         """
         Wait until every host has answered, *timeout* seconds at most.
@@ -70,6 +72,8 @@ class Ask:
             timeout: from now; a host that has not answered then has failed.
             on_event: called in this thread with each host and event that is no answer yet.
             silence: a host of which neither answer nor event came for so many seconds has failed.
+            on_answer: called in this thread with how many hosts have answered and not failed, and how many
+                there are.
 
         Returns:
             By host: the `done` message, or why there is none.
@@ -93,6 +97,9 @@ class Ask:
             heard_at[host] = time.monotonic()
             if host not in self.answers:
                 self._take(host, what, on_event)
+                if on_answer is not None and host in self.answers:
+                    count = sum(isinstance(answer, Message) for answer in self.answers.values())
+                    on_answer(count, len(self._ids))
         for host, request in self._ids.items():
             if host not in self.answers:
                 self._channels.forget(host, request)
@@ -222,9 +229,14 @@ class Channels:
         else:
             self.close()
 
-    def greet(self, timeout: float, on_event: Optional[OnEvent] = None) -> dict[str, Answer]:
+    def greet(
+        self,
+        timeout: float,
+        on_event: Optional[OnEvent] = None,
+        on_answer: Optional[OnAnswer] = None,
+    ) -> dict[str, Answer]:
         """Wait until every agent has said `hello`; see `Ask.wait`."""
-        return self._greeting.wait(timeout, on_event)
+        return self._greeting.wait(timeout, on_event, on_answer=on_answer)
 
     def begin(self, requests: Mapping[str, Message]) -> Ask:
         """Send each host its request, without waiting; fields without `id`, and what is attached."""

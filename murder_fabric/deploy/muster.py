@@ -50,7 +50,7 @@ class Muster:
     def greet(self) -> None:
         """Wait until every agent speaks; hosts where none does are out, which is said at once."""
         with self.view.stage("connect") as said:
-            answers = self.channels.greet(GREET_TIMEOUT, self._started)
+            answers = self.channels.greet(GREET_TIMEOUT, self._started, self._answered)
             for host, answer in answers.items():
                 if isinstance(answer, HostFailure):
                     self.silent[host] = answer
@@ -168,6 +168,9 @@ class Muster:
                 given_up.setdefault(problem, []).append(host)
         said = [f"{shown_size(came)} of it from web seeds"] * bool(came)
         return said + [f"{fold(at)} gave up {url}: {printable(why)}" for (url, why), at in given_up.items()]
+
+    def _answered(self, count: int, host_count: int) -> None:
+        self.view.progress(f"{count} of {host_count} hosts answer")
 
     def _started(self, host: str, event: Message) -> None:
         if not event.fields.get("have", True):

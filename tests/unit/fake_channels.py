@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
 
 from murder_fabric.control import Message
-from murder_fabric.deploy.channels import Answer, OnEvent
+from murder_fabric.deploy.channels import Answer, OnAnswer, OnEvent
 from murder_fabric.deploy.failures import HostFailure
 
 #: What hosts say to a request: the fields of `done`, a failure, or what makes one of host and fields.
@@ -35,12 +35,16 @@ class FakeChannels:
         #: Request, seconds for all hosts, seconds of silence.
         self.bounds: list[tuple[str, Optional[float], Optional[float]]] = []
 
-    def greet(self, timeout: float, on_event: Optional[OnEvent] = None) -> dict[str, Answer]:
+    def greet(
+        self, timeout: float, on_event: Optional[OnEvent] = None, on_answer: Optional[OnAnswer] = None
+    ) -> dict[str, Answer]:
         answers: dict[str, Answer] = {}
         for host in self.hosts:
             if on_event is not None and host not in self.silent:
                 on_event(host, Message({"event": "bootstrap", "have": host not in self.old}))
             answers[host] = self.silent.get(host) or Message({"event": "hello"})
+            if on_answer is not None:
+                on_answer(sum(isinstance(answer, Message) for answer in answers.values()), len(self.hosts))
         return answers
 
     def ask(

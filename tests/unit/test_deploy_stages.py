@@ -12,7 +12,7 @@ import pytest
 
 from murder_fabric.bitfield import Bitfield
 from murder_fabric.control import Message
-from murder_fabric.deploy.channels import Ask, OnEvent
+from murder_fabric.deploy.channels import Ask, OnAnswer, OnEvent
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import Muster
@@ -47,7 +47,9 @@ class Agents:
         self._interfere = interfere
         self._down: dict[str, HostFailure] = {}
 
-    def greet(self, timeout: float, on_event: OnEvent | None = None) -> dict[str, Answer]:
+    def greet(
+        self, timeout: float, on_event: OnEvent | None = None, on_answer: OnAnswer | None = None
+    ) -> dict[str, Answer]:
         answers = {host: self._answer(host, Message({"do": "greet"})) for host in self._hosts}
         self._down = {host: answer for host, answer in answers.items() if isinstance(answer, HostFailure)}
         return answers
@@ -339,6 +341,16 @@ def test_a_host_that_says_nothing_is_given_up_and_the_others_are_not() -> None:
     assert isinstance(answers["web1"], Message)
     assert answers["web2"] == HostFailure("timeout", "it said nothing for 0 s")
     assert agents.asked == [("web2", "forget")]
+
+
+def test_who_waits_is_told_how_many_have_answered() -> None:
+    ask, told = Ask(Agents(HOSTS, 1, lambda host, fields: None), dict.fromkeys(HOSTS, 1)), []  # type: ignore[arg-type]
+    ask.hear("web1", Message({"event": "progress"}))
+    ask.hear("web1", Message({"event": "done"}))
+    ask.hear("web2", DOWN)
+    ask.hear("web3", Message({"event": "hello"}))
+    ask.wait(on_answer=lambda count, of: told.append((count, of)))
+    assert told == [(1, 3), (1, 3), (2, 3)]
 
 
 @pytest.mark.parametrize(

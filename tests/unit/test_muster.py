@@ -32,6 +32,14 @@ def test_greeting_tells_apart_who_took_the_agent_in_who_had_it_and_who_is_silent
     assert muster.outcome["web2"].state is HostState.UNREACHABLE
 
 
+def test_while_agents_start_it_is_said_how_many_answer():
+    channels, view, shown = FakeChannels(silent={"web2": DOWN}), View(io.StringIO()), []
+    channels.hosts = ["web1", "web2", "web3"]
+    view.progress = shown.append  # type: ignore[method-assign]
+    Muster(channels, channels.hosts, view).greet()
+    assert shown == ["1 of 3 hosts answer", "1 of 3 hosts answer", "2 of 3 hosts answer"]
+
+
 def test_hosts_that_are_silent_are_named_at_once_and_on_one_line():
     stream, channels = io.StringIO(), FakeChannels(silent={"web2": DOWN, "web3": DOWN})
     channels.hosts = ["web1", "web2", "web3"]
