@@ -20,7 +20,7 @@ async def create_torrent(
     reactor: Any, request: control.Create, path: str, emit: Callable[[str, Mapping[str, Any]], None]
 ) -> Metainfo:
     """
-    Return the torrent of what lies at *path*; *emit* is told `progress` once a second.
+    Return the torrent of what lies at *path*; *emit* is told every second `progress`, or `working` before it.
 
     Raises:
         BadInput: it is no file where *request* promises one.
@@ -38,6 +38,8 @@ async def create_torrent(
         done, total = hashed[0]
         if total:
             emit("progress", {"bytes": done, "length": total})
+        else:  # still counting files, which may take longer than anybody would wait for a silent host
+            emit(control.WORKING, {})
 
     ticker = LoopingCall(look)
     ticker.clock = reactor

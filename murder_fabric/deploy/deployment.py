@@ -12,7 +12,7 @@ from ..errors import HostsFailed, Interrupted, MurderError
 from .bundle import build_bundle
 from .executor import GroupContext
 from .failures import HostFailure, printable
-from .muster import PAYLOAD_TIMEOUT, Muster
+from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState, Outcome
 from .preflight import check_room, prepare
 from .ranges import fold
@@ -190,7 +190,9 @@ def clean_up_after(run: Run) -> None:
     request = Message(control.CleanUp(run.wanted.destination, run.settings.keep_releases).fields())
     hosts = run.outcome.hosts(HostState.SWITCHED)
     with run.view.stage("clean up") as said:
-        answers = run.muster.channels.ask(dict.fromkeys(hosts, request), PAYLOAD_TIMEOUT)
+        answers = run.muster.channels.ask(
+            dict.fromkeys(hosts, request), PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT
+        )
         removed = set()
         for host, answer in answers.items():
             if isinstance(answer, HostFailure):

@@ -113,7 +113,8 @@ def create_torrent(
     """
     with muster.view.stage("create"):
         request = control.Create(files_path, exclude=list(exclude), tag=tag, path_is_file=path_is_file)
-        done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, on_event=muster.hashing())
+        hashing = muster.hashing()
+        done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, on_event=hashing, silence=SILENCE_LIMIT)
     where = host if directory is None else f"{host} and in {_copy(directory, tag, done.attached)}"
     facts = done.fields
     what = f"{facts['file_count']} files, {shown_size(facts['length'])}, digest {facts['digest'][:12]}"

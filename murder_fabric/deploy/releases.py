@@ -12,7 +12,7 @@ from .choosing import Behind, Listing, behind, must_be_one, way_back
 from .deployment import Deployment, bring
 from .failures import HostFailure
 from .inventory import counted, releases_text, verify_text
-from .muster import PAYLOAD_TIMEOUT, Muster
+from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState
 from .preflight import check_room, prepare, take
 from .ranges import fold
@@ -96,7 +96,7 @@ def verify_current(deployment: Deployment) -> str:
     run.need_going()
     request = control.Inspect(run.wanted.destination)
     with run.view.stage("verify") as said:
-        answers = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT)
+        answers = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
         said.append(f"every byte of current read again on {len(answers)} hosts")
     run.need_going()
     text, differing = verify_text({host: message.fields for host, message in answers.items()})
@@ -115,7 +115,7 @@ def clean_up(deployment: Deployment) -> str:
     take(run, None)
     deployment.standing = "old releases may be gone already on some hosts"
     request = control.CleanUp(run.wanted.destination, run.settings.keep_releases)
-    done = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT)
+    done = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
     removed = sorted({tag for message in done.values() for tag in message.fields["removed"]})
     return f"{', '.join(removed) or 'nothing'} removed on {counted(done)}"
 
@@ -164,7 +164,7 @@ def _taken(deployment: Deployment) -> dict[str, Listing]:
 def _listed(run: Run) -> dict[str, Listing]:
     run.need_going()
     request = control.ListReleases(run.wanted.destination)
-    answers = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT)
+    answers = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
     run.need_going()
     return {host: Listing.from_fields(message.fields) for host, message in answers.items()}
 
@@ -199,7 +199,9 @@ def _bring_among_hosts(deployment: Deployment, plan: Behind) -> None:
 def _say_failures(run: Run, request: Request, hosts: list[str]) -> None:
     """Ask what is not worth failing for; who did not do it is said."""
     message = control.Message(request.fields())
-    for host, answer in run.muster.channels.ask(dict.fromkeys(hosts, message), PAYLOAD_TIMEOUT).items():
+    for host, answer in run.muster.channels.ask(
+        dict.fromkeys(hosts, message), PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT
+    ).items():
         if isinstance(answer, HostFailure):
             run.view.say(f"  {host}: {answer.reason}")
 

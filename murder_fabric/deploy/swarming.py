@@ -239,7 +239,7 @@ def _need(
 ) -> Message:
     """Ask a host without which nothing goes on."""
     requests = {host: Message(request.fields(), attached)}
-    answer = run.muster.channels.ask(requests, timeout, on_event)[host]
+    answer = run.muster.channels.ask(requests, timeout, on_event, SILENCE_LIMIT)[host]
     if isinstance(answer, HostFailure):
         error = run.lost(host, role, answer)
         raise error if answer.exit_code != BadInput.exit_code else BadInput(f"{host}: {answer.reason}")

@@ -12,11 +12,10 @@ from murder_fabric.errors import BadInput
 
 
 def test_how_far_it_is_is_said_every_second(monkeypatch, tmp_path):
-    clock, hashed, said = Clock(), Deferred(), []
+    clock, hashed, said, tell = Clock(), Deferred(), [], []
 
     def in_a_thread(function, path, announce, *, progress, **options):
-        progress(1, 10)
-        progress(4, 10)
+        tell.append(progress)
         return hashed
 
     monkeypatch.setattr(hashing, "deferToThread", in_a_thread)
@@ -25,7 +24,10 @@ def test_how_far_it_is_is_said_every_second(monkeypatch, tmp_path):
         hashing.create_torrent(clock, request, request.path, lambda *one: said.append(one))
     )
     clock.advance(1)
-    assert said == [("progress", {"bytes": 4, "length": 10})]
+    tell[0](1, 10)
+    tell[0](4, 10)
+    clock.advance(1)
+    assert said == [("working", {}), ("progress", {"bytes": 4, "length": 10})]
     hashed.callback("the torrent")
     assert making.result == "the torrent"
     assert clock.getDelayedCalls() == []

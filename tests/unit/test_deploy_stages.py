@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Union
 
@@ -15,7 +17,7 @@ from murder_fabric.control import Message
 from murder_fabric.deploy.channels import Ask, OnAnswer, OnEvent
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.muster import Muster
+from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
 from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.run import Run
@@ -41,6 +43,10 @@ class Agents:
         self.asked: list[tuple[str, str]] = []
         self.fields: list[tuple[str, dict[str, Any]]] = []
         self.pieces: dict[int, bytes] = {}
+        #: What a seeder makes of the files that lie there.
+        self.torrent = b""
+        #: Seconds for all hosts, seconds of silence, by request.
+        self.bounds: dict[str, tuple[float | None, float | None]] = {}
         self.current: dict[str, Any] = dict.fromkeys(hosts, "v0")
         self._hosts = hosts
         self._piece_count = piece_count
@@ -61,6 +67,7 @@ class Agents:
         on_event: Any = None,
         silence: float | None = None,
     ) -> Any:
+        self.bounds.update({message.fields["do"]: (timeout, silence) for message in requests.values()})
         return {host: self._answer(host, message) for host, message in requests.items()}
 
     def begin(self, requests: Mapping[str, Message]) -> Ask:
@@ -86,12 +93,13 @@ class Agents:
         if refusal is not None:
             return refusal
         fields: dict[str, Any] = {
-            "prepare": {"free_bytes": 1 << 40, "free_inodes": None, "current": self.current[host]},
+            "prepare": {"free_bytes": 1 << 40, "free_inodes": None, "current": self.current.get(host)},
             "nonces": {"nonces": []},
             "locate": {"address": f"10.0.0.{self._hosts.index(host) + 1}"},
             "start_tracker": {"port": 8998},
+            "create": {"file_count": 2, "length": 80_000},
             "join": {"bytes_downloaded": 10},
-            "switch": {"previous": self.current[host]},
+            "switch": {"previous": self.current.get(host)},
         }.get(do, {})
         if do == "store_piece":
             self.pieces[message.fields["index"]] = message.attached
@@ -100,7 +108,7 @@ class Agents:
         if do == "switch_back" and self.current[host] == message.fields["tag"]:
             self.current[host] = message.fields["previous"]
         bits = Bitfield(self._piece_count).to_bytes() if do == "stage" else b""
-        return Message({"event": "done", **fields}, bits)
+        return Message({"event": "done", **fields}, self.torrent if do == "create" else bits)
 
 
 HOSTS = ["web1", "web2", "web3"]
@@ -297,6 +305,19 @@ def test_a_fault_of_ours_stops_everything_too(files: Path) -> None:
 def upload(files: Path, agents: Agents, has: Bitfield, sizes: list[int]) -> HostFailure | None:
     metainfo = create_metainfo(str(files), None, piece_length=16384)
     return upload_pieces(agents, "web1", "v1", metainfo, str(files), has, sizes.append)  # type: ignore[arg-type]
+
+
+def test_nobody_waits_long_for_a_host_that_is_silent(files: Path) -> None:
+    """Also where the files lie on a seeder that is no peer, which makes the torrent and reads them again."""
+    deploy, agents = deployment(files)
+    torrent = create_metainfo(str(files), None, piece_length=16384).encode()
+    agents.torrent, agents._hosts = torrent, [*HOSTS, "build"]
+    wanted = Wanted("v1", "/srv/app", "/srv/build", None)
+    deploy.plan = replace(deploy.plan, roles=Roles("web1", "build", HOSTS), wanted=wanted)
+    deploy.run()
+    assert {"create", "stage", "seed", "verify", "clean_up"} <= set(agents.bounds)
+    for do, (timeout, silence) in agents.bounds.items():
+        assert min(timeout or math.inf, silence or math.inf) <= SILENCE_LIMIT, do
 
 
 def test_only_pieces_that_are_missing_are_uploaded(files: Path) -> None:

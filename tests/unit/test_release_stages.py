@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from fake_channels import FakeChannels
 from murder_fabric.deploy import releases
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.muster import Muster
+from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
 from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.revision import NO_REVISION, revision_of
 from murder_fabric.deploy.roles import Roles
@@ -186,6 +187,15 @@ def test_a_lock_is_asked_of_all_and_says_where_it_holds() -> None:
 def test_unlocking_what_nobody_holds_is_an_error() -> None:
     with pytest.raises(BadInput, match=r"nobody holds /srv/app on web\[1-3\]"):
         App(let_go={"held": False}).go(partial(releases.unlock, force=False))
+
+
+@pytest.mark.parametrize("stages", [releases.show, releases.verify_current, releases.clean_up, back])
+def test_nobody_waits_long_for_a_host_that_is_silent(stages: Callable[[Deployment], str]) -> None:
+    inspected = {"tag": "v2", "digest": "d" * 64, "ours": True, "drift": [], "drift_count": 0}
+    app = App(inspect=inspected, clean_up={"removed": []})
+    app.go(stages)
+    for request, timeout, silence in app.channels.bounds:
+        assert min(timeout or math.inf, silence or math.inf) <= SILENCE_LIMIT, request
 
 
 def test_verify_prints_groups_and_fails_where_one_differs(capsys: pytest.CaptureFixture[str]) -> None:
