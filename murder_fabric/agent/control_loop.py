@@ -18,7 +18,8 @@ from .. import control
 from ..errors import ControlError, MurderError
 from ..version import __version__
 from . import cleaning, detached
-from .host import Answer, Host
+from .answer import Answer
+from .host import Host
 from .running import run
 
 #: Seconds between two looks at the lease.

@@ -27,6 +27,7 @@ from ..storage.checking import check
 from ..storage.payload import Payload, root_of
 from ..tracker.registry import Registry
 from .addresses import Listen, address_of_interface, listen_on
+from .answer import Answer, Emit
 from .destination import Destination, expand_source
 from .hashing import create_torrent
 from .holding import must_be_free
@@ -39,17 +40,6 @@ from .torrent import Torrent, TorrentConfig
 
 #: Seconds in which what is at the disk must end once this agent is to end; it is asked for twice.
 PATIENCE = 10.0
-
-#: Sends one event of the request that is being served: its name and fields.
-Emit = Callable[[str, Mapping[str, Any]], None]
-
-
-@dataclass
-class Answer:
-    """The fields of a request's `done`, and what is attached to it."""
-
-    fields: dict[str, Any]
-    attached: bytes = b""
 
 
 @dataclass
@@ -106,7 +96,7 @@ class Host:
         of_releases = RELEASE_DUTIES.get(type(request))
         if of_releases is not None:
             async with self._release_turn:
-                return Answer(*await self._threads.run(emit, of_releases, request))
+                return await self._threads.run(emit, of_releases, request)
         return await _DUTIES[type(request)](self, request, attached, emit)
 
     async def stop(self) -> int:

@@ -5,27 +5,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from .. import control
 from ..errors import StorageError
 from . import drift, history, holding, releases
+from .answer import Answer
 from .destination import Destination
 from .keeping import ways_back
 
 
-class Outcome(NamedTuple):
-    """The fields of a request's `done`, and what is attached to it."""
-
-    fields: dict[str, Any]
-    attached: bytes = b""
+def _nonces(request: control.Nonces) -> Answer:
+    return Answer({"nonces": Destination(request.destination).marks(request.run)})
 
 
-def _nonces(request: control.Nonces) -> Outcome:
-    return Outcome({"nonces": Destination(request.destination).marks(request.run)})
-
-
-def _switch(request: control.Switch) -> Outcome:
+def _switch(request: control.Switch) -> Answer:
     destination = Destination(request.destination)
     digest = _digest(destination, request.tag)
     previous = destination.switch(request.tag)
@@ -49,11 +43,11 @@ def _switch(request: control.Switch) -> Outcome:
             history.History(destination.own).switched(request.tag, previous, now=now)
         history.append_line(destination.path, line)
     except StorageError as error:
-        return Outcome({"previous": previous, "warning": f"the switch could not be noted: {error}"})
-    return Outcome({"previous": previous, "warning": ""})
+        return Answer({"previous": previous, "warning": f"the switch could not be noted: {error}"})
+    return Answer({"previous": previous, "warning": ""})
 
 
-def _switch_back(request: control.SwitchBack) -> Outcome:
+def _switch_back(request: control.SwitchBack) -> Answer:
     destination = Destination(request.destination)
     switched = destination.current() == request.tag != request.previous
     destination.switch_back(request.tag, request.previous)
@@ -69,10 +63,10 @@ def _switch_back(request: control.SwitchBack) -> Outcome:
                 now=time.time(),
             )
             history.append_line(destination.path, line)
-    return Outcome({})
+    return Answer({})
 
 
-def _list_releases(request: control.ListReleases) -> Outcome:
+def _list_releases(request: control.ListReleases) -> Answer:
     destination = Destination(request.destination)
     found = releases.list_releases(destination)
     ranks = {tag: rank for rank, tag in enumerate(ways_back(found), 1)}
@@ -90,16 +84,16 @@ def _list_releases(request: control.ListReleases) -> Outcome:
         for release in found
     ]
     held = holding.holder(destination)
-    return Outcome({"current": destination.current(), "held": held, "releases": listed})
+    return Answer({"current": destination.current(), "held": held, "releases": listed})
 
 
-def _inspect(request: control.Inspect) -> Outcome:
+def _inspect(request: control.Inspect) -> Answer:
     destination = Destination(request.destination)
     tag = destination.current()
     if tag is None:
-        return Outcome({"tag": None, "digest": "", "ours": False, "drift": [], "drift_count": 0})
+        return Answer({"tag": None, "digest": "", "ours": False, "drift": [], "drift_count": 0})
     found = drift.drift_of(destination, tag)
-    return Outcome(
+    return Answer(
         {
             "tag": tag,
             "digest": found.digest,
@@ -110,30 +104,30 @@ def _inspect(request: control.Inspect) -> Outcome:
     )
 
 
-def _mark_bad(request: control.MarkBad) -> Outcome:
+def _mark_bad(request: control.MarkBad) -> Answer:
     releases.mark_bad(Destination(request.destination), request.tag, request.operator, request.reason)
-    return Outcome({})
+    return Answer({})
 
 
-def _clean_up(request: control.CleanUp) -> Outcome:
-    return Outcome({"removed": releases.clean_up(Destination(request.destination), request.keep)})
+def _clean_up(request: control.CleanUp) -> Answer:
+    return Answer({"removed": releases.clean_up(Destination(request.destination), request.keep)})
 
 
-def _hold(request: control.Hold) -> Outcome:
+def _hold(request: control.Hold) -> Answer:
     destination = Destination(request.destination)
     destination.prepare()
     holding.hold(destination, request.operator, request.reason)
-    return Outcome({})
+    return Answer({})
 
 
-def _let_go(request: control.LetGo) -> Outcome:
+def _let_go(request: control.LetGo) -> Answer:
     held = holding.let_go(Destination(request.destination), request.operator, force=request.force)
-    return Outcome({"held": held})
+    return Answer({"held": held})
 
 
-def _recall_release(request: control.RecallRelease) -> Outcome:
+def _recall_release(request: control.RecallRelease) -> Answer:
     digest, torrent = drift.kept_torrent(Destination(request.destination), request.tag)
-    return Outcome({"digest": digest}, torrent)
+    return Answer({"digest": digest}, torrent)
 
 
 def _digest(destination: Destination, tag: str | None) -> str:
@@ -144,7 +138,7 @@ def _digest(destination: Destination, tag: str | None) -> str:
 
 
 #: Each does blocking file I/O.
-RELEASE_DUTIES: dict[type, Callable[[Any], Outcome]] = {
+RELEASE_DUTIES: dict[type, Callable[[Any], Answer]] = {
     control.Nonces: _nonces,
     control.Switch: _switch,
     control.SwitchBack: _switch_back,

@@ -8,8 +8,8 @@ from twisted.internet.task import Clock
 
 from murder_fabric import control
 from murder_fabric.agent import threads as threads_module
+from murder_fabric.agent.answer import Answer
 from murder_fabric.agent.host import PATIENCE, Host
-from murder_fabric.agent.release_duties import Outcome
 from murder_fabric.agent.threads import BEAT
 from murder_fabric.errors import BadInput, MurderError, StorageError, SwarmError
 
@@ -37,7 +37,7 @@ def test_going_back_waits_until_the_switch_is_made(threads):
     host = Host(Clock(), "127.0.0.1")
     ask(host, control.Switch("/srv/app", "v2"), control.SwitchBack("/srv/app", "v2", "v1"))
     assert [name for name, _ in threads] == ["switch"]
-    threads[0][1].callback(Outcome({}))
+    threads[0][1].callback(Answer({}))
     assert [name for name, _ in threads] == ["switch", "switch_back"]
 
 
@@ -76,9 +76,9 @@ def test_the_lock_is_given_back_only_when_nothing_writes_any_more(threads):
     switch, back, finish = ask(
         host, control.Switch("/srv/app", "v2"), control.SwitchBack("/srv/app", "v2", "v1"), control.Finish()
     )
-    threads[0][1].callback(Outcome({}))
+    threads[0][1].callback(Answer({}))
     assert (switch.called, destination.told) == (True, [])
-    threads[1][1].callback(Outcome({}))
+    threads[1][1].callback(Answer({}))
     assert (back.called, destination.told) == (True, ["marks of r1", "unlocked"])
     assert finish.result.fields == {"bytes_uploaded": 0, "problems": []}
 
@@ -90,7 +90,7 @@ def test_a_thread_whose_operator_has_gone_holds_the_lock_until_it_ends(threads):
     verifying.cancel()
     stopped = Deferred.fromCoroutine(host.stop())
     assert destination.told == []
-    threads[0][1].callback(Outcome({}))
+    threads[0][1].callback(Answer({}))
     assert (stopped.result, destination.told) == (0, ["marks of r1", "unlocked"])
 
 
@@ -122,7 +122,7 @@ def test_what_is_long_at_the_disk_says_that_it_is_alive(threads):
         host.do(control.Switch("/srv/app", "v2"), b"", lambda event, fields: events.append(event))
     )
     clock.pump([BEAT, BEAT])
-    threads[0][1].callback(Outcome({}))
+    threads[0][1].callback(Answer({}))
     clock.pump([BEAT, BEAT])
     assert (switch.called, events) == (True, [control.WORKING] * 2)
 
