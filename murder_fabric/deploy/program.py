@@ -1,0 +1,46 @@
+"""The command `murder`: Fabric's own program with our tasks, for who has no fabfile."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from fabric.config import Config
+from fabric.main import Fab
+from invoke.config import AmbiguousMergeError
+from invoke.util import yaml  # type: ignore[attr-defined]  # its own, or the system's where that was split off
+from ..errors import SettingsError
+from ..version import __version__
+from .executor import Executor
+from .tasks import murder
+
+
+class Program(Fab):
+    """`fab`, but that its tasks are there without a fabfile: `murder -H 'web[1-500]' deploy`."""
+
+    def parse_collection(self) -> None:
+        # Invoke looks for the project's settings beside the fabfile; without one, they are where we are.
+        self.config.set_project_location(os.getcwd())
+        self.config.load_project()
+        super().parse_collection()
+        # Murder's spelling of its tasks; what follows the first word may be a tag, and is left alone.
+        dashed = {name.replace("-", "_"): name for name in murder.task_names}
+        self.core.unparsed[:1] = [dashed.get(word, word) for word in self.core.unparsed[:1]]
+
+
+def main() -> None:
+    """Run the command line; the exit code is the process's."""
+    program = Program(
+        name="murder_fabric",
+        binary="murder",
+        binary_names=["murder"],
+        version=__version__,
+        namespace=murder,
+        executor_class=Executor,
+        config_class=Config,
+    )
+    try:
+        program.run()
+    except (yaml.YAMLError, AmbiguousMergeError) as error:
+        print(f"murder: a settings file cannot be read: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(SettingsError.exit_code)

@@ -1,0 +1,85 @@
+"""The command `murder`: the tasks without a fabfile; no host is connected to."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).parent.parent.parent
+PROGRAM = "from murder_fabric.deploy.program import main; main()"
+
+
+@pytest.fixture
+def murder(tmp_path):
+    """Run `murder` in a directory of its own; returns exit code, stdout and stderr."""
+
+    def run(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": str(tmp_path)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def test_the_tasks_are_at_the_top_and_take_ranges(murder):
+    assert murder("-H", "web[1-3],!web2", "hosts") == (
+        0,
+        "tracker: web1\nseeder: web1\npeers: web[1,3] (2)\n",
+        "",
+    )
+
+
+def test_settings_are_read_from_where_it_runs(murder, tmp_path):
+    (tmp_path / "fabric.yaml").write_text("murder: {roles: {peer: 'web[1-3]', tracker: t1}}")
+    assert murder("hosts")[1].splitlines() == ["tracker: t1", "seeder: web1", "peers: web[1-3] (3)"]
+    code, _, said = murder("--dry", "deploy", "--destination-path", "/srv/app", "--files-path", "fabric.yaml")
+    assert code == 0
+    assert "on web[1-3] (3 hosts): 1 file" in said
+
+
+def test_a_fabfile_that_lies_about_is_not_run(murder, tmp_path):
+    (tmp_path / "fabfile.py").write_text("raise SystemExit('the fabfile ran')")
+    assert murder("-H", "web1", "hosts")[0] == 0
+
+
+def test_help_and_completion_name_the_tasks_and_their_options(murder):
+    _, help_text, _ = murder("--help")
+    assert help_text.startswith("Usage: murder ")
+    assert "  deploy " in help_text
+    assert "rollback" in murder("--complete", "--", "murder", "ro")[1].split()
+    assert "--destination-path" in murder("--complete", "--", "murder", "deploy", "--d")[1].split()
+
+
+def test_murders_spelling_names_the_same_tasks_and_no_tag_is_spelt_anew(murder):
+    code, _, said = murder("--dry", "-H", "web1", "start_tracker")
+    assert (code, said.splitlines()[0]) == (0, "murder: starting the tracker on web1")
+    assert (
+        "the seeder of stop_tracker on"
+        in murder("--dry", "-H", "a", "start-seeding", "--tag", "stop_tracker")[2]
+    )
+
+
+@pytest.mark.parametrize("text", ["murder: [", "murder: {roles: {peer: a}", "murder:\n\t- a"])
+def test_a_settings_file_that_is_no_yaml_is_one_line(murder, tmp_path, text):
+    (tmp_path / "fabric.yaml").write_text(text)
+    code, _, said = murder("-H", "web1", "hosts")
+    assert code == 2
+    assert len(said.splitlines()) == 1
+    assert "fabric.yaml" in said
+
+
+def test_a_mistake_is_one_line_and_exit_code_2(murder):
+    code, _, said = murder("-H", "web[1-", "hosts")
+    assert (code, len(said.splitlines())) == (2, 1)

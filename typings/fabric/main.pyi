@@ -1,0 +1,5 @@
+from invoke.program import Program
+
+class Fab(Program): ...
+
+program: Fab
