@@ -9,6 +9,7 @@ from fabric.config import Config
 from fabric.main import Fab
 from invoke.config import AmbiguousMergeError
 from invoke.util import yaml  # type: ignore[attr-defined]  # its own, or the system's where that was split off
+
 from ..errors import SettingsError
 from ..version import __version__
 from .executor import Executor
