@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bencoding": {"errors"},
     "bitfield": {"errors"},
     "control": {"errors"},
-    "metainfo": {"errors", "bencoding"},
+    "metainfo": {"errors", "bencoding", "bitfield"},
     "wire": {"errors", "http_headers", "bencoding", "bitfield"},
     "tracker": {"errors", "http_headers", "bencoding"},
     "storage": {"errors", "bencoding", "bitfield", "metainfo"},

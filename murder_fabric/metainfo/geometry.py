@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 KIB = 1024
 #: What we choose between.  Below 64 KiB the messages cost more than the finer spread gains; above 4 MiB
@@ -21,6 +21,13 @@ class Span(NamedTuple):
 
     file: int
     offset: int
+    length: int
+
+
+class Run(NamedTuple):
+    """A run of bytes within one piece: `begin` and `length` in bytes."""
+
+    begin: int
     length: int
 
 
@@ -66,6 +73,19 @@ class Geometry:
                 position = stop
             file += 1
         return spans
+
+    def runs(self, index: int, belongs: Callable[[int], bool]) -> list[Run]:
+        """Return the runs of a piece in files that *belongs* says yes to, in order; none touches another."""
+        runs: list[Run] = []
+        begin = end = 0
+        for span in self.spans(index, 0, self.piece_size(index)):
+            if belongs(span.file):
+                if not runs or end != begin:
+                    runs.append(Run(begin, 0))
+                end = begin + span.length
+                runs[-1] = Run(runs[-1].begin, end - runs[-1].begin)
+            begin += span.length
+        return runs
 
     def pieces_of(self, file: int) -> range:
         """Return the indices of the pieces that hold bytes of a file; none for an empty one."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from operator import itemgetter
+from collections.abc import Sequence
 
+from ..metainfo.geometry import Run
 from ..metainfo.values import Hasher
 from ..wire.messages import Request
 
@@ -14,9 +15,9 @@ class Assembly:
 
     Args:
         index: of the piece.
-        size: of the piece, in bytes.
+        runs: what is to come of it; all of it, or what lies in no file that is there already.
         block_length: longest block the peer serves.
-        hasher: fresh; fed as parts come in order.
+        hasher: fresh; fed as parts come in order; None where only part of the piece is to come.
         asked_at: when the first request goes out.
         spare: True for a second source of the same piece; its parts are kept here and not written, because
             the first source is writing to the same place.
@@ -25,9 +26,9 @@ class Assembly:
     def __init__(
         self,
         index: int,
-        size: int,
+        runs: Sequence[Run],
         block_length: int,
-        hasher: Hasher,
+        hasher: Hasher | None,
         asked_at: float,
         *,
         spare: bool = False,
@@ -35,19 +36,23 @@ class Assembly:
         self.index = index
         self.asked_at = asked_at
         self.received = 0
-        #: Whether every part came in order, so that the hash counts.
-        self.in_order = True
+        #: Whether the whole piece is to come, and so whoever sends it answers for all of it.
+        self.whole = hasher is not None
         self.spare = spare
-        self._parts: list[tuple[int, memoryview]] = []
-        self._size = size
+        #: What came, and where in the piece that lies; only of a spare source.
+        self.kept: list[tuple[int, memoryview]] = []
+        self._size = sum(run.length for run in runs)
+        #: Still to be asked for; the first run from `_asked` on.
+        self._runs = list(runs)
+        self._asked = runs[0].begin
         self._block_length = block_length
+        #: None from the first part on that is out of order.
         self._hasher = hasher
-        self._asked = 0
 
     @property
     def all_asked(self) -> bool:
         """Whether every block has been asked for."""
-        return self._asked == self._size
+        return not self._runs
 
     @property
     def complete(self) -> bool:
@@ -56,24 +61,24 @@ class Assembly:
 
     def next_request(self) -> Request:
         """Return the request for the next block."""
-        request = Request(self.index, self._asked, min(self._block_length, self._size - self._asked))
+        begin, length = self._runs[0]
+        request = Request(self.index, self._asked, min(self._block_length, begin + length - self._asked))
         self._asked += request.length
+        if self._asked == begin + length:
+            del self._runs[0]
+            self._asked = self._runs[0].begin if self._runs else 0
         return request
 
     def part_received(self, begin: int, data: memoryview) -> None:
         """Count and hash *data*, which starts at *begin* of the piece."""
-        if begin == self.received:
+        if begin != self.received:
+            self._hasher = None
+        if self._hasher is not None:
             self._hasher.update(data)
-        else:
-            self.in_order = False
         self.received += len(data)
         if self.spare:
-            self._parts.append((begin, data))
+            self.kept.append((begin, data))
 
-    def digest(self) -> bytes:
-        """Return the hash of what came; only what came in order counts."""
-        return self._hasher.digest()
-
-    def kept(self) -> bytes:
-        """Return the piece, if this is a spare source's."""
-        return b"".join(data for _, data in sorted(self._parts, key=itemgetter(0)))
+    def digest(self) -> bytes | None:
+        """Return the hash of what came; None where it did not come whole and in order."""
+        return None if self._hasher is None else self._hasher.digest()

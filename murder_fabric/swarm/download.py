@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from ..bitfield import Bitfield
 from ..errors import RemoteProtocolError
+from ..metainfo.geometry import Run
 from ..metainfo.values import Info
 from ..policy.endgame import choose_duplicate
 from ..policy.origins import OriginShare
@@ -38,12 +40,28 @@ class _InFlight:
 
 
 class Download:
-    """All that is still to come, in a swarm whose payload is described by *info*."""
+    """
+    All that is still to come, in a swarm whose payload is described by *info*.
 
-    def __init__(self, info: Info, have: Bitfield, storage: Storage, rng: random.Random) -> None:
+    Args:
+        held: files that are there whole; of pieces that they share with others only the rest is asked for.
+            A piece that lies in nothing else is in *have*.
+    """
+
+    def __init__(
+        self,
+        info: Info,
+        have: Bitfield,
+        storage: Storage,
+        rng: random.Random,
+        held: Collection[int] = frozenset(),
+    ) -> None:
         self._info = info
         self._geometry = info.geometry
         self._have = have
+        self._held = held
+        #: Pieces that were wrong with what is held of them, so that all of them is to come.
+        self._distrusted: set[int] = set()
         self._storage = storage
         self.picker = PiecePicker(have, rng)
         self._share = OriginShare()
@@ -165,34 +183,54 @@ class Download:
         flight = self._in_flight.setdefault(index, _InFlight(index, now))
         size = self._geometry.piece_size(index)
         longest = size if peer.request_length >= size else BLOCK_LENGTH
-        assembly = Assembly(index, size, longest, self._info.hasher(), now, spare=bool(flight.peers))
+        runs = self._lacking(index)
+        hasher = self._info.hasher() if runs == [Run(0, size)] else None
+        assembly = Assembly(index, runs, longest, hasher, now, spare=bool(flight.peers))
         flight.peers.append(peer)
         peer.assemblies[index] = assembly
         return assembly
 
+    def _lacking(self, index: int) -> list[Run]:
+        """Return the runs of a piece that are to be asked for."""
+        if not self._held or index in self._distrusted:
+            return [Run(0, self._geometry.piece_size(index))]
+        return self._geometry.runs(index, lambda file: file not in self._held)
+
     def _assembled(self, peer: Peer, assembly: Assembly) -> int | None:
         index = assembly.index
         if not self._is_right(assembly):
-            peer.strikes += 1
+            if assembly.whole:
+                peer.strikes += 1
+            else:  # as likely it is what we had ourselves that is wrong
+                self._distrusted.add(index)
             self._release(peer, index)
             return None
-        if assembly.spare:
-            self._storage.write(index, 0, memoryview(assembly.kept()))
+        for begin, data in assembly.kept:
+            self._storage.write(index, begin, data)
         for other in self._in_flight.pop(index).peers:
             self._drop(other, index)
         self._have.add(index)
         return index
 
     def _is_right(self, assembly: Assembly) -> bool:
-        expected = self._info.piece_hash(assembly.index)
-        if assembly.in_order:
-            return assembly.digest() == expected
-        hasher = self._info.hasher()
-        if assembly.spare:
-            hasher.update(assembly.kept())
-        else:
-            hasher.update(self._storage.read(assembly.index, 0, assembly.received))
-        return hasher.digest() == expected
+        index = assembly.index
+        digest = assembly.digest()
+        if digest is None:
+            hasher = self._info.hasher()
+            if assembly.spare:
+                hasher.update(self._put_together(assembly))
+            else:
+                hasher.update(self._storage.read(index, 0, self._geometry.piece_size(index)))
+            digest = hasher.digest()
+        return digest == self._info.piece_hash(index)
+
+    def _put_together(self, assembly: Assembly) -> bytes:
+        """Return the piece of which *assembly* keeps what came; the rest of it is held."""
+        parts = list(assembly.kept)
+        if not assembly.whole:
+            for begin, length in self._geometry.runs(assembly.index, self._held.__contains__):
+                parts.append((begin, memoryview(self._storage.read(assembly.index, begin, length))))
+        return b"".join(data for _, data in sorted(parts, key=itemgetter(0)))
 
     def _release(self, peer: Peer, index: int) -> None:
         """*peer* is no longer a source of piece *index*; without any, others may be asked for it."""

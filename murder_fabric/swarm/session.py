@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +59,8 @@ class Session:
     The swarm of one torrent.
 
     What happens is told to it by methods in the past tense, `now` being monotonic seconds; what is to be done
-    it says to its ports. `tick` is to be called a few times a second.
+    it says to its ports. `tick` is to be called a few times a second. *held* are files that are there whole
+    though some of their pieces are not in *have*.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Session:
         observer: Observer,
         rng: random.Random,
         nonces: Callable[[int], bytes],
+        held: Collection[int] = frozenset(),
     ) -> None:
         self.have = have
         #: In the order in which they came; a set would differ from run to run.
@@ -84,7 +86,7 @@ class Session:
         self._ticked_at: float | None = None
         self._rechoke_at = 0.0
         self._over = False
-        self._download = Download(info, have, storage, rng)
+        self._download = Download(info, have, storage, rng, held)
         self._upload = Upload(
             info.geometry,
             have,

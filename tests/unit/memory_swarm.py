@@ -131,12 +131,13 @@ class Host:
         for index in range(len(have)) if payload is not None and not pieces else pieces:
             have.add(index)
         self.rate = config.pop("rate", None)
+        held = config.pop("held", frozenset())
         self.config = SwarmConfig(name.ljust(20, ".").encode(), **{"port": 6881, **config})
         self.verified, self.completed_at, self.failures = [], None, []
         self.links = []
         self.accepts = True
         rng = random.Random(name)
-        self.session = Session(info, have, self.config, self.disk, self, self, rng, rng.randbytes)
+        self.session = Session(info, have, self.config, self.disk, self, self, rng, rng.randbytes, held)
         world.hosts[name] = self
 
     def dial(self, address):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murder_fabric.metainfo.geometry import Geometry, Span, choose_piece_length
+from murder_fabric.metainfo.geometry import Geometry, Run, Span, choose_piece_length
 
 KIB, MIB = 1024, 1024 * 1024
 layouts = st.builds(Geometry, st.integers(1, 40), st.lists(st.integers(0, 60), max_size=12))
@@ -65,6 +65,29 @@ def test_files_and_pieces_name_each_other(piece_length: int, lengths: list[int])
         assert {file for file in geometry.files_of(index) if lengths[file]} == {
             f for f, i in by_spans if i == index
         }
+
+
+@given(layouts, st.sets(st.integers(0, 12)))
+def test_the_runs_of_some_files_and_those_of_the_others_make_up_each_piece(
+    geometry: Geometry, some: set[int]
+) -> None:
+    for index in range(geometry.piece_count):
+        theirs = geometry.runs(index, some.__contains__)
+        others = geometry.runs(index, lambda file: file not in some)
+        end = 0
+        for run in sorted([*theirs, *others]):
+            assert run.begin == end
+            assert run.length > 0
+            end += run.length
+        assert end == geometry.piece_size(index)
+        for run in theirs:
+            assert {span.file for span in geometry.spans(index, *run)} <= some
+
+
+def test_runs_beside_each_other_are_one() -> None:
+    geometry = Geometry(10, [4, 0, 3, 2, 11])
+    assert geometry.runs(0, {0, 2, 4}.__contains__) == [Run(0, 7), Run(9, 1)]
+    assert geometry.runs(1, {0, 2}.__contains__) == []
 
 
 def test_empty_files_take_no_span() -> None:
