@@ -26,21 +26,22 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..control import check_tag
-from ..errors import BadInput, MurderError, StorageError
+from ..errors import BadInput, StorageError
 from ..storage.additions import Additions
-from .files import UNFINISHED, must_be_closed, must_be_ours, read_limited, write_atomically
+from .files import (
+    must_be_closed,
+    must_be_ours,
+    must_be_writable,
+    nearest,
+    read_limited,
+    write_atomically,
+)
 from .history import History
 from .keeping import CAPISTRANO
-from .locking import take
-from .removal import remove_tree, untouched_since
+from .leftovers import NEW_LINK, remove_abandoned, remove_leftovers
+from .locking import RunLock
 
 _RECORD_LENGTH = 64 * 1024
-#: What the new `current` is called before it takes the old one's place.
-_NEW_LINK = ".current-"
-#: What a release that is being removed is called, where staging releases lie; no tag begins so.
-REMOVED = ".removed-"
-#: Seconds after which the next deploy of another tag removes a release that was never completed.
-ABANDONED_AGE = 24 * 3600.0
 
 
 class Destination:
@@ -49,7 +50,7 @@ class Destination:
     def __init__(self, path: str) -> None:
         self.path = expand(path)
         self.own = os.path.join(self.path, ".murder")
-        self._lock: int | None = None
+        self._lock = RunLock(self.path, os.path.join(self.own, "lock"))
 
     def staging(self, tag: str) -> str:
         """Return where the release *tag* is put together."""
@@ -61,22 +62,37 @@ class Destination:
 
     def prepare(self) -> None:
         """Make our directories where they are missing; what `current` is must be ours to move."""
-        self.current()
+        self.must_fit()
         with self._naming(self.path):
             os.makedirs(self.path, exist_ok=True)
-            # A group may share it, as Capistrano's often does; everybody may not.
-            must_be_closed(os.stat(self.path), self.path)
-            if os.path.lexists(self.own):
-                must_be_ours(os.lstat(self.own), self.own)
             for name in ("", "staging", "torrents", "receipts", "bad", "runs"):
                 os.makedirs(os.path.join(self.own, name), mode=0o700, exist_ok=True)
             os.makedirs(os.path.join(self.path, "releases"), exist_ok=True)
-            if not os.access(self.path, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.path)
-            if os.stat(os.path.join(self.path, "releases")).st_dev != os.stat(self.own).st_dev:
+        # Somebody else may have been quicker to make one of them.
+        self.must_fit()
+
+    def must_fit(self) -> None:
+        """
+        Refuse a destination where no release can be put, or none be switched to; changes nothing.
+
+        Raises:
+            StorageError: what is there is not ours to change, or cannot be written.
+        """
+        self.current()
+        releases = os.path.join(self.path, "releases")
+        with self._naming(self.path):
+            # A group may share it, as Capistrano's often does; everybody may not.
+            if os.path.lexists(self.path):
+                must_be_closed(os.stat(self.path), self.path)
+            if os.path.lexists(self.own):
+                must_be_ours(os.lstat(self.own), self.own)
+            places = [nearest(path) for path in (self.path, self.own, releases)]
+            for path in dict.fromkeys(places):
+                must_be_writable(path)
+            if len({os.stat(path).st_dev for path in places[1:]}) > 1:
                 raise StorageError(
-                    f"{self.path}/releases is on another file system than {self.own}: a release could not be"
-                    " moved there in one step; nothing was changed"
+                    f"{releases} is on another file system than {self.own}: a release could not be moved"
+                    " there in one step; nothing was changed"
                 )
 
     def share(self, linked_dirs: Sequence[str], linked_files: Sequence[str]) -> None:
@@ -90,6 +106,15 @@ class Destination:
             path = self.shared(name)
             with self._naming(path):
                 os.makedirs(path, exist_ok=True)
+        self.must_have_shared(linked_files)
+
+    def must_have_shared(self, linked_files: Sequence[str]) -> None:
+        """
+        Refuse a destination where a file is missing below `shared/`.
+
+        Raises:
+            StorageError: one is; names it.
+        """
         missing = [path for path in map(self.shared, linked_files) if not os.path.exists(path)]
         if missing:
             more = f" (and {len(missing) - 1} more)" if missing[1:] else ""
@@ -102,21 +127,21 @@ class Destination:
         """Return where what is shared under the relative path *name* lies."""
         return os.path.join(self.path, "shared", *_components(name))
 
-    def room(self, tag: str) -> tuple[int, int | None]:
+    def room(self, tag: str | None) -> tuple[int, int | None]:
         """
         Return the bytes and the inodes that the release *tag* may take, what it has already included.
 
-        None stands for as many inodes as are needed.
+        None stands for as many inodes as are needed; as *tag*, for a release that has nothing yet.
         """
         held_bytes = held_inodes = 0
-        for tree in (self.staging(tag), self.release(tag)):
+        for tree in () if tag is None else (self.staging(tag), self.release(tag)):
             for path, directories, files in os.walk(tree):
                 for name in (*directories, *files):
                     with contextlib.suppress(OSError):
                         held_bytes += os.lstat(os.path.join(path, name)).st_blocks * 512
                         held_inodes += 1
         with self._naming(self.own):
-            found = os.statvfs(self.own)
+            found = os.statvfs(nearest(self.own))
         # 0 of 0: a file system that makes inodes as it needs them.
         inodes = found.f_favail + held_inodes if found.f_files else None
         return found.f_bavail * found.f_frsize + held_bytes, inodes
@@ -150,76 +175,30 @@ class Destination:
         Take the destination for *run*; False where another name of this host has taken it for the same run.
 
         What runs that were killed left here goes; and, where *tag* is about to come here, what lies half done
-        of other tags since `ABANDONED_AGE`.
+        of other tags since `leftovers.ABANDONED_AGE`.
 
         Raises:
             MurderError: another run has it; says whose.
         """
-        path = os.path.join(self.own, "lock")
-        with self._naming(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            holder = take(descriptor, run)
-            if holder is not None:
-                os.close(descriptor)
-                if holder.get("run") == run:
-                    return False
-                raise MurderError(
-                    f"busy: {self.path} is being deployed to by {holder.get('operator', 'somebody')} since"
-                    f" {holder.get('since', 'just now')} (run {holder.get('run', '?')}); nothing was changed."
-                    " Wait for that run to end"
-                )
-            record = {"run": run, "operator": operator, "since": time.strftime("%Y-%m-%d %H:%M:%S %z")}
-            with self._naming(path):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, json.dumps(record).encode(), 0)
-        except StorageError:
-            os.close(descriptor)
-            raise
-        self._lock = descriptor
-        self._sweep(run)
+        if not self._lock.take(run, operator):
+            return False
+        remove_leftovers(self.path, self.own, run)
         if tag is not None:
-            self._remove_abandoned(tag)
+            remove_abandoned(self.own, tag)
         return True
+
+    def must_be_free(self) -> None:
+        """
+        Refuse a destination that a run has.
+
+        Raises:
+            MurderError: says whose.
+        """
+        self._lock.must_be_free()
 
     def unlock(self) -> None:
         """Give the destination free, if we had it."""
-        if self._lock is not None:
-            os.ftruncate(self._lock, 0)
-            os.close(self._lock)
-            self._lock = None
-
-    def _sweep(self, run: str) -> None:
-        """Remove what killed runs left: their marks, and files that were never renamed."""
-        runs = os.path.join(self.own, "runs")
-        for name in os.listdir(runs):
-            if name != run:
-                shutil.rmtree(os.path.join(runs, name), ignore_errors=True)
-        staging = os.path.join(self.own, "staging")
-        for name in os.listdir(staging):
-            if name.startswith(REMOVED):
-                with contextlib.suppress(StorageError):
-                    remove_tree(os.path.join(staging, name))
-        for directory, prefix in (
-            (self.path, _NEW_LINK),
-            (os.path.join(self.own, "torrents"), UNFINISHED),
-            (os.path.join(self.own, "receipts"), UNFINISHED),
-            (os.path.join(self.own, "bad"), UNFINISHED),
-            (self.own, UNFINISHED),
-        ):
-            for name in os.listdir(directory):
-                if name.startswith(prefix):
-                    with contextlib.suppress(OSError):
-                        os.unlink(os.path.join(directory, name))
-
-    def _remove_abandoned(self, tag: str) -> None:
-        """Remove what lies half done of other tags than *tag*, and that nobody goes on with."""
-        staging = os.path.join(self.own, "staging")
-        for name in os.listdir(staging):
-            tree = os.path.join(staging, name)
-            if name != tag and untouched_since(tree, time.time() - ABANDONED_AGE):
-                with contextlib.suppress(StorageError):
-                    remove_tree(tree)
+        self._lock.give_back()
 
     # Which names are one host ---------------------------------------------------------------------------
 
@@ -337,12 +316,13 @@ class Destination:
         self._sync_directory(self.path)
 
     def _point(self, tag: str) -> None:
-        temporary = os.path.join(self.path, f"{_NEW_LINK}{os.getpid()}")
+        temporary = os.path.join(self.path, f"{NEW_LINK}{os.getpid()}")
         with self._naming(os.path.join(self.path, "current")):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
             os.symlink(os.path.join("releases", tag), temporary)
             os.replace(temporary, os.path.join(self.path, "current"))
+            self.pointed_at = time.monotonic()
         self._sync_directory(self.path)
 
     def _sync_directory(self, path: str) -> None:

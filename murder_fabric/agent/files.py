@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tempfile
@@ -77,6 +78,31 @@ def read_token(path: str | None) -> bytes | None:
     if len(token) < 16:
         raise BadInput(f"{path}: a token is at least 32 hex digits")
     return token
+
+
+def nearest(path: str) -> str:
+    """Return the absolute *path*; where nothing is there, what is above it and is there."""
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def must_be_writable(path: str) -> None:
+    """
+    Refuse a directory that we cannot make anything in; nothing is made to find that out.
+
+    Raises:
+        OSError: as an attempt would.
+    """
+    fault = None
+    if not os.path.isdir(path):
+        fault = errno.ENOTDIR
+    elif os.statvfs(path).f_flag & os.ST_RDONLY:
+        fault = errno.EROFS
+    elif not os.access(path, os.W_OK | os.X_OK):
+        fault = errno.EACCES
+    if fault is not None:
+        raise OSError(fault, os.strerror(fault), path)
 
 
 def must_be_closed(status: os.stat_result, path: str) -> None:

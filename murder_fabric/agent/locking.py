@@ -8,12 +8,94 @@ import os
 import time
 from typing import Any
 
+from ..errors import MurderError, StorageError
+
 _RECORD_LENGTH = 64 * 1024
 #: Seconds in which whoever has just taken the lock writes its name into it.
 _NAMING_TIME = 0.5
 
 
-def take(descriptor: int, run: str) -> dict[str, Any] | None:
+class RunLock:
+    """
+    The lock of one destination; it is given back when the process ends, if not before.
+
+    Args:
+        destination: what others are told that it is about.
+        path: its file.
+    """
+
+    def __init__(self, destination: str, path: str) -> None:
+        self._destination = destination
+        self._path = path
+        self._descriptor: int | None = None
+
+    def take(self, run: str, operator: str) -> bool:
+        """
+        Take it for *run*; False where another name of this host has taken it for the same run.
+
+        Raises:
+            MurderError: another run has it; says whose.
+        """
+        descriptor = self._open(os.O_RDWR | os.O_CREAT)
+        try:
+            holder = _lock(descriptor, run)
+            if holder is None:
+                record = {"run": run, "operator": operator, "since": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps(record).encode(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise self._refusal(error) from None
+        if holder is None:
+            self._descriptor = descriptor
+            return True
+        os.close(descriptor)
+        if holder.get("run") == run:
+            return False
+        raise self._busy(holder)
+
+    def must_be_free(self) -> None:
+        """
+        Find out whether it could be taken; nothing is written, and it is not kept.
+
+        Raises:
+            MurderError: a run has it; says whose.
+        """
+        if not os.path.lexists(self._path):
+            return
+        descriptor = self._open(os.O_RDONLY)
+        try:
+            holder = _lock(descriptor, "")
+        finally:  # which gives it back
+            os.close(descriptor)
+        if holder is not None:
+            raise self._busy(holder)
+
+    def give_back(self) -> None:
+        """Give it back, if we had it."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _open(self, flags: int) -> int:
+        try:
+            return os.open(self._path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._refusal(error) from None
+
+    def _refusal(self, error: OSError) -> StorageError:
+        return StorageError(f"{self._path}: {error.strerror}; nothing was changed")
+
+    def _busy(self, holder: dict[str, Any]) -> MurderError:
+        return MurderError(
+            f"busy: {self._destination} is being deployed to by {holder.get('operator', 'somebody')} since"
+            f" {holder.get('since', 'just now')} (run {holder.get('run', '?')}); nothing was changed."
+            " Wait for that run to end"
+        )
+
+
+def _lock(descriptor: int, run: str) -> dict[str, Any] | None:
     """Lock an open file; None if that worked, else what whoever has it wrote into it."""
     patience = time.monotonic() + _NAMING_TIME
     while True:

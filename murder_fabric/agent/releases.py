@@ -12,10 +12,11 @@ from typing import Any
 
 from ..control import check_tag
 from ..errors import BadInput, StorageError
-from .destination import REMOVED, Destination
+from .destination import Destination
 from .files import read_limited, write_atomically
 from .history import History
 from .keeping import Release, surplus
+from .leftovers import REMOVED
 from .removal import remove_tree
 
 _MAX_RECORD = 64 << 10

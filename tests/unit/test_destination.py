@@ -30,6 +30,48 @@ def release(app: Destination, tag: str, text: str = "") -> None:
     app.commit(tag, "d1", b"torrent")
 
 
+def tree_of(root: Path) -> list[str]:
+    return sorted(str(path) for path in root.rglob("*"))
+
+
+def test_to_look_whether_a_destination_fits_makes_nothing(tmp_path: Path) -> None:
+    app = Destination(str(tmp_path / "srv" / "app"))
+    app.must_fit()
+    app.must_be_free()
+    free, inodes = app.room(None)
+    assert free > 0
+    assert inodes is None or inodes > 0
+    assert tree_of(tmp_path) == []
+
+
+def test_a_directory_above_that_is_none_is_found_without_making_anything(tmp_path: Path) -> None:
+    (tmp_path / "srv").write_text("a file")
+    for below in ("srv/app", "srv"):
+        with pytest.raises(StorageError, match=f"{tmp_path}/{below} is no directory, or lies below a file"):
+            Destination(str(tmp_path / below)).must_fit()
+
+
+@pytest.mark.parametrize("place", ["", "releases", ".murder"])
+def test_a_directory_that_cannot_be_written_is_found_without_writing(
+    app: Destination, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Root may write anywhere, so the answer is the kernel's in name only."""
+    closed = str(Path(app.path) / place)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != closed)
+    with pytest.raises(StorageError, match=f"{closed}: Permission denied"):
+        app.must_fit()
+
+
+def test_a_run_that_has_the_lock_is_seen_and_not_disturbed(app: Destination) -> None:
+    Destination(app.path).must_be_free()
+    assert app.lock(RUN, "ann@desk")
+    with pytest.raises(MurderError, match=r"busy: .* is being deployed to by ann@desk"):
+        Destination(app.path).must_be_free()
+    assert RUN in (Path(app.own) / "lock").read_text()
+    app.unlock()
+    Destination(app.path).must_be_free()
+
+
 def test_what_is_made_beside_the_releases_is_ours_alone(app: Destination) -> None:
     assert sorted(os.listdir(app.path)) == [".murder", "releases"]
     assert Path(app.own).stat().st_mode & 0o777 == 0o700
