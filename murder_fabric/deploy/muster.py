@@ -32,12 +32,13 @@ class Muster:
 
     Args:
         channels: to an agent on each of *hosts*, and maybe on others, which are asked but not counted.
-        hosts: those the run is about.
+        hosts: those the run is about; an `Outcome` is gone on with.
         view: told what happens.
     """
 
-    def __init__(self, channels: Channels, hosts: Iterable[str], view: View) -> None:
-        self.outcome = Outcome(hosts)
+    def __init__(self, channels: Channels, hosts: Iterable[str] | Outcome, view: View) -> None:
+        self._counted = list(hosts)
+        self.outcome = hosts if isinstance(hosts, Outcome) else Outcome(self._counted)
         self.channels = channels
         self.view = view
         #: Every host whose agent has spoken, in the order of the channels.
@@ -46,6 +47,8 @@ class Muster:
         self.supplied: set[str] = set()
         #: Why the others did not speak, those that are not counted included.
         self.silent: dict[str, HostFailure] = {}
+        #: Why hosts that are not counted, but spoke, are out.
+        self.dropped: dict[str, HostFailure] = {}
 
     def greet(self) -> None:
         """Wait until every agent speaks; hosts where none does are out, which is said at once."""
@@ -90,10 +93,18 @@ class Muster:
         done = {}
         for host, answer in answers.items():
             if isinstance(answer, HostFailure):
-                self.outcome.failed(host, answer)
+                self.drop(host, answer)
             else:
                 done[host] = answer
         return done
+
+    def drop(self, host: str, failure: HostFailure) -> None:
+        """*host* is out; of one that is not counted, and so in no report, that is said now."""
+        if host in self._counted:
+            self.outcome.failed(host, failure)
+        elif host not in self.dropped and host not in self.silent:
+            self.dropped[host] = failure
+            self.view.say(f"  {host}: {failure.reason}")
 
     def ask_one(
         self,

@@ -48,9 +48,10 @@ def prepare(run: Run) -> Ready:
         addresses = run.muster.locate(run.settings.interface)
         said.append(f"{counted(len(run.outcome.going), 'host')} ready")
     run.need_going()
-    for role, host in (("tracker", run.tracker()), ("seeder", run.seeder())):
+    for host in (run.tracker(), *run.seeders()):
         if host not in addresses:
-            raise run.lost(host, role, HostFailure("failed", "it did not say where peers find it"))
+            run.muster.drop(host, HostFailure("failed", "it did not say where peers find it"))
+    run.tracker(), run.seeders()  # there must be some left
     return Ready(
         addresses,
         {host: (one["free_bytes"], one["free_inodes"]) for host, one in fields.items()},

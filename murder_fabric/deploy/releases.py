@@ -184,7 +184,7 @@ def _bring_among_hosts(deployment: Deployment, plan: Behind) -> None:
     # A role that was named is not meant here: whoever has the release gives it.
     settings = dataclasses.replace(run.settings, roles={**run.settings.roles, "tracker": "", "seeder": ""})
     wanted = dataclasses.replace(run.wanted, metainfo=metainfo)
-    roles = Roles(plan.sources[0], plan.sources[0], hosts)
+    roles = Roles(plan.sources[0], list(plan.sources), hosts)
     among = dataclasses.replace(run, muster=part, roles=roles, settings=settings, wanted=wanted)
     try:
         ready = prepare(among)

@@ -16,12 +16,18 @@ class Roles(NamedTuple):
     """The hosts of one run, each as SSH is to reach it."""
 
     tracker: str
-    seeder: str
+    #: One at least; where the operator has the tree, it is brought to the first.
+    seeders: list[str]
     peers: list[str]
+
+    @property
+    def seeder(self) -> str:
+        """The first seeder."""
+        return self.seeders[0]
 
     def hosts(self) -> list[str]:
         """Return every host once, peers first."""
-        return list(dict.fromkeys([*self.peers, self.seeder, self.tracker]))
+        return list(dict.fromkeys([*self.peers, *self.seeders, self.tracker]))
 
 
 def assign_roles(hosts: Sequence[str], roles: Mapping[str, RoleHosts]) -> Roles:
@@ -29,10 +35,11 @@ def assign_roles(hosts: Sequence[str], roles: Mapping[str, RoleHosts]) -> Roles:
     Decide who is what.
 
     1. *hosts*, those of `-H`, are the peers; without them the role `peer` says who is.
-    2. The role `tracker` names the tracker; without it the first peer is. So with `seeder`.
+    2. The role `tracker` names the tracker; without it the first peer is.
+    3. So with `seeder`, which may name several.
 
     Raises:
-        SettingsError: no peer is named, or more than one tracker or seeder; or a role is in the plural.
+        SettingsError: no peer is named, or more than one tracker; or a role is in the plural.
         HostRangeError: a role is no host expression.
     """
     for name in _PLURALS:
@@ -43,7 +50,10 @@ def assign_roles(hosts: Sequence[str], roles: Mapping[str, RoleHosts]) -> Roles:
         raise SettingsError(
             "no hosts are named; use `fab -H 'web[1-3]' …` or set murder.roles in fabric.yaml"
         )
-    return Roles(_one("tracker", roles, peers[0]), _one("seeder", roles, peers[0]), peers)
+    trackers, seeders = _hosts_of("tracker", roles), list(dict.fromkeys(_hosts_of("seeder", roles)))
+    if len(trackers) > 1:
+        raise SettingsError(f"murder.roles.tracker names {len(trackers)} hosts; a swarm has one tracker")
+    return Roles((trackers or peers)[0], seeders or peers[:1], peers)
 
 
 def _hosts_of(role: str, roles: Mapping[str, RoleHosts]) -> list[str]:
@@ -53,10 +63,3 @@ def _hosts_of(role: str, roles: Mapping[str, RoleHosts]) -> list[str]:
         return expand(f"@{role}", roles=roles)
     except HostRangeError as error:
         raise HostRangeError(f"{error} (in murder.roles.{role})") from None
-
-
-def _one(role: str, roles: Mapping[str, RoleHosts], default: str) -> str:
-    named = _hosts_of(role, roles)
-    if len(named) > 1:
-        raise SettingsError(f"murder.roles.{role} names {len(named)} hosts; a swarm has one {role}")
-    return named[0] if named else default

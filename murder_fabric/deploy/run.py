@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..errors import AllHostsFailed
 from .failures import HostFailure
 from .muster import Muster
 from .outcome import HostState, Outcome
+from .ranges import fold
 from .roles import Roles
 from .settings import Settings
 from .view import View
 from .wanted import Wanted, operator_name
+
+
+class Entry(NamedTuple):
+    """How hosts get into the swarm; a seeder that is elsewhere knows no token and has any address."""
+
+    announce: str
+    token: str | None
+    hosts: list[str] | None
 
 
 @dataclass(frozen=True)
@@ -41,32 +51,33 @@ class Run:
         return self.muster.view
 
     def tracker(self) -> str:
-        """Return the tracker's host; see `seeder`."""
-        return self._appoint(self.roles.tracker, "tracker", may_move=True)
+        """Return the tracker's host; see `seeders`."""
+        return self._left([self.roles.tracker], "tracker", may_move=True)[0]
 
-    def seeder(self) -> str:
+    def seeders(self) -> list[str]:
         """
-        Return the seeder's host, or the first host that is left where nobody named that one.
+        Return the seeders that are left; where nobody named any, and none is, the first host that is.
 
         Raises:
-            AllHostsFailed: it was named, or has the files, and failed.
+            AllHostsFailed: all failed that were named, or that have the files.
         """
-        return self._appoint(self.roles.seeder, "seeder", may_move=self.wanted.metainfo is not None)
+        return self._left(self.roles.seeders, "seeder", may_move=self.wanted.metainfo is not None)
 
-    def _appoint(self, host: str, role: str, *, may_move: bool) -> str:
-        failure = self._failure_of(host)
-        if failure is None:
-            return host
-        if may_move and not self.settings.roles.get(role) and self.outcome.going:
-            return self.outcome.going[0]
-        raise self.lost(host, role, failure)
+    def _left(self, hosts: list[str], role: str, *, may_move: bool) -> list[str]:
+        left = [host for host in hosts if self.failure_of(host) is None]
+        if not left and may_move and not self.settings.roles.get(role):
+            left = self.outcome.going[:1]
+        if not left:
+            raise self.lost(hosts, role)
+        return left
 
-    def lost(self, host: str, role: str, failure: HostFailure) -> AllHostsFailed:
-        """Return the error that ends a run whose tracker or seeder failed: no host can go on without it."""
-        self.outcome.failed(host, failure)
+    def lost(self, hosts: list[str], role: str) -> AllHostsFailed:
+        """Return the error that ends a run whose tracker or seeders are out: no host can go on without."""
+        who = f"the {role}{'s' * (len(hosts) > 1)} {fold(hosts)} failed"
+        why = next(failure.reason for failure in map(self.failure_of, hosts) if failure is not None)
         for other in self.outcome.going:
-            self.outcome.failed(other, HostFailure("failed", f"the {role} {host} failed"))
-        return AllHostsFailed(f"the {role} {host} failed: {failure.reason}; nothing was switched")
+            self.outcome.failed(other, HostFailure("failed", who))
+        return AllHostsFailed(f"{who}: {why}; nothing was switched")
 
     def need_going(self) -> None:
         """
@@ -78,9 +89,11 @@ class Run:
         if not self.outcome.going:
             raise AllHostsFailed(f"all {len(self.outcome.lost)} hosts failed; nothing was switched")
 
-    def _failure_of(self, host: str) -> HostFailure | None:
+    def failure_of(self, host: str) -> HostFailure | None:
+        """Return why *host* is out, whether it is counted or not; None while it is not."""
         if host in self.outcome.lost:
             standing = self.outcome[host]
             connected = standing.state is HostState.FAILED
             return HostFailure("failed" if connected else "unreachable", standing.reason)
-        return self.muster.silent.get(host) or self.muster.channels.failures().get(host)
+        muster = self.muster
+        return muster.silent.get(host) or muster.dropped.get(host) or muster.channels.failures().get(host)

@@ -120,6 +120,15 @@ def arrived(lab: rig.Lab, host: str, app: str, source: Path) -> list[str]:
     return tree.differences(source, place(lab, host, app) / "current")
 
 
+def slow_down(lab: rig.Lab, host: str, rate: str | None) -> None:
+    """Let a host send at *rate* (None: as before)."""
+    device = ("tc", "-n", lab.prefix + host, "qdisc")
+    with contextlib.suppress(machine.LabError):
+        machine.run(*device, "del", "dev", "eth0", "root")
+    if rate is not None:
+        machine.run(*device, *f"add dev eth0 root tbf rate {rate} burst 32kb latency 1s".split())
+
+
 def on_host(lab: rig.Lab, host: str, command: str) -> str:
     done = lab.run_in(host, ["/bin/sh", "-c", command], stdout=subprocess.PIPE, text=True)
     said, _ = done.communicate(timeout=30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -17,10 +16,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from deploying import PATIENCE, REPOSITORY, Fab, agents, arrived, current, on_host, place, wait_until
+from deploying import (
+    PATIENCE,
+    REPOSITORY,
+    Fab,
+    agents,
+    arrived,
+    current,
+    on_host,
+    place,
+    slow_down,
+    wait_until,
+)
 
 from demo import tree
-from lab import machine, rig
+from lab import rig
 
 pytestmark = [
     pytest.mark.root,
@@ -39,16 +49,9 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def slow_seeder(lab: rig.Lab) -> Iterator[Callable[[str | None], None]]:
     """Makes what web1 sends slow (None: as before), so that things can happen while others fetch it."""
-    space = f"{lab.prefix}web1"
 
     def slow(rate: str | None) -> None:
-        with contextlib.suppress(machine.LabError):
-            machine.run("tc", "-n", space, "qdisc", "del", "dev", "eth0", "root")
-        if rate is None:
-            return
-        machine.run(
-            "tc", "-n", space, *f"qdisc add dev eth0 root tbf rate {rate} burst 32kb latency 1s".split()
-        )
+        slow_down(lab, "web1", rate)
 
     yield slow
     slow(None)
@@ -412,7 +415,7 @@ def test_a_seeder_that_dies_before_one_copy_is_out_ends_the_run(
     began = time.monotonic()
     assert running.end() == 4, str(running)
     assert time.monotonic() - began < 60
-    assert "web[2-3]: the seeder web1 was lost before all pieces had left it" in str(running)
+    assert "web[2-3]: the seeder web1 failed before all pieces had left" in str(running)
     assert [current(lab, host, app) for host in ("web1", "web2", "web3")] == [None] * 3
     slow_seeder(None)
     tree.change(files)

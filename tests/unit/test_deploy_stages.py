@@ -129,7 +129,7 @@ def deployment(
     agents = Agents(HOSTS, metainfo.info.geometry.piece_count, interfere)
     muster = Muster(agents, HOSTS, View(io.StringIO()))  # type: ignore[arg-type]
     wanted = Wanted("v1", "/srv/app", str(files), metainfo)
-    made = Run(muster, Roles("web1", "web1", HOSTS), Settings(**settings), wanted)
+    made = Run(muster, Roles("web1", ["web1"], HOSTS), Settings(**settings), wanted)
     return Deployment(made), agents
 
 
@@ -313,7 +313,7 @@ def test_nobody_waits_long_for_a_host_that_is_silent(files: Path) -> None:
     torrent = create_metainfo(str(files), None, piece_length=16384).encode()
     agents.torrent, agents._hosts = torrent, [*HOSTS, "build"]
     wanted = Wanted("v1", "/srv/app", "/srv/build", None)
-    deploy.plan = replace(deploy.plan, roles=Roles("web1", "build", HOSTS), wanted=wanted)
+    deploy.plan = replace(deploy.plan, roles=Roles("web1", ["build"], HOSTS), wanted=wanted)
     deploy.run()
     assert {"create", "stage", "seed", "verify", "clean_up"} <= set(agents.bounds)
     for do, (timeout, silence) in agents.bounds.items():

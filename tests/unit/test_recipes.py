@@ -20,7 +20,7 @@ from murder_fabric.errors import AllHostsFailed, BadInput, StorageError
 from murder_fabric.storage.creation import create_metainfo
 
 HOSTS = ["web1", "web2", "web3"]
-ROLES = Roles("web1", "web1", HOSTS)
+ROLES = Roles("web1", ["web1"], HOSTS)
 ABSENT = HostFailure("failed", "it is not running here", 2)
 TOKEN = "ab" * 16
 

@@ -73,7 +73,7 @@ class App:
     def go(self, stages: Callable[[Deployment], str], tag: str = "", **settings: Any) -> str:
         muster = Muster(self.channels, HOSTS, View(self.view))  # type: ignore[arg-type]
         wanted = Wanted(tag, "/srv/app", "", None)
-        run = Run(muster, Roles("web1", "web1", HOSTS), Settings(**settings), wanted, operator="ann@desk")
+        run = Run(muster, Roles("web1", ["web1"], HOSTS), Settings(**settings), wanted, operator="ann@desk")
         self.deployment = Deployment(run, stages)
         return self.deployment.run()
 

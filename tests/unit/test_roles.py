@@ -13,11 +13,12 @@ ROLES = {"tracker": "t1", "seeder": "s1", "peer": ["web[1-2]", "web3"]}
 @pytest.mark.parametrize(
     ("hosts", "roles", "expected"),
     [
-        (["a", "b"], {}, Roles("a", "a", ["a", "b"])),
-        (["a", "b", "a"], {}, Roles("a", "a", ["a", "b"])),
-        ([], ROLES, Roles("t1", "s1", ["web1", "web2", "web3"])),
-        (["web2"], ROLES, Roles("t1", "s1", ["web2"])),
-        ([], {"peer": "web[1-2]", "seeder": ""}, Roles("web1", "web1", ["web1", "web2"])),
+        (["a", "b"], {}, Roles("a", ["a"], ["a", "b"])),
+        (["a", "b", "a"], {}, Roles("a", ["a"], ["a", "b"])),
+        ([], ROLES, Roles("t1", ["s1"], ["web1", "web2", "web3"])),
+        (["web2"], ROLES, Roles("t1", ["s1"], ["web2"])),
+        (["a"], {"seeder": ["s[1-2]", "s1"]}, Roles("a", ["s1", "s2"], ["a"])),
+        ([], {"peer": "web[1-2]", "seeder": ""}, Roles("web1", ["web1"], ["web1", "web2"])),
     ],
 )
 def test_the_first_peer_is_what_nobody_else_is(hosts, roles, expected):
@@ -25,7 +26,7 @@ def test_the_first_peer_is_what_nobody_else_is(hosts, roles, expected):
 
 
 def test_every_host_is_counted_once():
-    assert Roles("web1", "s1", ["web1", "web2"]).hosts() == ["web1", "web2", "s1"]
+    assert Roles("web1", ["s1", "s2"], ["web1", "web2"]).hosts() == ["web1", "web2", "s1", "s2"]
 
 
 def test_nobody_to_deploy_to_is_an_error_that_says_what_to_do():

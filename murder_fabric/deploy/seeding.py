@@ -1,0 +1,83 @@
+"""Who has the payload first: seeders where the files lie, or one that the operator's tree is brought to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .. import control
+from ..bitfield import Bitfield
+from ..control import Message
+from ..errors import AllHostsFailed
+from ..metainfo.values import Metainfo
+from ..storage.payload import root_of
+from ..units import shown_size
+from .failures import HostFailure
+from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT
+from .run import Entry, Run
+from .uploading import upload_pieces
+
+
+def seed_in_place(run: Run, addresses: Mapping[str, str], entry: Entry, raw: bytes) -> list[str]:
+    """
+    Have the seeders serve the files that lie there, each checked against the torrent *raw*; return them.
+
+    One that is a peer has copied them into its release already.
+
+    Args:
+        addresses: where each host is found by the others.
+
+    Raises:
+        AllHostsFailed: no seeder has what the torrent describes.
+    """
+    first, last = run.settings.peer_port_range()
+    path, tag = run.wanted.files_path, run.wanted.tag
+    requests = {
+        host: Message(control.Seed(tag, addresses[host], first, last, *entry, path=path).fields(), raw)
+        for host in run.seeders()
+        if host not in run.outcome.going
+    }
+    run.muster.settle(run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT))
+    return run.seeders()
+
+
+def upload(run: Run, metainfo: Metainfo, staged: Mapping[str, Message]) -> list[str]:
+    """
+    Bring a seeder what it lacks of the operator's tree; return the one that has all of it then.
+
+    Args:
+        staged: what hosts said to `Stage`, which is what they have.
+
+    Raises:
+        AllHostsFailed: it could not be brought to any seeder.
+        StorageError: the operator's own tree cannot be read (any more).
+        TreeError: it was changed after it was hashed.
+    """
+    seeders = run.seeders()
+    for seeder in seeders:
+        failure = _upload(run, seeder, metainfo, staged[seeder].attached)
+        if failure is None:
+            return [seeder]
+        run.muster.drop(seeder, failure)
+    raise run.lost(seeders, "seeder")
+
+
+def _upload(run: Run, seeder: str, metainfo: Metainfo, bits: bytes) -> HostFailure | None:
+    geometry, wanted = metainfo.info.geometry, run.wanted
+    has = Bitfield.from_bytes(bits, geometry.piece_count)
+    total = sum(geometry.piece_size(index) for index in has.missing())
+    if not total:
+        return None
+    if not wanted.files_path:
+        raise AllHostsFailed(f"no host that had {wanted.tag} can give it any more; nothing was switched")
+    with run.view.stage("upload") as said:
+        sent = 0
+
+        def on_piece(length: int) -> None:
+            nonlocal sent
+            sent += length
+            run.view.progress(f"{shown_size(sent)} of {shown_size(total)} to {seeder}")
+
+        root = root_of(metainfo.info, wanted.files_path)
+        failure = upload_pieces(run.muster.channels, seeder, wanted.tag, metainfo, root, has, on_piece)
+        said.append(f"{shown_size(sent)} to {seeder}" + ", which failed" * (failure is not None))
+    return failure
