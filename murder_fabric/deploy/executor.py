@@ -49,7 +49,7 @@ class GroupContext(Context):
 
     @property
     def hosts(self) -> list[str]:
-        """The hosts as they were written: `user@name:port`, with what was left out left out."""
+        """The hosts as they were written, with user and port where these were given."""
         return [_written(host) for host in self.host_kwargs]
 
     def kwargs_of(self, host: str) -> HostKwargs:
