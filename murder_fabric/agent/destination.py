@@ -50,6 +50,8 @@ class Destination:
     def __init__(self, path: str) -> None:
         self.path = expand(path)
         self.own = os.path.join(self.path, ".murder")
+        #: When this object replaced `current`, on the monotonic clock; None if it has not.
+        self.pointed_at: float | None = None
         self._lock = RunLock(self.path, os.path.join(self.own, "lock"))
 
     def staging(self, tag: str) -> str:

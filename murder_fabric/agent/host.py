@@ -16,8 +16,8 @@ from twisted.internet.defer import CancelledError, DeferredLock, TimeoutError
 from twisted.internet.task import LoopingCall
 
 from .. import control
-from ..bitfield import Bitfield
 from ..errors import BadInput, ControlError, MurderError, VerifyError
+from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..net.ports import BACKLOG
@@ -29,12 +29,14 @@ from ..tracker.registry import Registry
 from .addresses import Listen, address_of_interface, listen_on
 from .answer import Answer, Emit
 from .destination import Destination, expand_source
+from .errands import Errands
 from .hashing import create_torrent
 from .holding import must_be_free
 from .kept import keep, recall
+from .moments import Moments
 from .release_duties import RELEASE_DUTIES
 from .report import INTERVAL
-from .staging import Staged, discard, stage, store, verify_staged
+from .staging import Staged, discard, stage, store, told, verify_staged
 from .threads import Threads
 from .torrent import Torrent, TorrentConfig
 
@@ -75,6 +77,8 @@ class Host:
         #: One request about releases at a time, in the order they came: going back must find the switch made.
         self._release_turn = DeferredLock()
         self._threads = Threads(reactor)
+        self._moments = Moments(reactor)
+        self._errands = Errands(reactor, self._threads)
         self._ending = False
         #: What went wrong after the request that began it was answered.
         self._problems: list[str] = []
@@ -95,8 +99,12 @@ class Host:
             self._must_go_on()
         of_releases = RELEASE_DUTIES.get(type(request))
         if of_releases is not None:
+            await self._moments.heed(request)
+            self._must_go_on()
             async with self._release_turn:
                 return await self._threads.run(emit, of_releases, request)
+        if isinstance(request, (control.RunCommands, control.CheckHealth)):
+            return await self._errands.do(request, emit)
         return await _DUTIES[type(request)](self, request, attached, emit)
 
     async def stop(self) -> int:
@@ -110,6 +118,8 @@ class Host:
             MurderError: something is still at the disk.
         """
         self._ending = True
+        self._moments.call_off_all()
+        self._errands.end()
         uploaded = 0
         for tag in list(self._torrents):
             uploaded += await self._stop_torrent(tag)
@@ -133,6 +143,9 @@ class Host:
 
     async def _heartbeat(self, request: control.Heartbeat, attached: bytes, emit: Emit) -> Answer:
         return Answer({})
+
+    async def _read_clock(self, request: control.ReadClock, attached: bytes, emit: Emit) -> Answer:
+        return Answer({"clock": self._reactor.seconds()})
 
     async def _prepare(self, request: control.Prepare, attached: bytes, emit: Emit) -> Answer:
         destination = Destination(request.destination)
@@ -207,7 +220,7 @@ class Host:
             return staged
 
         staged = await self._threads.run(emit, keep_staged)
-        return Answer({"released": staged.released, "removed": staged.removed}, staged.have.to_bytes())
+        return told(staged)
 
     async def _store_piece(self, request: control.StorePiece, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)
@@ -218,7 +231,7 @@ class Host:
     async def _join(self, request: control.Join, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)
         began = time.monotonic()
-        torrent = self._run_torrent(request, staged.metainfo, staged.payload, staged.have)
+        torrent = self._run_torrent(request, staged.metainfo, staged.payload, staged.holdings)
         stall = Stall(now=self._reactor.seconds())
 
         def look() -> None:
@@ -251,16 +264,15 @@ class Host:
         metainfo = parse_metainfo(attached)
         path = expand_source(request.path)
         payload = Payload(metainfo.info, root_of(metainfo.info, path))
-        have = Bitfield.full(metainfo.info.geometry.piece_count)
         if self._created.get(metainfo.info.digest.hex()) != path:
             have = await self._threads.run(emit, check, metainfo.info, payload)
-        if not have.complete:
-            payload.close()
-            raise VerifyError(
-                f"{path} is not what the torrent of {request.tag} describes: {len(have) - have.have} of"
-                f" {len(have)} pieces differ or are missing; nothing was changed. Create the torrent again"
-            )
-        torrent = self._run_torrent(request, metainfo, payload, have)
+            if not have.complete:
+                payload.close()
+                raise VerifyError(
+                    f"{path} is not what the torrent of {request.tag} describes: {len(have) - have.have} of"
+                    f" {len(have)} pieces differ or are missing; nothing was changed. Create the torrent again"
+                )
+        torrent = self._run_torrent(request, metainfo, payload, Holdings.all(metainfo.info))
         return Answer({"port": torrent.port})
 
     async def _admit(self, request: control.Admit, attached: bytes, emit: Emit) -> Answer:
@@ -294,7 +306,7 @@ class Host:
     # Inside ---------------------------------------------------------------------------------------------
 
     def _run_torrent(
-        self, request: control.Join | control.Seed, metainfo: Metainfo, payload: Payload, have: Bitfield
+        self, request: control.Join | control.Seed, metainfo: Metainfo, payload: Payload, holdings: Holdings
     ) -> Torrent:
         self._must_go_on()
         if request.tag in self._torrents:
@@ -304,10 +316,11 @@ class Host:
             ((request.announce,),),
             token=None if request.token is None else bytes.fromhex(request.token),
             hosts=None if request.hosts is None else frozenset(request.hosts),
-            super_seed=have.complete,
+            super_seed=holdings.pieces.complete,
             web_seeds=request.web_seeds if isinstance(request, control.Join) else (),
+            held=frozenset(holdings.files),
         )
-        torrent = Torrent(self._reactor, metainfo.info, payload, have, config)
+        torrent = Torrent(self._reactor, metainfo.info, payload, holdings.pieces, config)
         torrent.on_broken = partial(self._broken, request.tag)
         torrent.start()
         self._torrents[request.tag] = torrent
@@ -361,6 +374,7 @@ def _to_nobody(event: str, fields: Mapping[str, Any]) -> None:
 
 _DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answer]]] = {
     control.Heartbeat: Host._heartbeat,
+    control.ReadClock: Host._read_clock,
     control.Prepare: Host._prepare,
     control.Locate: Host._locate,
     control.Create: Host._create,

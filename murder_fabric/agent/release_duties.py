@@ -37,14 +37,15 @@ def _switch(request: control.Switch) -> Answer:
             origin=request.origin,
             now=now,
         )
+    fields = {"previous": previous, "clock": destination.pointed_at, "warning": ""}
     # The switch is made: what cannot be noted about it is no reason to call it failed.
     try:
         if previous != request.tag:
             history.History(destination.own).switched(request.tag, previous, now=now)
         history.append_line(destination.path, line)
     except StorageError as error:
-        return Answer({"previous": previous, "warning": f"the switch could not be noted: {error}"})
-    return Answer({"previous": previous, "warning": ""})
+        fields["warning"] = f"the switch could not be noted: {error}"
+    return Answer(fields)
 
 
 def _switch_back(request: control.SwitchBack) -> Answer:
@@ -63,7 +64,7 @@ def _switch_back(request: control.SwitchBack) -> Answer:
                 now=time.time(),
             )
             history.append_line(destination.path, line)
-    return Answer({})
+    return Answer({"back": switched})
 
 
 def _list_releases(request: control.ListReleases) -> Answer:
@@ -126,8 +127,8 @@ def _let_go(request: control.LetGo) -> Answer:
 
 
 def _recall_release(request: control.RecallRelease) -> Answer:
-    digest, torrent = drift.kept_torrent(Destination(request.destination), request.tag)
-    return Answer({"digest": digest}, torrent)
+    metainfo, torrent = drift.kept_torrent(Destination(request.destination), request.tag)
+    return Answer({"digest": metainfo.info.digest.hex()}, torrent)
 
 
 def _digest(destination: Destination, tag: str | None) -> str:

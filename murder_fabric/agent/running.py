@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -22,6 +23,7 @@ def run(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     from twisted.internet import reactor
 
     the_reactor: Any = reactor
+    the_reactor.seconds = time.monotonic  # Twisted's own is the wall clock, which somebody may set
     outcome: list[int | Failure] = []
     running: list[Deferred[int]] = []
 

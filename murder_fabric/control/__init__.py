@@ -22,6 +22,9 @@ from .agents import Dismiss as Dismiss
 from .agents import DismissAll as DismissAll
 from .agents import Heartbeat as Heartbeat
 from .agents import spoken as spoken
+from .errands import CheckHealth as CheckHealth
+from .errands import ReadClock as ReadClock
+from .errands import RunCommands as RunCommands
 from .framing import Message as Message
 from .framing import MessageReader as MessageReader
 from .framing import encode_message as encode_message

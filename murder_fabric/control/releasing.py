@@ -64,7 +64,8 @@ class Switch(Request):
     """
     Point `current` at a release, and note that in `revisions.log`.
 
-    Done: `previous` (tag or None), `warning` (what could not be noted, or empty).
+    Done: `previous` (tag or None), `warning` (what could not be noted, or empty), `clock` (when the link was
+    replaced; see `ReadClock`).
     """
 
     name = "switch"
@@ -78,11 +79,18 @@ class Switch(Request):
     branch: str = ""
     #: It is a rollback.
     back: bool = False
+    #: What `ReadClock` would say at the moment when all switch; None: at once. Until then whatever ends the
+    #: agent or its run, and a `SwitchBack`, calls it off; and a moment that has passed is not made up for.
+    at: Optional[float] = None
 
 
 @dataclasses.dataclass(frozen=True)
 class SwitchBack(Request):
-    """Point `current` back at `previous` (None: remove it), if it still points at `tag`."""
+    """
+    Point `current` back at `previous` (None: remove it), if it still points at `tag`.
+
+    Done: `back` (whether it did).
+    """
 
     name = "switch_back"
     destination: str

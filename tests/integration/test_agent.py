@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -220,3 +222,13 @@ def test_a_stranger_at_the_seeders_port_gets_nothing(programs, tmp_path, tree, t
     seeder.process.terminate()
     seeder.wait()
     assert seeder.events[-1]["bytes_uploaded"] == 0
+
+
+def test_no_timeout_of_an_agent_follows_the_wall_clock():
+    """Fault row 88: whoever sets that clock would end leases, or stop all that waits."""
+    look = (
+        "import sys, time; from murder_fabric.agent.running import run\n"
+        "async def main(reactor): return int(abs(reactor.seconds() - time.monotonic()) > 1)\n"
+        "sys.exit(run(main))"
+    )
+    assert subprocess.run([sys.executable, "-c", look], timeout=30).returncode == 0
