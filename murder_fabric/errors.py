@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class MurderError(Exception):
     """
@@ -11,6 +13,8 @@ class MurderError(Exception):
     """
 
     exit_code = 3
+    #: What became of each host, where this ended a task: a `murder_fabric.Result`.
+    result: Any = None
 
 
 class BadInput(MurderError):
@@ -53,6 +57,14 @@ class RemoteProtocolError(ProtocolError):
 
 class OriginBusy(RemoteProtocolError):
     """An HTTP origin cannot answer now; it may later."""
+
+
+class OriginMoved(RemoteProtocolError):
+    """An HTTP origin has a file elsewhere; `location` is where, as it says it."""
+
+    def __init__(self, sentence: str, location: str) -> None:
+        super().__init__(sentence)
+        self.location = location
 
 
 class TrackerError(MurderError):

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterable, Mapping
 
 from .. import control
 from ..control import Message
-from ..errors import HostsFailed, Interrupted, MurderError
-from .bundle import build_bundle
-from .executor import GroupContext
+from ..errors import Interrupted
 from .failures import HostFailure, printable
 from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState, Outcome
 from .preflight import check_room, prepare
 from .ranges import fold
-from .remote import open_channels
 from .roles import Roles
 from .run import Run
 from .settings import Settings
 from .swarming import create, swarm, verify
 from .switching import Switching, warn_of_barrier
-from .view import View
+from .undertaking import Undertaking
 from .wanted import Wanted
 
 #: Seconds in which hosts stop what they run; whoever is slower ends when we hang up.
@@ -82,6 +78,7 @@ class Deployment:
     def aim(self, wanted: Wanted, roles: Roles | None = None) -> Run:
         """Go on with another release, now that the hosts have said what they have."""
         self.plan = dataclasses.replace(self.plan, wanted=wanted, roles=roles or self.plan.roles)
+        self.outcome.tag = wanted.tag
         return self.plan
 
     def switch(
@@ -123,44 +120,35 @@ class Deployment:
         return [host for host, answer in answers.items() if isinstance(answer, HostFailure)]
 
 
-def carry_out(
-    context: GroupContext,
-    hosts: Iterable[str],
-    roles: Roles,
+def of_release(
+    aim: str,
     settings: Settings,
+    roles: Roles,
     wanted: Wanted,
-    view: View,
     stages: Callable[[Deployment], str],
-) -> None:
+    others: Iterable[str] = (),
+) -> Undertaking:
     """
-    Connect to *hosts*, go through *stages* with them, and say what became of it.
+    Return the undertaking that is a deployment to the peers.
 
-    Raises:
-        HostsFailed: some or all hosts failed; the complaints have been said.
-        Interrupted: Ctrl-C.
+    Args:
+        others: hosts that are needed besides.
     """
-    began = time.monotonic()
-    deployment: Deployment | None = None
-    try:
-        with open_channels(context, hosts, settings, build_bundle(), view) as channels:
-            run = Run(Muster(channels, roles.peers, view), roles, settings, wanted)
-            deployment = Deployment(run, stages)
-            try:
-                said = deployment.run()
-            except MurderError:
-                _complain(deployment, view)
-                raise
-    except KeyboardInterrupt:
-        # While hosts were being connected to, or a second time: what was started is left to end by itself.
-        raise Interrupted(
-            "interrupted while connecting; no host was changed" if deployment is None else LEFT_ALONE
-        ) from None
-    _complain(deployment, view)
-    view.say(f"murder: {said} in {time.monotonic() - began:.1f} s")
-    lost = deployment.outcome.lost
-    if lost:
-        allowed = ", as was allowed" if len(lost) <= settings.failures_allowed(len(roles.peers)) else ""
-        raise HostsFailed(f"{fold(lost)} failed{allowed}; put that right and run the same command again")
+
+    def steps(muster: Muster) -> str:
+        return Deployment(Run(muster, roles, settings, wanted), stages).run()
+
+    return Undertaking(
+        aim,
+        settings,
+        roles.peers,
+        steps,
+        list(others),
+        wanted.tag,
+        wanted.destination,
+        interrupted=LEFT_ALONE,
+        is_long=True,
+    )
 
 
 def deploy(deployment: Deployment) -> str:
@@ -179,6 +167,7 @@ def bring(deployment: Deployment) -> Mapping[str, str | None]:
     run = deployment.plan
     ready = prepare(run)
     metainfo, raw = create(run)
+    run.outcome.digest = metainfo.info.digest.hex()
     check_room(run, ready, metainfo)
     swarm(run, ready, metainfo, raw)
     verify(run)
@@ -200,11 +189,6 @@ def clean_up_after(run: Run) -> None:
             else:
                 removed.update(answer.fields.get("removed", ()))
         said.append(f"{', '.join(sorted(removed)) or 'nothing'} removed")
-
-
-def _complain(deployment: Deployment, view: View) -> None:
-    for line in deployment.outcome.complaints():
-        view.say(f"  {line}")
 
 
 def _interrupted(unsure: list[str], unfinished: list[str], standing: str) -> str:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import BadInput, HostsFailed, Interrupted
-from .executor import GroupContext, group_task
+from ..errors import BadInput
+from .executor import GroupContext
 from .lazily import lazily
+from .murder_task import murder_task, settings_of
 from .ranges import fold
 from .roles import Roles, assign_roles
 from .settings import Settings
-from .view import View
 
 if TYPE_CHECKING:
     from . import recipes, stopping
     from .muster import Muster
+    from .undertaking import Undertaking
 else:
     recipes, stopping = lazily("recipes"), lazily("stopping")
 
@@ -27,30 +27,30 @@ TEMP_PATH = "The directory on this machine that the torrent comes to as TAG.torr
 TAG = {"tag": "Names what is moved; murder.default_tag if not given."}
 
 
-@group_task
-def distribute_files(c: GroupContext) -> None:
+@murder_task()
+def distribute_files(c: GroupContext, /, **settings: Any) -> Undertaking:
     """Put the agent on tracker, seeder and peers, where it is not there yet."""
-    settings, roles = _known(c)
-    _carry_out(c, settings, roles.hosts(), "bringing the agent to", recipes.distribute_files)
+    known, roles = _known(c, settings)
+    return _asking(known, roles.hosts(), "bringing the agent to", recipes.distribute_files)
 
 
-@group_task
-def start_tracker(c: GroupContext) -> None:
+@murder_task()
+def start_tracker(c: GroupContext, /, **settings: Any) -> Undertaking:
     """Start the tracker; it stays until stop-tracker."""
-    settings, roles = _known(c)
-    step = partial(recipes.start_tracker, host=roles.tracker, settings=settings)
-    _carry_out(c, settings, [roles.tracker], "starting the tracker on", step)
+    known, roles = _known(c, settings)
+    step = partial(recipes.start_tracker, host=roles.tracker, settings=known)
+    return _asking(known, [roles.tracker], "starting the tracker on", step)
 
 
-@group_task
-def stop_tracker(c: GroupContext) -> None:
+@murder_task()
+def stop_tracker(c: GroupContext, /, **settings: Any) -> Undertaking:
     """End the tracker."""
-    settings, roles = _known(c)
+    known, roles = _known(c, settings)
     step = partial(recipes.stop_tracker, host=roles.tracker)
-    _carry_out(c, settings, [roles.tracker], "stopping the tracker on", step)
+    return _asking(known, [roles.tracker], "stopping the tracker on", step)
 
 
-@group_task(
+@murder_task(
     help={
         **TAG,
         "files_path": "The directory or file on the seeder.",
@@ -63,60 +63,68 @@ def stop_tracker(c: GroupContext) -> None:
 )
 def create_torrent(
     c: GroupContext,
+    /,
     tag: str | None = None,
     files_path: str | None = None,
     exclude: list[str] | None = None,
     temp_path: str | None = None,
     path_is_file: bool = False,
     do_not_download_torrent: bool = False,
-) -> None:
+    **settings: Any,
+) -> Undertaking:
     """Make a torrent of what lies on the seeder."""
-    settings, roles = _known(
-        c, default_tag=tag, default_seeder_files_path=files_path, default_temp_path=_absolute(temp_path)
+    known, roles = _known(
+        c,
+        settings,
+        default_tag=tag,
+        default_seeder_files_path=files_path,
+        default_temp_path=_absolute(temp_path),
     )
-    tag = _tag(settings)
-    path = _needed(settings.default_seeder_files_path, "--files-path", "--files-path /srv/build")
+    tag = _tag(known)
+    path = _needed(known.default_seeder_files_path, "--files-path", "--files-path /srv/build")
     step = partial(
         recipes.create_torrent,
         host=roles.seeder,
         tag=tag,
         files_path=path,
         exclude=exclude or (),
-        directory=None if do_not_download_torrent else _directory(settings, tag),
+        directory=None if do_not_download_torrent else _directory(known, tag),
         path_is_file=path_is_file,
     )
-    _carry_out(c, settings, [roles.seeder], f"making the torrent of {tag} from {path} on", step)
+    return _asking(known, [roles.seeder], f"making the torrent of {tag} from {path} on", step, tag=tag)
 
 
-@group_task(help={**TAG, "temp_path": TEMP_PATH})
-def download_torrent(c: GroupContext, tag: str | None = None, temp_path: str | None = None) -> None:
+@murder_task(help={**TAG, "temp_path": TEMP_PATH})
+def download_torrent(
+    c: GroupContext, /, tag: str | None = None, temp_path: str | None = None, **settings: Any
+) -> Undertaking:
     """Fetch the torrent of a tag from the seeder again."""
-    settings, roles = _known(c, default_tag=tag, default_temp_path=_absolute(temp_path))
-    tag = _tag(settings)
-    directory = _directory(settings, tag)
+    known, roles = _known(c, settings, default_tag=tag, default_temp_path=_absolute(temp_path))
+    tag = _tag(known)
+    directory = _directory(known, tag)
     step = partial(recipes.download_torrent, host=roles.seeder, tag=tag, directory=directory)
-    _carry_out(c, settings, [roles.seeder], f"fetching the torrent of {tag} to {directory} from", step)
+    return _asking(known, [roles.seeder], f"fetching the torrent of {tag} to {directory} from", step, tag=tag)
 
 
-@group_task(help=TAG)
-def start_seeding(c: GroupContext, tag: str | None = None) -> None:
+@murder_task(help=TAG)
+def start_seeding(c: GroupContext, /, tag: str | None = None, **settings: Any) -> Undertaking:
     """Seed the torrent of a tag from the seeder; it stays until stop-seeding."""
-    settings, roles = _known(c, default_tag=tag)
-    tag = _tag(settings)
-    step = partial(recipes.start_seeding, roles=roles, settings=settings, tag=tag)
-    _carry_out(c, settings, [roles.seeder], f"starting the seeder of {tag} on", step, others=[roles.tracker])
+    known, roles = _known(c, settings, default_tag=tag)
+    tag = _tag(known)
+    step = partial(recipes.start_seeding, roles=roles, settings=known, tag=tag)
+    return _asking(known, [roles.seeder], f"starting the seeder of {tag} on", step, [roles.tracker], tag)
 
 
-@group_task(help=TAG)
-def stop_seeding(c: GroupContext, tag: str | None = None) -> None:
+@murder_task(help=TAG)
+def stop_seeding(c: GroupContext, /, tag: str | None = None, **settings: Any) -> Undertaking:
     """End the seeder of a tag."""
-    settings, roles = _known(c, default_tag=tag)
-    tag = _tag(settings)
+    known, roles = _known(c, settings, default_tag=tag)
+    tag = _tag(known)
     step = partial(stopping.stop_seeding, host=roles.seeder, tag=tag)
-    _carry_out(c, settings, [roles.seeder], f"stopping the seeder of {tag} on", step)
+    return _asking(known, [roles.seeder], f"stopping the seeder of {tag} on", step, tag=tag)
 
 
-@group_task(
+@murder_task(
     help={
         **TAG,
         "destination_path": "The directory on every peer that TAG is made in; ~ is the home directory there.",
@@ -126,62 +134,65 @@ def stop_seeding(c: GroupContext, tag: str | None = None) -> None:
 )
 def peer(
     c: GroupContext,
+    /,
     tag: str | None = None,
     destination_path: str | None = None,
     no_tag_directory: bool = False,
     unsafe_please_delete: bool = False,
-) -> None:
+    **settings: Any,
+) -> Undertaking:
     """Fetch what is seeded under a tag to all peers; they seed it on until stop-peering."""
-    settings, roles = _known(c, default_tag=tag, default_destination_path=destination_path)
-    tag = _tag(settings)
-    path = _needed(settings.default_destination_path, "--destination-path", "--destination-path /srv/data")
+    known, roles = _known(c, settings, default_tag=tag, default_destination_path=destination_path)
+    tag = _tag(known)
+    path = _needed(known.default_destination_path, "--destination-path", "--destination-path /srv/data")
     if not no_tag_directory:
         path = f"{path}/{tag}"
     step = partial(
         recipes.peer,
         roles=roles,
-        settings=settings,
+        settings=known,
         tag=tag,
         destination=path,
         empty=unsafe_please_delete,
     )
     aim = f"bringing {tag} to {path}" + ", which is emptied first," * unsafe_please_delete + " on"
-    _carry_out(c, settings, roles.peers, aim, step, others=[roles.seeder, roles.tracker])
+    return _asking(known, roles.peers, aim, step, [roles.seeder, roles.tracker], tag, path)
 
 
-@group_task(help=TAG)
-def stop_peering(c: GroupContext, tag: str | None = None) -> None:
+@murder_task(help=TAG)
+def stop_peering(c: GroupContext, /, tag: str | None = None, **settings: Any) -> Undertaking:
     """End the peers of a tag."""
-    settings, roles = _known(c, default_tag=tag)
-    tag = _tag(settings)
-    _carry_out(
-        c, settings, roles.peers, f"stopping the peers of {tag} on", partial(stopping.stop_peering, tag=tag)
-    )
+    known, roles = _known(c, settings, default_tag=tag)
+    tag = _tag(known)
+    step = partial(stopping.stop_peering, tag=tag)
+    return _asking(known, roles.peers, f"stopping the peers of {tag} on", step, tag=tag)
 
 
-@group_task
-def stop_all_seeding(c: GroupContext) -> None:
+@murder_task()
+def stop_all_seeding(c: GroupContext, /, **settings: Any) -> Undertaking:
     """End the seeders of all tags."""
-    settings, roles = _known(c)
+    known, roles = _known(c, settings)
     step = partial(stopping.stop_all, kind="seeder")
-    _carry_out(c, settings, [roles.seeder], "stopping all seeders on", step)
+    return _asking(known, [roles.seeder], "stopping all seeders on", step)
 
 
-@group_task
-def stop_all_peering(c: GroupContext) -> None:
+@murder_task()
+def stop_all_peering(c: GroupContext, /, **settings: Any) -> Undertaking:
     """End the peers of all tags."""
-    settings, roles = _known(c)
+    known, roles = _known(c, settings)
     step = partial(stopping.stop_all, kind="peer")
-    _carry_out(c, settings, roles.peers, "stopping all peers on", step)
+    return _asking(known, roles.peers, "stopping all peers on", step)
 
 
-@group_task(help={**TAG, "temp_path": TEMP_PATH})
-def clean_temp_files(c: GroupContext, tag: str | None = None, temp_path: str | None = None) -> None:
+@murder_task(help={**TAG, "temp_path": TEMP_PATH})
+def clean_temp_files(
+    c: GroupContext, /, tag: str | None = None, temp_path: str | None = None, **settings: Any
+) -> Undertaking:
     """Remove what a tag left behind: its torrent, logs and half-seeded payloads; never a release."""
-    settings, roles = _known(c, default_tag=tag, default_temp_path=_absolute(temp_path))
-    tag = _tag(settings)
-    step = partial(stopping.clean_temp_files, tag=tag, directory=_directory(settings, tag))
-    _carry_out(c, settings, roles.hosts(), f"removing what {tag} left on", step)
+    known, roles = _known(c, settings, default_tag=tag, default_temp_path=_absolute(temp_path))
+    tag = _tag(known)
+    step = partial(stopping.clean_temp_files, tag=tag, directory=_directory(known, tag))
+    return _asking(known, roles.hosts(), f"removing what {tag} left on", step, tag=tag)
 
 
 TASKS = (
@@ -200,54 +211,28 @@ TASKS = (
 )
 
 
-def _known(c: GroupContext, **flags: str | None) -> tuple[Settings, Roles]:
-    settings = Settings.from_config(c.config, **flags)
-    return settings, assign_roles(c.hosts, settings.roles)
+def _known(c: GroupContext, settings: Mapping[str, Any], **flags: str | None) -> tuple[Settings, Roles]:
+    known = settings_of(c, settings, **flags)
+    return known, assign_roles(c.hosts, known.roles)
 
 
-def _carry_out(
-    c: GroupContext,
+def _asking(
     settings: Settings,
-    hosts: Iterable[str],
+    hosts: Sequence[str],
     aim: str,
     step: Callable[[Muster], str],
-    others: Iterable[str] = (),
-) -> None:
-    """
-    Connect to hosts, do *step* with them and say what came of it.
+    others: Sequence[str] = (),
+    tag: str = "",
+    destination: str = "",
+) -> Undertaking:
+    """Return the undertaking that does *step* with whoever answers; the hosts follow the *aim*."""
+    from .undertaking import Undertaking
 
-    Args:
-        hosts: those the task is about, and that decide how it ends.
-        aim: what is about to be done, for who watches; the hosts follow.
-        others: those that are needed for it.
+    def steps(muster: Muster) -> str:
+        muster.greet()
+        return step(muster)
 
-    Raises:
-        HostsFailed: some did not do it; which and why has been said.
-        Interrupted: Ctrl-C.
-    """
-    from .bundle import build_bundle
-    from .muster import Muster
-    from .remote import open_channels
-
-    view = View(sys.stderr)
-    view.say(f"murder: {aim} {fold(hosts)}")
-    if c.config.run.dry:
-        view.say("dry run: no host was touched")
-        return
-    try:
-        with open_channels(c, dict.fromkeys([*hosts, *others]), settings, build_bundle(), view) as channels:
-            muster = Muster(channels, hosts, view)
-            try:
-                muster.greet()
-                said = step(muster)
-            finally:
-                for line in muster.outcome.complaints(but=muster.silent):
-                    view.say(f"  {line}")
-    except KeyboardInterrupt:
-        raise Interrupted("interrupted; what this task had started ends, what ran before goes on") from None
-    view.say(f"murder: {said}")
-    if muster.outcome.lost:
-        raise HostsFailed(f"failed: {fold(muster.outcome.lost)}")
+    return Undertaking(f"{aim} {fold(hosts)}", settings, hosts, steps, others, tag, destination)
 
 
 def _tag(settings: Settings) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any
 
 from .failures import HostFailure
 from .ranges import fold
@@ -29,44 +30,95 @@ class HostState(Enum):
     SKIPPED = "skipped"
 
 
-_OUT = (HostState.FAILED, HostState.UNREACHABLE, HostState.SKIPPED)
+#: In these a host is no part of the run any more.
+OUT = (HostState.FAILED, HostState.UNREACHABLE, HostState.SKIPPED)
 
 
-@dataclass
-class Standing:
-    """One host's state, and the sentence behind it where there is one."""
+@dataclass(frozen=True)
+class HostResult:
+    """What became of one host, so far or in the end."""
 
     state: HostState = HostState.WAITING
-    reason: str = ""
+    #: Why it is out; empty where it is not.
+    error: str = ""
+    #: Bytes of the payload that came to it: from other hosts, web seeds, or over SSH.
+    bytes_moved: int = 0
+    #: Bytes of the payload that it had already, from an earlier try or as the seeder.
+    bytes_reused: int = 0
+    #: What it took to fetch and to verify the payload.
+    seconds: float = 0.0
+    #: What else it said that the task asks for, such as its releases; as it came, in values of JSON.
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def fields(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "state": self.state.value,
+            "error": self.error or None,
+            "bytes_moved": self.bytes_moved,
+            "bytes_reused": self.bytes_reused,
+            "seconds": round(self.seconds, 3),
+            "facts": dict(self.facts),
+        }
 
 
 class Outcome:
-    """The standings of all hosts of a run, in the order they were named."""
+    """
+    What became of all hosts of a run, in the order they were named, and what the run was about.
+
+    This is where everything is noted that a `Result` says.
+    """
 
     def __init__(self, hosts: Iterable[str]) -> None:
-        self._standings = {host: Standing() for host in hosts}
+        self._results = {host: HostResult() for host in hosts}
+        #: The release, as far as it is known; the digest in hex.
+        self.tag, self.destination, self.digest = "", "", ""
+        #: What there is to show, as text.
+        self.report = ""
 
-    def __getitem__(self, host: str) -> Standing:
-        return self._standings[host]
+    def __getitem__(self, host: str) -> HostResult:
+        return self._results[host]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def by_host(self) -> dict[str, HostResult]:
+        """Return what became of each host, up to now."""
+        return dict(self._results)
 
     def reached(self, host: str, state: HostState, reason: str = "") -> None:
         """*host* is now in *state*."""
-        self._standings[host] = Standing(state, reason)
+        self._results[host] = replace(self._results[host], state=state, error=reason)
 
     def failed(self, host: str, failure: HostFailure) -> None:
         """*host* is out; where it already was, the first reason stays."""
-        if host in self._standings and self._standings[host].state not in _OUT:
-            state = HostState.FAILED if failure.connected else HostState.UNREACHABLE
-            self._standings[host] = Standing(state, failure.reason)
+        if host in self._results and self._results[host].state not in OUT:
+            self.reached(
+                host, HostState.FAILED if failure.connected else HostState.UNREACHABLE, failure.reason
+            )
+
+    def noted(
+        self, host: str, *, bytes_moved: int = 0, bytes_reused: int = 0, seconds: float = 0.0, **facts: Any
+    ) -> None:
+        """Add to what is known of *host*; of one that the run is not about nothing is kept."""
+        if host in self._results:
+            one = self._results[host]
+            self._results[host] = replace(
+                one,
+                bytes_moved=one.bytes_moved + bytes_moved,
+                bytes_reused=one.bytes_reused + bytes_reused,
+                seconds=one.seconds + seconds,
+                facts={**one.facts, **facts},
+            )
 
     def hosts(self, *states: HostState) -> list[str]:
         """Return the hosts in any of *states*."""
-        return [host for host, standing in self._standings.items() if standing.state in states]
+        return [host for host, one in self._results.items() if one.state in states]
 
     @property
     def going(self) -> list[str]:
         """The hosts that are still in the run."""
-        return [host for host, standing in self._standings.items() if standing.state not in _OUT]
+        return [host for host, one in self._results.items() if one.state not in OUT]
 
     @property
     def lost(self) -> list[str]:
@@ -80,7 +132,7 @@ class Outcome:
         Args:
             but: hosts of which it has been said.
         """
-        return grouped({host: self[host].reason for host in self.lost if host not in but})
+        return grouped({host: self[host].error for host in self.lost if host not in but})
 
 
 def grouped(reasons: Mapping[str, str]) -> list[str]:

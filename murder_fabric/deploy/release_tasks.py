@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
-from .executor import GroupContext, group_task
+from ..units import counted
+from .executor import GroupContext
 from .lazily import lazily
+from .murder_task import murder_task, settings_of
 from .ranges import fold
 from .roles import assign_roles
 from .settings import Settings
-from .view import View
 
 if TYPE_CHECKING:
+    from . import deployment
     from . import releases as stages
-    from .deployment import Deployment
+    from .undertaking import Undertaking
 else:
-    stages = lazily("releases")
+    deployment, stages = lazily("deployment"), lazily("releases")
 
 DESTINATION = {
     "destination_path": "Where releases/ and current lie; murder.default_destination_path if not given."
@@ -28,24 +29,27 @@ FORCE = {"force": "Go on although somebody holds the destination (murder.lock)."
 FAILURES = {"allow_failures": "How many hosts (3) or which share (10%) may fail before nobody switches."}
 
 
-@group_task(
+@murder_task(
     help={"tag": "The release to switch to; the hosts have it already.", **DESTINATION, **FAILURES, **FORCE}
 )
 def switch(
     c: GroupContext,
+    /,
     tag: str | None = None,
     destination_path: str | None = None,
-    allow_failures: str | None = None,
+    allow_failures: str | int | None = None,
     force: bool = False,
-) -> None:
+    **settings: Any,
+) -> Undertaking:
     """Switch all hosts at once to a release that they have."""
-    settings = _settings(c, destination_path, allow_failures=allow_failures, default_tag=tag)
-    if not settings.default_tag:
+    known = _settings(c, settings, destination_path, allow_failures=allow_failures, default_tag=tag)
+    if not known.default_tag:
         raise BadInput("--tag is missing, such as --tag v1")
-    _carry_out(c, settings, f"{settings.default_tag} is to be current", stages.switch, force=force)
+    aim = f"{known.default_tag} is to be current"
+    return _going_through(c, known, aim, stages.switch, tag=known.default_tag, force=force)
 
 
-@group_task(
+@murder_task(
     help={
         "to": "The release to go back to; the last good one if not given.",
         **DESTINATION,
@@ -55,19 +59,21 @@ def switch(
 )
 def rollback(
     c: GroupContext,
+    /,
     to: str | None = None,
     destination_path: str | None = None,
-    allow_failures: str | None = None,
+    allow_failures: str | int | None = None,
     force: bool = False,
-) -> None:
+    **settings: Any,
+) -> Undertaking:
     """Switch all hosts back to the last good release before the current one, which is marked bad."""
-    settings = _settings(c, destination_path, allow_failures=allow_failures)
+    known = _settings(c, settings, destination_path, allow_failures=allow_failures)
     to = _checked(to)
     aim = f"rollback to {to or 'the last good release'}"
-    _carry_out(c, settings, aim, partial(stages.rollback, to=to), force=force)
+    return _going_through(c, known, aim, partial(stages.rollback, to=to), force=force)
 
 
-@group_task(
+@murder_task(
     help={
         "tag": "The release all are to have; what most hosts have as current if not given.",
         **DESTINATION,
@@ -75,27 +81,32 @@ def rollback(
     }
 )
 def catch_up(
-    c: GroupContext, tag: str | None = None, destination_path: str | None = None, force: bool = False
-) -> None:
+    c: GroupContext,
+    /,
+    tag: str | None = None,
+    destination_path: str | None = None,
+    force: bool = False,
+    **settings: Any,
+) -> Undertaking:
     """Bring hosts that were down what the others run, from the hosts that have it."""
-    settings = _settings(c, destination_path)
+    known = _settings(c, settings, destination_path)
     tag = _checked(tag)
-    _carry_out(c, settings, "one release for all", partial(stages.catch_up, tag=tag), force=force)
+    return _going_through(c, known, "one release for all", partial(stages.catch_up, tag=tag), force=force)
 
 
-@group_task(help=DESTINATION)
-def releases(c: GroupContext, destination_path: str | None = None) -> None:
+@murder_task(help=DESTINATION)
+def releases(c: GroupContext, /, destination_path: str | None = None, **settings: Any) -> Undertaking:
     """Show which releases the hosts have, and what each is worth."""
-    _carry_out(c, _settings(c, destination_path), "releases", stages.show)
+    return _going_through(c, _settings(c, settings, destination_path), "releases", stages.show)
 
 
-@group_task(help=DESTINATION)
-def verify(c: GroupContext, destination_path: str | None = None) -> None:
+@murder_task(help=DESTINATION)
+def verify(c: GroupContext, /, destination_path: str | None = None, **settings: Any) -> Undertaking:
     """Read what is current on all hosts again, and name what has changed."""
-    _carry_out(c, _settings(c, destination_path), "verify", stages.verify_current)
+    return _going_through(c, _settings(c, settings, destination_path), "verify", stages.verify_current)
 
 
-@group_task(
+@murder_task(
     help={
         "keep_releases": "How many good releases stay; murder.keep_releases if not given.",
         **DESTINATION,
@@ -104,39 +115,48 @@ def verify(c: GroupContext, destination_path: str | None = None) -> None:
 )
 def cleanup(
     c: GroupContext,
-    keep_releases: str | None = None,
+    /,
+    keep_releases: str | int | None = None,
     destination_path: str | None = None,
     force: bool = False,
-) -> None:
+    **settings: Any,
+) -> Undertaking:
     """Remove old releases."""
-    settings = _settings(c, destination_path, keep_releases=keep_releases)
-    aim = f"the last {settings.keep_releases} releases are to stay"
-    _carry_out(c, settings, aim, stages.clean_up, force=force)
+    known = _settings(c, settings, destination_path, keep_releases=keep_releases)
+    aim = f"the last {known.keep_releases} releases are to stay"
+    return _going_through(c, known, aim, stages.clean_up, force=force)
 
 
-@group_task(help={"reason": "Why nobody is to deploy; they are told.", **DESTINATION})
-def lock(c: GroupContext, reason: str | None = None, destination_path: str | None = None) -> None:
+@murder_task(help={"reason": "Why nobody is to deploy; they are told.", **DESTINATION})
+def lock(
+    c: GroupContext, /, reason: str | None = None, destination_path: str | None = None, **settings: Any
+) -> Undertaking:
     """Refuse deploys to all hosts until unlock, whoever asks."""
-    settings = _settings(c, destination_path)
+    known = _settings(c, settings, destination_path)
     if not reason or not reason.isprintable():
         raise BadInput("--reason is missing, such as --reason 'the database moves'")
-    _carry_out(c, settings, "lock", partial(stages.lock, reason=reason[:500]))
+    return _going_through(c, known, "lock", partial(stages.lock, reason=reason[:500]))
 
 
-@group_task(help={**DESTINATION, "force": "Take off what somebody else locked."})
-def unlock(c: GroupContext, destination_path: str | None = None, force: bool = False) -> None:
+@murder_task(help={**DESTINATION, "force": "Take off what somebody else locked."})
+def unlock(
+    c: GroupContext, /, destination_path: str | None = None, force: bool = False, **settings: Any
+) -> Undertaking:
     """Let deploys to all hosts go on."""
-    _carry_out(c, _settings(c, destination_path), "unlock", partial(stages.unlock, force=force))
+    known = _settings(c, settings, destination_path)
+    return _going_through(c, known, "unlock", partial(stages.unlock, force=force))
 
 
 TASKS = (switch, rollback, catch_up, releases, verify, cleanup, lock, unlock)
 
 
-def _settings(c: GroupContext, destination_path: str | None, **flags: str | None) -> Settings:
-    settings = Settings.from_config(c.config, default_destination_path=destination_path, **flags)
-    if not settings.default_destination_path:
+def _settings(
+    c: GroupContext, settings: Mapping[str, Any], destination_path: str | None, **flags: Any
+) -> Settings:
+    known = settings_of(c, settings, default_destination_path=destination_path, **flags)
+    if not known.default_destination_path:
         raise BadInput("--destination-path is missing, such as --destination-path /srv/app")
-    return settings
+    return known
 
 
 def _checked(tag: str | None) -> str | None:
@@ -145,22 +165,19 @@ def _checked(tag: str | None) -> str | None:
     return None if tag is None else check_tag(tag)
 
 
-def _carry_out(
+def _going_through(
     c: GroupContext,
     settings: Settings,
     aim: str,
-    stage: Callable[[Deployment], str],
+    stage: Callable[[deployment.Deployment], str],
     *,
+    tag: str = "",
     force: bool = False,
-) -> None:
-    from .deployment import carry_out
+) -> Undertaking:
     from .wanted import Wanted
 
-    roles, view = assign_roles(c.hosts, settings.roles), View(sys.stderr)
-    wanted = Wanted(settings.default_tag, settings.default_destination_path, "", None, force=force)
-    count = len(roles.peers)
-    view.say(f"murder: {wanted.destination} on {fold(roles.peers)} ({count} host{'s' * (count != 1)}): {aim}")
-    if c.config.run.dry:
-        view.say("dry run: no host was touched")
-        return
-    carry_out(c, roles.peers, roles, settings, wanted, view, stage)
+    roles = assign_roles(c.hosts, settings.roles)
+    wanted = Wanted(tag, settings.default_destination_path, "", None, force=force)
+    named = f"{fold(roles.peers)} ({counted(len(roles.peers), 'host')})"
+    aim = f"{wanted.destination} on {named}: {aim}"
+    return deployment.of_release(aim, settings, roles, wanted, stage)

@@ -78,16 +78,18 @@ def catch_up(deployment: Deployment, tag: str | None) -> str:
 
 
 def show(deployment: Deployment) -> str:
-    """Print what releases there are, hosts that are in the same state together."""
+    """Report what releases there are, hosts that are in the same state together."""
     run = deployment.plan
     listings = _listed(run)
-    print(releases_text(listings), flush=True)
+    run.outcome.report = releases_text(listings)
+    for host, one in listings.items():
+        run.outcome.noted(host, current=one.current, held=one.held, releases=list(one.releases.values()))
     return f"{counted(listings)} listed"
 
 
 def verify_current(deployment: Deployment) -> str:
     """
-    Read `current` on every host again, and print who has what.
+    Read `current` on every host again, and report who has what.
 
     Raises:
         HostsFailed: a host has another release than most, or one that is not as it was verified.
@@ -99,8 +101,14 @@ def verify_current(deployment: Deployment) -> str:
         answers = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
         said.append(f"every byte of current read again on {len(answers)} hosts")
     run.need_going()
-    text, differing = verify_text({host: message.fields for host, message in answers.items()})
-    print(text, flush=True)
+    found = {host: message.fields for host, message in answers.items()}
+    run.outcome.report, differing = verify_text(found)
+    for host, fields in found.items():
+        names = ("tag", "digest", "ours", "drift", "drift_count")
+        run.outcome.noted(host, **{name: fields[name] for name in names})
+        run.outcome.reached(host, HostState.VERIFIED)
+    for host in differing:
+        run.outcome.reached(host, HostState.FAILED, "its current is not as it should be")
     if differing:
         raise HostsFailed(
             f"{fold(differing)} {'differ' if differing[1:] else 'differs'}, of {counted(answers)};"
@@ -116,6 +124,8 @@ def clean_up(deployment: Deployment) -> str:
     deployment.standing = "old releases may be gone already on some hosts"
     request = control.CleanUp(run.wanted.destination, run.settings.keep_releases)
     done = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
+    for host, message in done.items():
+        run.outcome.noted(host, removed=message.fields["removed"])
     removed = sorted({tag for message in done.values() for tag in message.fields["removed"]})
     return f"{', '.join(removed) or 'nothing'} removed on {counted(done)}"
 
@@ -193,7 +203,7 @@ def _bring_among_hosts(deployment: Deployment, plan: Behind) -> None:
         verify(among)
     finally:
         for host in part.outcome.lost:
-            run.outcome.failed(host, HostFailure("failed", part.outcome[host].reason))
+            run.outcome.failed(host, HostFailure("failed", part.outcome[host].error))
 
 
 def _say_failures(run: Run, request: Request, hosts: list[str]) -> None:

@@ -94,6 +94,6 @@ class Run:
         if host in self.outcome.lost:
             standing = self.outcome[host]
             connected = standing.state is HostState.FAILED
-            return HostFailure("failed" if connected else "unreachable", standing.reason)
+            return HostFailure("failed" if connected else "unreachable", standing.error)
         muster = self.muster
         return muster.silent.get(host) or muster.dropped.get(host) or muster.channels.failures().get(host)

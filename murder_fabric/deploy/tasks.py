@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 
 from ..errors import BadInput
-from ..units import shown_size
+from ..units import counted, shown_size
 from . import manual, release_tasks
-from .executor import GroupContext, group_task
+from .executor import GroupContext
 from .lazily import lazily
+from .murder_task import murder_task, settings_of
 from .ranges import fold
 from .roles import Roles, assign_roles
 from .settings import SECTION, Settings, absolute, defaults
-from .view import View
 
 if TYPE_CHECKING:
     from . import deployment, releases
+    from .results import Result
+    from .undertaking import Undertaking
     from .wanted import Wanted
 else:
     deployment, releases = lazily("deployment"), lazily("releases")
 
 
-@group_task
-def hosts(c: GroupContext) -> None:
+@murder_task()
+def hosts(c: GroupContext, /, **settings: Any) -> Result:
     """Show which hosts the arguments and roles name."""
-    roles = assign_roles(c.hosts, Settings.from_config(c.config).roles)
-    print(f"tracker: {roles.tracker}")
-    print(f"seeder: {roles.seeder}")
-    print(f"peers: {fold(roles.peers)} ({len(roles.peers)})")
+    from .outcome import HostResult
+    from .results import Result
+
+    roles = assign_roles(c.hosts, settings_of(c, settings).roles)
+    played = {"tracker": [roles.tracker], "seeder": roles.seeders, "peer": roles.peers}
+    lines = [f"tracker: {roles.tracker}", f"seeder: {fold(roles.seeders)}"]
+    return Result(
+        "hosts",
+        hosts={
+            host: HostResult(facts={"roles": [role for role, named in played.items() if host in named]})
+            for host in roles.hosts()
+        },
+        report="\n".join([*lines, f"peers: {fold(roles.peers)} ({len(roles.peers)})"]),
+    )
 
 
 FILES = {
@@ -41,41 +52,41 @@ FILES = {
     "on_seeder": "The files lie on the seeder already, at --files-path there.",
     "exclude": "A glob to leave out, as in .gitignore; may be repeated. .git* is always left out.",
     "torrent": "An existing torrent on this machine, instead of --files-path; who seeds it is elsewhere.",
-    **release_tasks.FAILURES,
     **release_tasks.FORCE,
 }
 
 
-@group_task(help=FILES, iterable=["exclude"])
+@murder_task(help={**FILES, **release_tasks.FAILURES}, iterable=["exclude"])
 def deploy(
     c: GroupContext,
+    /,
     files_path: str | None = None,
     destination_path: str | None = None,
     tag: str | None = None,
     on_seeder: bool = False,
     exclude: list[str] | None = None,
     torrent: str | None = None,
-    allow_failures: str | None = None,
+    allow_failures: str | int | None = None,
     force: bool = False,
-) -> None:
+    **settings: Any,
+) -> Undertaking:
     """Put a directory tree on every host by BitTorrent, verify each byte, switch all hosts at once."""
-    settings = Settings.from_config(
-        c.config,
+    known = settings_of(
+        c,
+        settings,
         default_seeder_files_path=absolute(files_path, on_seeder),
         default_destination_path=destination_path,
         default_tag=tag,
         allow_failures=allow_failures,
     )
-    roles = assign_roles(c.hosts, settings.roles)
-    wanted = _wanted(settings, files_path, on_seeder, exclude, torrent, force)
-    _carry_out(c, roles, settings, wanted, deployment.deploy)
+    wanted = _wanted(known, files_path, on_seeder, exclude, torrent, force)
+    return _bringing(c, known, wanted, deployment.deploy)
 
 
-@group_task(
-    help={name: text for name, text in FILES.items() if name != "allow_failures"}, iterable=["exclude"]
-)
+@murder_task(help=FILES, iterable=["exclude"])
 def fetch(
     c: GroupContext,
+    /,
     files_path: str | None = None,
     destination_path: str | None = None,
     tag: str | None = None,
@@ -83,17 +94,18 @@ def fetch(
     exclude: list[str] | None = None,
     torrent: str | None = None,
     force: bool = False,
-) -> None:
+    **settings: Any,
+) -> Undertaking:
     """Do all of a deploy but the switch, which murder.switch makes later."""
-    settings = Settings.from_config(
-        c.config,
+    known = settings_of(
+        c,
+        settings,
         default_seeder_files_path=absolute(files_path, on_seeder),
         default_destination_path=destination_path,
         default_tag=tag,
     )
-    roles = assign_roles(c.hosts, settings.roles)
-    wanted = _wanted(settings, files_path, on_seeder, exclude, torrent, force)
-    _carry_out(c, roles, settings, wanted, releases.fetch)
+    wanted = _wanted(known, files_path, on_seeder, exclude, torrent, force)
+    return _bringing(c, known, wanted, releases.fetch)
 
 
 def _wanted(
@@ -114,29 +126,24 @@ def _wanted(
     return wanted_torrent(settings, torrent, force=force)
 
 
-def _carry_out(
+def _bringing(
     c: GroupContext,
-    roles: Roles,
     settings: Settings,
     wanted: Wanted,
     stages: Callable[[deployment.Deployment], str],
-) -> None:
-    view = View(sys.stderr)
-    view.say(_headline(roles, wanted))
-    if c.config.run.dry:
-        view.say("dry run: no host was touched")
-        return
-    deployment.carry_out(c, roles.hosts(), roles, settings, wanted, view, stages)
+) -> Undertaking:
+    roles = assign_roles(c.hosts, settings.roles)
+    return deployment.of_release(_aim(roles, wanted), settings, roles, wanted, stages, roles.hosts())
 
 
-def _headline(roles: Roles, wanted: Wanted) -> str:
-    named = f"{fold(roles.peers)} ({len(roles.peers)} host{'s' * (len(roles.peers) != 1)})"
-    what = f"{wanted.files_path} on {roles.seeder}"
+def _aim(roles: Roles, wanted: Wanted) -> str:
+    named = f"{fold(roles.peers)} ({counted(len(roles.peers), 'host')})"
+    what = f"{wanted.files_path} on {fold(roles.seeders)}"
     if wanted.metainfo is not None:
         info = wanted.metainfo.info
-        count = f"{len(info.files)} file{'s' * (len(info.files) != 1)}"
-        what = f"{count}, {shown_size(info.geometry.length)}, digest {info.digest.hex()[:12]}"
-    return f"murder: {wanted.tag} to {wanted.destination} on {named}: {what}"
+        files = counted(len(info.files), "file")
+        what = f"{files}, {shown_size(info.geometry.length)}, digest {info.digest.hex()[:12]}"
+    return f"{wanted.tag} to {wanted.destination} on {named}: {what}"
 
 
 murder = Collection(

@@ -26,7 +26,7 @@ def test_a_failure_is_counted_once_and_its_first_reason_stays() -> None:
     outcome.failed("a stranger", FULL)
     assert outcome.lost == ["web2", "web3"]
     assert outcome.going == ["web1"]
-    assert outcome["web2"].reason == DOWN.reason
+    assert outcome["web2"].error == DOWN.reason
     assert outcome.hosts(HostState.UNREACHABLE) == ["web2"]
     assert outcome.hosts(HostState.FAILED) == ["web3"]
 

@@ -198,14 +198,18 @@ def test_nobody_waits_long_for_a_host_that_is_silent(stages: Callable[[Deploymen
         assert min(timeout or math.inf, silence or math.inf) <= SILENCE_LIMIT, request
 
 
-def test_verify_prints_groups_and_fails_where_one_differs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_reports_groups_and_fails_where_one_differs() -> None:
     def inspected(host: str, fields: dict[str, Any]) -> dict[str, Any]:
         drift = ["index is missing"] * (host == "web2")
         return {"tag": "v2", "digest": "d" * 64, "ours": True, "drift": drift, "drift_count": len(drift)}
 
     with pytest.raises(HostsFailed, match=r"web2 differs, of web\[1-3\] \(3 hosts\)"):
-        App(inspect=inspected).go(releases.verify_current)
-    assert "  index is missing\n" in capsys.readouterr().out
+        (app := App(inspect=inspected)).go(releases.verify_current)
+    outcome = app.deployment.outcome
+    assert outcome.report.endswith("\n  index is missing")
+    assert outcome.hosts(HostState.VERIFIED) == ["web1", "web3"]
+    assert outcome.lost == ["web2"]
+    assert outcome["web2"].facts["drift"] == ["index is missing"]
 
 
 # What goes into a release beside the tree -----------------------------------------------------------------

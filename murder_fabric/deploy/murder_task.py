@@ -1,0 +1,116 @@
+"""What makes tasks, and functions for Python, of functions that decide what is to be done."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
+
+import fabric
+
+from ..errors import MurderError
+from .executor import GroupContext, GroupTask
+from .settings import Settings
+from .undertaking import Undertaking, carry_out
+from .view import View
+
+if TYPE_CHECKING:
+    from typing_extensions import Concatenate, ParamSpec
+
+    from .results import Result
+
+    P = ParamSpec("P")
+    #: Decides what a task does, given its hosts and flags. A task that asks no host is done with that.
+    Plan = Callable[Concatenate[GroupContext, P], Union[Undertaking, Result]]
+else:
+    P = TypeVar("P")  # ParamSpec came with Python 3.10
+
+JSON_HELP = "Print one JSON document with the result of each host on stdout, and nothing else there."
+
+
+class MurderTask(GroupTask, Generic[P]):
+    """
+    A task of ours, made of its plan.
+
+    The plan's parameters are its flags; what goes into the plan's `**settings` comes from Python alone. Each
+    has the flag `--json` besides.
+    """
+
+    def __init__(self, plan: Plan[P], **options: Any) -> None:
+        self.plan = plan
+        super().__init__(_body(plan), help={**options.pop("help", {}), "json": JSON_HELP}, **options)
+
+
+def murder_task(**options: Any) -> Callable[[Plan[P]], MurderTask[P]]:
+    """Make a `MurderTask` of a plan, with the options of Fabric's `@task`; see `group_task`."""
+    options.setdefault("auto_shortflags", False)
+    made: Callable[[Plan[P]], MurderTask[P]] = fabric.task(klass=MurderTask, **options)
+    return made
+
+
+def undertake(
+    plan: Callable[..., Union[Undertaking, Result]],
+    context: GroupContext,
+    view: View,
+    *args: Any,
+    **kwargs: Any,
+) -> Result:
+    """
+    Do what *plan* says, given its arguments.
+
+    Raises:
+        MurderError: with a `result`, in any case.
+    """
+    from .results import refused
+
+    name = task_name(plan)
+    try:
+        planned = plan(context, *args, **kwargs)
+        return carry_out(name, context, planned, view) if isinstance(planned, Undertaking) else planned
+    except MurderError as error:
+        error.result = error.result or refused(name, error)
+        raise
+
+
+def task_name(plan: Callable[..., Any]) -> str:
+    """Return what `fab` calls the task of a plan, without its collection."""
+    return plan.__name__.replace("_", "-")
+
+
+def settings_of(context: GroupContext, others: Mapping[str, Any], **flags: Any) -> Settings:
+    """
+    Return the settings of a task; a flag that is None was not given.
+
+    Args:
+        others: what Python code gave besides the flags.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    return Settings.from_config(context.config, **{**others, **given})
+
+
+def _body(plan: Plan[P]) -> Callable[..., Result]:
+    """Return what Invoke calls: it shows the result on stdout, and lets errors end the process."""
+
+    @functools.wraps(plan)
+    def body(context: GroupContext, *args: Any, json: bool = False, **flags: Any) -> Result:
+        try:
+            result = undertake(plan, context, View(sys.stderr), *args, **flags)
+        except MurderError as error:
+            _show(error.result, json)
+            raise
+        _show(result, json)
+        return result
+
+    signature = inspect.signature(plan)
+    flags = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    as_json = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
+    body.__signature__ = signature.replace(parameters=[*flags, as_json])  # type: ignore[attr-defined]
+    return body
+
+
+def _show(result: Result, json: bool) -> None:
+    text = result.to_json() if json else result.report
+    if text:
+        print(text, flush=True)

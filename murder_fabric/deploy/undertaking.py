@@ -1,0 +1,106 @@
+"""What a task is about to do, decided before any host is asked; and the one way from there to a `Result`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import HostsFailed, Interrupted, MurderError
+from .executor import GroupContext
+from .ranges import fold
+from .settings import Settings
+from .view import View
+
+if TYPE_CHECKING:
+    from .muster import Muster
+    from .outcome import Outcome
+    from .results import Result
+
+
+@dataclass(frozen=True)
+class Undertaking:
+    """What a task has made of its arguments."""
+
+    #: What is about to be done, for who watches.
+    aim: str
+    settings: Settings
+    #: Those the task is about, and that decide how it ends.
+    hosts: Sequence[str]
+    #: Does it, from the greeting on, and returns the sentence that the task ends with.
+    steps: Callable[[Muster], str]
+    #: Those that are needed for it.
+    others: Sequence[str] = ()
+    tag: str = ""
+    destination: str = ""
+    #: How things are when Ctrl-C comes while the steps are gone through.
+    interrupted: str = "interrupted; what this task had started ends, what ran before goes on"
+    #: It may take long: in the end it is said how long it took, and once more who never answered.
+    is_long: bool = False
+
+
+def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: View) -> Result:
+    """
+    Connect to the hosts, go through the steps with them, and say what came of it.
+
+    Args:
+        task: its name, for the result.
+
+    Raises:
+        HostsFailed: some or all hosts failed; which and why has been said.
+        Interrupted: Ctrl-C.
+        MurderError: any other reason why it ended; this and each other error has a `result`.
+    """
+    from .outcome import Outcome
+    from .results import result_of
+
+    outcome, began = Outcome(undertaking.hosts), time.monotonic()
+    outcome.tag, outcome.destination = undertaking.tag, undertaking.destination
+    view.say(f"murder: {undertaking.aim}")
+    if context.config.run.dry:
+        said = "dry run: no host was touched"
+        view.say(said)
+        return result_of(outcome, task, said, 0.0)
+    try:
+        said = _go_through(context, undertaking, outcome, view)
+        took = f" in {time.monotonic() - began:.1f} s" if undertaking.is_long else ""
+        view.say(f"murder: {said}{took}")
+        if outcome.lost:
+            raise HostsFailed(_complaint(undertaking.settings, outcome))
+    except MurderError as error:
+        error.result = result_of(outcome, task, str(error), time.monotonic() - began, error.exit_code)
+        raise
+    return result_of(outcome, task, said, time.monotonic() - began)
+
+
+def _go_through(context: GroupContext, undertaking: Undertaking, outcome: Outcome, view: View) -> str:
+    from .bundle import build_bundle
+    from .muster import Muster
+    from .remote import open_channels
+
+    settings, hosts = undertaking.settings, dict.fromkeys([*undertaking.hosts, *undertaking.others])
+    has_begun = False
+    try:
+        with open_channels(context, hosts, settings, build_bundle(), view) as channels:
+            has_begun = True
+            muster = Muster(channels, outcome, view)
+            try:
+                return undertaking.steps(muster)
+            finally:
+                for line in outcome.complaints(but=() if undertaking.is_long else muster.silent):
+                    view.say(f"  {line}")
+    except KeyboardInterrupt:
+        raise Interrupted(
+            undertaking.interrupted if has_begun else "interrupted while connecting; no host was changed"
+        ) from None
+
+
+def _complaint(settings: Settings, outcome: Outcome) -> str:
+    """Return what is said of a task that came to its end without some of its hosts."""
+    from .outcome import HostState
+
+    lost = outcome.lost
+    allowed = settings.failures_allowed(len(outcome.by_host()))
+    as_allowed = ", as was allowed" * bool(outcome.hosts(HostState.SWITCHED) and len(lost) <= allowed)
+    return f"{fold(lost)} failed{as_allowed}; put that right and run the same command again"
