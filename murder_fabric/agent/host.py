@@ -30,6 +30,7 @@ from .addresses import Listen, address_of_interface, listen_on
 from .answer import Answer, Emit
 from .destination import Destination, expand_source
 from .errands import Errands
+from .examining import Calls
 from .hashing import create_torrent
 from .holding import must_be_free
 from .kept import keep, recall
@@ -79,6 +80,7 @@ class Host:
         self._threads = Threads(reactor)
         self._moments = Moments(reactor)
         self._errands = Errands(reactor, self._threads)
+        self._calls = Calls(reactor)
         self._ending = False
         #: What went wrong after the request that began it was answered.
         self._problems: list[str] = []
@@ -105,6 +107,8 @@ class Host:
                 return await self._threads.run(emit, of_releases, request)
         if isinstance(request, (control.RunCommands, control.CheckHealth)):
             return await self._errands.do(request, emit)
+        if isinstance(request, (control.StandBy, control.Reach)):
+            return await self._calls.do(request)
         return await _DUTIES[type(request)](self, request, attached, emit)
 
     async def stop(self) -> int:
@@ -124,6 +128,7 @@ class Host:
         for tag in list(self._torrents):
             uploaded += await self._stop_torrent(tag)
         await self._stop_tracker()
+        await self._calls.end()
         if not await self._quiet():
             raise MurderError(
                 f"the disk is still at work after {PATIENCE:g} s, and the lock stays until it is done or this"
@@ -269,8 +274,9 @@ class Host:
             if not have.complete:
                 payload.close()
                 raise VerifyError(
-                    f"{path} is not what the torrent of {request.tag} describes: {len(have) - have.have} of"
-                    f" {len(have)} pieces differ or are missing; nothing was changed. Create the torrent again"
+                    f"{path} is not what the torrent of {request.tag} describes: {len(have) - have.have}"
+                    f" of {len(have)} pieces differ or are missing; nothing was changed. Create the torrent"
+                    " again"
                 )
         torrent = self._run_torrent(request, metainfo, payload, Holdings.all(metainfo.info))
         return Answer({"port": torrent.port})

@@ -12,6 +12,7 @@ from ..errors import StorageError
 from . import drift, history, holding, releases
 from .answer import Answer
 from .destination import Destination
+from .examining import examine
 from .keeping import ways_back
 
 
@@ -140,6 +141,7 @@ def _digest(destination: Destination, tag: str | None) -> str:
 
 #: Each does blocking file I/O.
 RELEASE_DUTIES: dict[type, Callable[[Any], Answer]] = {
+    control.Examine: examine,
     control.Nonces: _nonces,
     control.Switch: _switch,
     control.SwitchBack: _switch_back,

@@ -30,6 +30,9 @@ from .framing import MessageReader as MessageReader
 from .framing import encode_message as encode_message
 from .parsing import REQUESTS as REQUESTS
 from .parsing import parse_request as parse_request
+from .preflight import Examine as Examine
+from .preflight import Reach as Reach
+from .preflight import StandBy as StandBy
 from .releasing import CleanUp as CleanUp
 from .releasing import Finish as Finish
 from .releasing import Hold as Hold

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
 from ..errors import ControlError
-from . import agents, errands, releasing, swarming
+from . import agents, errands, preflight, releasing, swarming
 from .request import Request
 
 
 def _requests() -> Iterator[type[Request]]:
-    for module in (agents, errands, releasing, swarming):
+    for module in (agents, errands, preflight, releasing, swarming):
         for kind in vars(module).values():
             if isinstance(kind, type) and issubclass(kind, Request) and "name" in vars(kind):
                 yield kind

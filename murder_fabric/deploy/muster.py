@@ -45,6 +45,8 @@ class Muster:
         self.greeted: list[str] = []
         #: Those of them that had no agent, or an older one, and took it in now.
         self.supplied: set[str] = set()
+        #: By host, the version of its Python.
+        self.pythons: dict[str, str] = {}
         #: Why the others did not speak, those that are not counted included.
         self.silent: dict[str, HostFailure] = {}
         #: Why hosts that are not counted, but spoke, are out.
@@ -145,7 +147,9 @@ class Muster:
             host: str(answer.fields["address"])
             for host, answer in self.ask(self.greeted, lambda _: request).items()
         }
-        refuse_shared({host: addresses[host] for host in self.outcome.going if host in addresses})
+        going = {host: addresses[host] for host in self.outcome.going if host in addresses}
+        for address, hosts in shared_addresses(going).items():
+            raise BadInput(f"{sharing_sentence(hosts, address)}; nothing was changed")
         return addresses
 
     def progress(self, hosts: Iterable[str], length: int) -> OnEvent:
@@ -184,22 +188,30 @@ class Muster:
         self.view.progress(f"{count} of {host_count} hosts answer")
 
     def _started(self, host: str, event: Message) -> None:
+        self.pythons[host] = printable(str(event.fields.get("python")))
         if not event.fields.get("have", True):
             self.supplied.add(host)
 
 
-def refuse_shared(addresses: Mapping[str, str]) -> None:
+def shared_addresses(addresses: Mapping[str, str]) -> dict[str, list[str]]:
     """
-    Refuse hosts that give one address: they cannot reach each other (VirtualBox gives every guest 10.0.2.15).
+    Return addresses that several hosts have: they cannot reach each other (VirtualBox's guests at 10.0.2.15).
 
     Loopback is an exception: hosts that are directories of one machine.
     """
     hosts_at: dict[str, list[str]] = {}
     for host, address in addresses.items():
         hosts_at.setdefault(address, []).append(host)
-    for address, hosts in hosts_at.items():
-        if len(hosts) > 1 and not address.startswith("127.") and address != "::1":
-            raise BadInput(
-                f"{fold(hosts)} all say that their address is {address}; name the interface by which they"
-                " reach each other in murder.interface, such as eth1; nothing was changed"
-            )
+    return {
+        address: hosts
+        for address, hosts in hosts_at.items()
+        if len(hosts) > 1 and not address.startswith("127.") and address != "::1"
+    }
+
+
+def sharing_sentence(hosts: Iterable[str], address: str) -> str:
+    """Say of hosts that have one address what to do about it."""
+    return (
+        f"{fold(hosts)} all say that their address is {address}; name the interface by which they reach each"
+        " other in murder.interface, such as eth1"
+    )

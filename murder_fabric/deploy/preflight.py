@@ -95,23 +95,32 @@ def check_room(run: Run, ready: Ready, metainfo: Metainfo) -> None:
     Raises:
         AllHostsFailed: no host has any.
     """
-    info, destination = metainfo.info, run.wanted.destination
-    bytes_needed = info.geometry.length + SPARE_BYTES
-    inodes_needed = len(info.files) + len(info.directories) + SPARE_INODES
+    info = metainfo.info
+    length, entries = info.geometry.length, len(info.files) + len(info.directories)
     for host in run.outcome.going:
-        free_bytes, free_inodes = ready.room[host]
-        if free_bytes < bytes_needed:
-            lack = f"no space left for {destination}: it needs {shown_size(bytes_needed)}"
-            free = f"{shown_size(free_bytes)} are free"
-        elif free_inodes is not None and free_inodes < inodes_needed:
-            lack, free = (
-                f"no inodes left for {destination}: it needs {inodes_needed}",
-                f"{free_inodes} are free",
-            )
-        else:
-            continue
-        run.outcome.failed(host, HostFailure("failed", f"{lack}, {free}; nothing was written"))
+        if lack := lack_of_room(run.wanted.destination, ready.room[host], length, entries):
+            run.outcome.failed(host, HostFailure("failed", lack))
     run.need_going()
+
+
+def lack_of_room(destination: str, room: tuple[int, int | None], length: int, entries: int) -> str:
+    """
+    Say why a release does not fit where it is to go; empty where it does.
+
+    Args:
+        room: bytes and inodes that it may take; None: as many as it needs.
+        length: its bytes.
+        entries: its files, links and directories.
+    """
+    free_bytes, free_inodes = room
+    bytes_needed, inodes_needed = length + SPARE_BYTES, entries + SPARE_INODES
+    if free_bytes < bytes_needed:
+        lack = f"no space left for {destination}: it needs {shown_size(bytes_needed)}"
+        return f"{lack}, {shown_size(free_bytes)} are free; nothing was written"
+    if free_inodes is not None and free_inodes < inodes_needed:
+        lack = f"no inodes left for {destination}: it needs {inodes_needed}"
+        return f"{lack}, {free_inodes} are free; nothing was written"
+    return ""
 
 
 def _drop_other_names(run: Run, nonces: Mapping[str, str]) -> None:

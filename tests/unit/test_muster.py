@@ -10,7 +10,7 @@ from fake_channels import FakeChannels
 from murder_fabric import control
 from murder_fabric.control import Message
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.muster import Muster, refuse_shared
+from murder_fabric.deploy.muster import Muster, shared_addresses
 from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.view import View
 from murder_fabric.errors import AllHostsFailed, BadInput
@@ -85,10 +85,14 @@ def test_what_was_complained_of_at_the_greeting_is_not_said_again():
 
 
 def test_hosts_with_one_address_cannot_reach_each_other():
-    refuse_shared({"a": "127.0.0.1", "b": "127.0.0.1", "c": "::1", "d": "::1"})
-    refuse_shared({"a": "10.0.0.1", "b": "10.0.0.2"})
-    with pytest.raises(BadInput, match=r"web\[1-2\] all say that their address is 10\.0\.2\.15"):
-        refuse_shared({"web1": "10.0.2.15", "web2": "10.0.2.15", "web3": "10.0.2.16"})
+    assert shared_addresses({"a": "127.0.0.1", "b": "127.0.0.1", "c": "::1", "d": "::1"}) == {}
+    assert shared_addresses({"a": "10.0.0.1", "b": "10.0.0.2"}) == {}
+    addresses = {"web1": "10.0.2.15", "web2": "10.0.2.15", "web3": "10.0.2.16"}
+    channels = FakeChannels({"locate": lambda host, fields: {"address": addresses[host]}})
+    muster = muster_of(channels, *addresses)
+    muster.greet()
+    with pytest.raises(BadInput, match=r"web\[1-2\] all say that their address is 10\.0\.2\.15.*interface"):
+        muster.locate("")
 
 
 def test_progress_counts_whole_hosts_and_all_bytes():
