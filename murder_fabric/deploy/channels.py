@@ -51,12 +51,15 @@ class Ask:
     def __init__(self, channels: Channels, ids: Mapping[str, int]) -> None:
         self._channels = channels
         self._ids = dict(ids)
-        self._heard: queue.SimpleQueue[tuple[str, Answer]] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[tuple[str, Answer, float]] = queue.SimpleQueue()
         self.answers: dict[str, Answer] = {}
+        #: By host, on the monotonic clock: when it was asked, and when the last thing came of it.
+        self.asked_at = dict.fromkeys(self._ids, time.monotonic())
+        self.heard_at = dict(self.asked_at)
 
     def hear(self, host: str, what: Answer) -> None:
         """Take what the loop has for this ask; any thread may call it."""
-        self._heard.put((host, what))
+        self._heard.put((host, what, time.monotonic()))
 
     def wait(
         self,
@@ -80,22 +83,22 @@ class Ask:
         """
         began = time.monotonic()
         deadline = math.inf if timeout is None else began + timeout
-        heard_at = dict.fromkeys(self._ids, began)
+        self.heard_at = dict.fromkeys(self._ids, began)
         while len(self.answers) < len(self._ids):
             now = time.monotonic()
             if silence is not None and self._heard.empty():
-                self._give_up_silent(heard_at, now - silence, silence)
+                self._give_up_silent(now - silence, silence)
                 if len(self.answers) == len(self._ids):
                     break
             try:
                 patience = min(deadline - now, math.inf if silence is None else TICK)
-                host, what = self._heard.get(timeout=None if patience == math.inf else max(0.0, patience))
+                host, what, at = self._heard.get(timeout=None if patience == math.inf else max(0.0, patience))
             except queue.Empty:
                 if time.monotonic() >= deadline:
                     break
                 continue
-            heard_at[host] = time.monotonic()
             if host not in self.answers:
+                self.heard_at[host] = at
                 self._take(host, what, on_event)
                 if on_answer is not None and host in self.answers:
                     count = sum(isinstance(answer, Message) for answer in self.answers.values())
@@ -114,8 +117,8 @@ class Ask:
         elif on_event is not None and what.fields.get("event") != WORKING:
             on_event(host, what)
 
-    def _give_up_silent(self, heard_at: Mapping[str, float], before: float, silence: float) -> None:
-        for host, heard in heard_at.items():
+    def _give_up_silent(self, before: float, silence: float) -> None:
+        for host, heard in self.heard_at.items():
             if heard < before and host not in self.answers:
                 self._channels.forget(host, self._ids[host])
                 self.answers[host] = HostFailure("timeout", f"it said nothing for {silence:g} s")
@@ -245,6 +248,7 @@ class Channels:
         self._begin(ask, ids)
         for host, message in requests.items():
             if host in self._links:
+                ask.asked_at[host] = time.monotonic()
                 self._send(self._links[host], {**message.fields, "id": ids[host]}, message.attached)
         return ask
 
