@@ -7,10 +7,11 @@ import difflib
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import SettingsError
+from . import setting_checks as checks
 from .ranges import RoleHosts
 
 #: The key in `fabric.yaml` and `ns.configure`; variables of the environment begin with `FABRIC_MURDER_`.
@@ -21,129 +22,8 @@ ROLES = ("tracker", "seeder", "peer")
 #: What the name of a setting has before that of its flag.
 _FLAG = re.compile(r"^default_(seeder_)?")
 
-#: Returns the value as it is kept; raises ValueError with what the setting must be.
-Check = Callable[[Any], Any]
 
-
-def _whole(low: int, high: int) -> Check:
-    def check(value: Any) -> int:
-        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
-            value = int(value)
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return value
-
-    return check
-
-
-def _text(pattern: str, meant: str, *, optional: bool = False) -> Check:
-    def check(value: Any) -> str:
-        if value is None and optional:
-            value = ""
-        if type(value) in (int, float):  # YAML reads the tag 20261121 and the tag 1.5 as numbers.
-            value = str(value)
-        if not isinstance(value, str) or not (re.fullmatch(pattern, value) or (optional and not value)):
-            raise ValueError(meant)
-        return value
-
-    return check
-
-
-def _path(value: Any) -> str:
-    meant = "an absolute path or one that starts with ~/, without '..' in it, and not '/' or '~' itself"
-    if value in (None, ""):
-        return ""
-    if not isinstance(value, str) or not value.isprintable() or not value.startswith(("/", "~/")):
-        raise ValueError(meant)
-    path = os.path.normpath(value)
-    if ".." in value.split("/") or path in ("/", "//", "~"):
-        raise ValueError(meant)
-    return path
-
-
-def _below(value: Any) -> str:
-    meant = "paths below shared/, with a comma between two, such as log, tmp/pids"
-    if value in (None, "", [], ()):
-        return ""
-    parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
-        raise ValueError(meant)
-    paths = [part.strip().rstrip("/") for part in parts]
-    for path in paths:
-        names = path.split("/")
-        if not path.isprintable() or re.search(r"[*?\[\]!,\\]", path) or {"", ".", ".."} & set(names):
-            raise ValueError(meant)
-    return ", ".join(dict.fromkeys(paths))
-
-
-def _ports(value: Any) -> str:
-    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", str(value))
-    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 0 < first <= last < 65536:
-        raise ValueError("a port such as 6881 or a range of ports such as 6881-6999")
-    return f"{first}-{last}"
-
-
-def _urls(value: Any) -> str:
-    meant = "URLs that begin with http:// and a host, all else quoted, with a space between two"
-    found = (value or "").split() if isinstance(value, str) or value is None else value
-    if not isinstance(found, (list, tuple)):
-        raise ValueError(meant)
-    if not all(isinstance(url, str) and re.fullmatch(r"http://[!-.0-~]+(/[!-~]*)?", url) for url in found):
-        raise ValueError(meant)
-    return " ".join(dict.fromkeys(found))
-
-
-def _tracker_url(value: Any) -> str:
-    if value in (None, ""):
-        return ""
-    if not isinstance(value, str) or not re.fullmatch(r"http://[!-.0-~]+/[!-~]*", value):
-        raise ValueError("the announce URL of a tracker, such as http://tracker.example.com:6969/announce")
-    return value
-
-
-def _failures(value: Any) -> str:
-    text = str(value)
-    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,6}|[0-9]{1,2}%|100%", text):
-        raise ValueError("a number of hosts such as 3, or a share of them such as 10%")
-    return text
-
-
-def _user(value: Any) -> str:
-    if isinstance(value, bool):
-        return "root" if value else ""
-    checked: str = _text(r"[A-Za-z_][A-Za-z0-9_.-]*", "the user to become on the host", optional=True)(value)
-    return checked
-
-
-def _roles(value: Any) -> dict[str, RoleHosts]:
-    meant = "role names, each with a host expression or a list of them"
-    if not isinstance(value, Mapping):
-        raise ValueError(meant)
-    roles: dict[str, RoleHosts] = {}
-    for name, hosts in value.items():
-        if isinstance(hosts, (list, tuple)) and all(isinstance(host, str) for host in hosts):
-            hosts = [host for host in hosts if host]
-        elif not isinstance(hosts, str) and hosts is not None:
-            raise ValueError(meant)
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
-            raise ValueError(meant)
-        roles[name] = hosts or ""
-    return {**dict.fromkeys(ROLES, ""), **roles}
-
-
-def _choice(*words: str) -> Check:
-    def check(value: Any) -> str:
-        if value is False and "off" in words:  # YAML 1.1 reads a bare `off` as no.
-            value = "off"
-        if value not in words:
-            raise ValueError(" or ".join([", ".join(words[:-1]), words[-1]]))
-        return str(value)
-
-    return check
-
-
-def _setting(default: Any, check: Check, meaning: str) -> Any:
+def _setting(default: Any, check: checks.Check, meaning: str) -> Any:
     metadata = {"check": check, "meaning": meaning}
     if isinstance(default, dict):
         return dataclasses.field(default_factory=default.copy, metadata=metadata)
@@ -155,84 +35,100 @@ class Settings:
     """What a run is told besides the arguments of its task; built by `from_config`, checked once."""
 
     roles: Mapping[str, RoleHosts] = _setting(
-        dict.fromkeys(ROLES, ""),
-        _roles,
+        dict.fromkeys(checks.ROLES, ""),
+        checks.roles,
         "Which hosts are tracker, seeder and peer. Without them the hosts of -H are the peers, and the first "
         "of them is tracker and seeder too. Further names are groups for `-H @name`.",
     )
     default_tag: str = _setting(
         "",
-        _text(
+        checks.text(
             r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}",
             "a tag: letters, digits, '.', '_' and '-', 100 at most",
             optional=True,
         ),
         "The tag of tasks that are given none.",
     )
-    default_seeder_files_path: str = _setting("", _path, "What is deployed where no --files-path is given.")
-    default_destination_path: str = _setting("", _path, "Where it goes where no --destination-path is given.")
+    default_seeder_files_path: str = _setting(
+        "", checks.path, "What is deployed where no --files-path is given."
+    )
+    default_destination_path: str = _setting(
+        "", checks.path, "Where it goes where no --destination-path is given."
+    )
     default_temp_path: str = _setting(
-        "", _path, "Where torrents come to on this machine; its directory for temporary files if empty."
+        "", checks.path, "Where torrents come to on this machine; its directory for temporary files if empty."
     )
     remote_murder_path: str = _setting(
         "~/.murder",
-        lambda value: _path(value or "missing"),
+        lambda value: checks.path(value or "missing"),
         "Where the agent and its state live on a host; `~` is the home directory there.",
     )
     python: str = _setting(
         "python3",
-        _text(r"[^\W-].*|[./~].*", "the name or path of an interpreter"),
+        checks.text(r"[^\W-].*|[./~].*", "the name or path of an interpreter"),
         "The interpreter of the agent: Python 3.9 or newer.",
     )
     sudo: str = _setting(
-        "", _user, "The user to become on the host with `sudo -n`; `true` is root, empty is who logged in."
+        "",
+        checks.user,
+        "The user to become on the host with `sudo -n`; `true` is root, empty is who logged in.",
     )
-    pool_size: int = _setting(32, _whole(1, 1000), "How many SSH connections are being opened at a time.")
+    pool_size: int = _setting(
+        32, checks.whole(1, 1000), "How many SSH connections are being opened at a time."
+    )
     connect_timeout: int = _setting(
-        10, _whole(1, 600), "Seconds until a host that does not answer is unreachable; `fab -t` goes first."
+        10,
+        checks.whole(1, 600),
+        "Seconds until a host that does not answer is unreachable; `fab -t` goes first.",
     )
     tracker_port: int = _setting(
-        8998, _whole(1, 65535), "The tracker's port; the next free one if it is taken."
+        8998, checks.whole(1, 65535), "The tracker's port; the next free one if it is taken."
     )
     peer_ports: str = _setting(
-        "6881-6999", _ports, "The ports of peers and seeder; each takes the first free one."
+        "6881-6999", checks.ports, "The ports of peers and seeder; each takes the first free one."
     )
     interface: str = _setting(
         "",
-        _text(r"[A-Za-z0-9_.:-]{1,15}", "the name of a network interface", optional=True),
+        checks.text(r"[A-Za-z0-9_.:-]{1,15}", "the name of a network interface", optional=True),
         "The interface whose address the hosts use for the swarm, where SSH comes in by another one.",
     )
     tracker_url: str = _setting(
         "",
-        _tracker_url,
+        checks.tracker_url,
         "The announce URL of a tracker that runs already, such as opentracker; we start none then.",
     )
     web_seeds: str = _setting(
         "",
-        _urls,
+        checks.urls,
         "HTTP origins that have the files too (BEP 19): a URL or a list of them, below which the torrent's "
         "name and then the files lie.",
     )
     seed_for: int = _setting(
-        3600, _whole(0, 3600), "Seconds after which a peer that `murder.peer` left running ends by itself."
+        3600,
+        checks.whole(0, 3600),
+        "Seconds after which a peer that `murder.peer` left running ends by itself.",
     )
     keep_releases: int = _setting(
-        5, _whole(1, 10_000), "How many releases a host keeps, the current one included."
+        5, checks.whole(1, 10_000), "How many releases a host keeps, the current one included."
     )
     linked_dirs: str = _setting(
-        "", _below, "Directories that all releases share, as in Capistrano: links to `shared/…`, made there."
+        "",
+        checks.below,
+        "Directories that all releases share, as in Capistrano: links to `shared/…`, made there.",
     )
     linked_files: str = _setting(
         "",
-        _below,
+        checks.below,
         "Files that all releases share; a host where one is missing in `shared/` is not deployed to.",
     )
     allow_failures: str = _setting(
-        "0", _failures, "How many hosts, or which share of them, may fail before the others do not switch."
+        "0",
+        checks.failures,
+        "How many hosts, or which share of them, may fail before the others do not switch.",
     )
     host_keys: str = _setting(
         "strict",
-        _choice("strict", "accept-new", "off"),
+        checks.choice("strict", "accept-new", "off"),
         "What becomes of a host key unknown to known_hosts, where ssh_config has no StrictHostKeyChecking.",
     )
 
