@@ -1,4 +1,4 @@
-"""Reading a torrent strictly (BEP 3, 12, 47): what is returned can be written to disk as it stands."""
+"""Reading a torrent strictly (BEP 3, 12, 19, 47): what is returned can be written to disk as it stands."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ def parse_metainfo(data: bytes) -> Metainfo:
         announce=_address(announce, "announce") if announce else None,
         announce_list=_announce_list(top),
         mtimes=_mtimes(top, len(info.files)),
+        url_list=_url_list(top),
     )
 
 
@@ -247,6 +248,13 @@ def _announce_list(top: _Fields) -> tuple[tuple[str, ...], ...]:
     if not all(isinstance(tier, list) for tier in tiers):
         top.refuse("announce-list is not a list of lists")
     return tuple(tuple(_address(url, "announce-list") for url in tier) for tier in tiers if tier)
+
+
+def _url_list(top: _Fields) -> tuple[str, ...]:
+    """Return the web seeds (BEP 19): a list, or one alone, which is empty where a maker had none."""
+    found = top.value.get(b"url-list", [])
+    urls = found if isinstance(found, list) else [found]
+    return tuple(_address(url, "url-list") for url in urls if url != b"")
 
 
 def _mtimes(top: _Fields, count: int) -> Optional[tuple[int, ...]]:

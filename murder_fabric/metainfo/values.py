@@ -101,15 +101,16 @@ class Metainfo:
     """
     A torrent: the info dictionary, and beside it what may differ without making another swarm.
 
-    `announce_list` holds tiers of tracker addresses (BEP 12).  `mtimes` are nanoseconds since 1970, one
-    for each of `info.files`; they are outside the info dictionary so that a fresh checkout of the same
-    tree is the same release (docs/adr/0003).
+    `announce_list` holds tiers of tracker addresses (BEP 12), `url_list` web seeds (BEP 19).  `mtimes` are
+    nanoseconds since 1970, one for each of `info.files`; they are outside the info dictionary so that a
+    fresh checkout of the same tree is the same release (docs/adr/0003).
     """
 
     info: Info
     announce: Optional[str] = None
     announce_list: tuple[tuple[str, ...], ...] = ()
     mtimes: Optional[tuple[int, ...]] = None
+    url_list: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
         """Return the bytes of a torrent file; the info dictionary goes in exactly as it came."""
@@ -118,6 +119,8 @@ class Metainfo:
             parts[b"announce"] = encode(self.announce.encode())
         if self.announce_list:
             parts[b"announce-list"] = encode([[url.encode() for url in tier] for tier in self.announce_list])
+        if self.url_list:
+            parts[b"url-list"] = encode([url.encode() for url in self.url_list])
         if self.mtimes is not None:
             parts[b"murder mtimes"] = encode(list(self.mtimes))
         return b"d" + b"".join(encode(key) + value for key, value in sorted(parts.items())) + b"e"

@@ -30,6 +30,8 @@ MAX_LENGTH = 64 * 1024
 #: Addresses tried of a name that has many.
 _MAX_ADDRESSES = 4
 
+#: The schemes that are asked, each with its usual port.
+_PORTS = {"http": 80, "https": 443}
 _TARGET = re.compile(r"/[!-~]*")
 
 
@@ -40,6 +42,13 @@ class Location(NamedTuple):
     port: int
     netloc: str
     target: str
+    #: Whether it is asked through TLS.
+    secure: bool
+
+    @property
+    def server(self) -> tuple[str, int, bool]:
+        """What one connection is for."""
+        return self.host, self.port, self.secure
 
 
 async def get(
@@ -49,9 +58,10 @@ async def get(
     timeout: float = TIMEOUT,
     max_length: int = MAX_LENGTH,
     bind_address: str | None = None,
+    certificates: str = "",
 ) -> bytes:
     """
-    Return the body of what *url* (`http` only) answers with status 200; redirects are not followed.
+    Return the body of what *url* answers with status 200; redirects are not followed.
 
     Args:
         reactor: dials, resolves names, keeps the time.
@@ -59,11 +69,12 @@ async def get(
         timeout: seconds for everything together.
         max_length: bytes of body that are taken at most.
         bind_address: the address of ours to dial from; addresses of the other family are then not tried.
+        certificates: CA certificates (PEM) that an `https` server may be known by, beside this host's own.
 
     Raises:
         TrackerError: there was no such answer; one sentence that names the URL.
     """
-    fetching = Deferred.fromCoroutine(_fetch(reactor, url, max_length, bind_address))
+    fetching = Deferred.fromCoroutine(_fetch(reactor, url, max_length, bind_address, certificates))
     timed_out: list[bool] = []
 
     def give_up() -> None:
@@ -84,16 +95,17 @@ async def get(
             timer.cancel()
 
 
-async def _fetch(reactor: Reactor, url: str, max_length: int, bind_address: str | None) -> bytes:
+async def _fetch(
+    reactor: Reactor, url: str, max_length: int, bind_address: str | None, certificates: str
+) -> bytes:
     location = locate(url)
     hosts = await resolve(reactor, location.host, bind_address)
-    request = format_request(location.netloc, location.target)
     for host in hosts[:-1]:
         try:
-            return await _exchange(reactor, host, location.port, request, max_length, bind_address)
+            return await _exchange(reactor, host, location, max_length, bind_address, certificates)
         except _NotConnected:
             continue
-    return await _exchange(reactor, hosts[-1], location.port, request, max_length, bind_address)
+    return await _exchange(reactor, hosts[-1], location, max_length, bind_address, certificates)
 
 
 def locate(url: str) -> Location:
@@ -108,13 +120,43 @@ def locate(url: str) -> Location:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise TrackerError("not a URL") from None
-    if parts.scheme != "http" or not host:
-        raise TrackerError("only http:// URLs are asked")
+    if parts.scheme not in _PORTS or not host:
+        raise TrackerError("only http:// and https:// URLs are asked")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     netloc = parts.netloc.rpartition("@")[2]
     if not _TARGET.fullmatch(target) or not _TARGET.fullmatch("/" + netloc):
         raise TrackerError("a URL with characters that must be quoted")
-    return Location(host, 80 if port is None else port, netloc, target)
+    if port is None:
+        port = _PORTS[parts.scheme]
+    return Location(host, port, netloc, target, parts.scheme == "https")
+
+
+def dial(
+    reactor: Reactor,
+    address: str,
+    location: Location,
+    factory: ClientFactory,
+    *,
+    timeout: float,
+    bind_address: str | None = None,
+    certificates: str = "",
+) -> Any:
+    """
+    Connect *factory* to one *address* of *location*'s host, through TLS where its URL says so.
+
+    Args:
+        timeout: seconds until a connection stands; TLS has some of its own.
+        certificates: see `get`.
+
+    Raises:
+        TrackerError: *certificates* are none.
+    """
+    if location.secure:
+        from .tls import SecuredFactory, client_context
+
+        factory = SecuredFactory(reactor, factory, client_context(certificates), location.host)
+    bind = None if bind_address is None else (bind_address, 0)
+    return reactor.connectTCP(address, location.port, factory, timeout=timeout, bindAddress=bind)
 
 
 async def resolve(reactor: Reactor, host: str, bind_address: str | None) -> Sequence[str]:
@@ -162,14 +204,25 @@ class _NotConnected(TrackerError):
 
 
 def _exchange(
-    reactor: Reactor, host: str, port: int, request: bytes, max_length: int, bind_address: str | None
+    reactor: Reactor,
+    address: str,
+    location: Location,
+    max_length: int,
+    bind_address: str | None,
+    certificates: str,
 ) -> Deferred[bytes]:
-    """Send *request* to one address; the result is the body, or a `TrackerError`."""
-    factory = _ExchangeFactory(request, max_length)
-    bind = None if bind_address is None else (bind_address, 0)
+    """Ask one address of a location; the result is the body, or a `TrackerError`."""
+    factory = _ExchangeFactory(format_request(location.netloc, location.target), max_length)
     # The timeout is that of `get`, which cancels.
-    connector = reactor.connectTCP(host, port, factory, timeout=3600, bindAddress=bind)
-    factory.connector = connector
+    factory.connector = dial(
+        reactor,
+        address,
+        location,
+        factory,
+        timeout=3600,
+        bind_address=bind_address,
+        certificates=certificates,
+    )
     return factory.done
 
 
@@ -189,7 +242,7 @@ class _ExchangeFactory(ClientFactory):
         return _Exchange(self._request, ResponseReader(self._max_length), self)
 
     def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
-        self.failed(_NotConnected(_why(reason)))
+        self.failed(_NotConnected(explained(reason)))
 
     def succeeded(self, body: bytes) -> None:
         if not self._abandoned:
@@ -235,7 +288,7 @@ class _Exchange(Protocol):
         if reader is None:
             return
         if not isinstance(reason.value, ConnectionDone):
-            self._factory.failed(TrackerError(_why(reason)))
+            self._factory.failed(TrackerError(explained(reason)))
             return
         try:
             self._factory.succeeded(reader.finish())
@@ -243,7 +296,10 @@ class _Exchange(Protocol):
             self._factory.failed(error)
 
 
-def _why(reason: Failure) -> str:
+def explained(reason: Failure) -> str:
+    """Return why a connection ended, or never began."""
+    if isinstance(reason.value, TrackerError):
+        return str(reason.value)
     if isinstance(reason.value, ConnectionRefusedError):
         return "connection refused"
     return reason.getErrorMessage().rstrip(".")

@@ -22,18 +22,26 @@ class TrackerClient:
 
     Args:
         reactor: dials, keeps the time.
-        tiers: announce URLs; those that are not `http://` (UDP trackers, say) are passed over.
+        tiers: announce URLs; those that are not of HTTP (UDP trackers, say) are passed over.
         timeout: seconds for each tracker.
         bind_address: the address of ours to dial from, so that the tracker sees the one peers can reach.
+        certificates: CA certificates (PEM) that trackers may be known by, beside those this host trusts.
     """
 
     def __init__(
-        self, reactor: Reactor, tiers: Tiers, *, timeout: float = TIMEOUT, bind_address: str | None = None
+        self,
+        reactor: Reactor,
+        tiers: Tiers,
+        *,
+        timeout: float = TIMEOUT,
+        bind_address: str | None = None,
+        certificates: str = "",
     ) -> None:
         self._reactor = reactor
         self._tiers = tiers
         self._timeout = timeout
         self._bind_address = bind_address
+        self._certificates = certificates
 
     async def announce(self, request: AnnounceRequest) -> AnnounceResponse:
         """
@@ -42,8 +50,8 @@ class TrackerClient:
         Raises:
             TrackerError: none had; what the last one said.
         """
-        failure = TrackerError("the torrent names no tracker with an http:// URL")
-        for url in [url for url in self._tiers if url.startswith("http://")]:
+        failure = TrackerError("the torrent names no tracker with an http:// or https:// URL")
+        for url in [url for url in self._tiers if url.startswith(("http://", "https://"))]:
             try:
                 response = await self._ask(url, announce_query(request), parse_response)
             except TrackerError as error:
@@ -67,7 +75,13 @@ class TrackerClient:
         # Trackers that know their users by a parameter have one in the URL already.
         joint = "&" if "?" in url else "?"
         asked = f"{url}{joint}{query.decode('ascii')}"
-        answer = await get(self._reactor, asked, timeout=self._timeout, bind_address=self._bind_address)
+        answer = await get(
+            self._reactor,
+            asked,
+            timeout=self._timeout,
+            bind_address=self._bind_address,
+            certificates=self._certificates,
+        )
         try:
             return parse(answer)
         except TrackerError as error:

@@ -10,10 +10,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from ..errors import OriginBusy, RemoteProtocolError, TrackerError
+from ..errors import OriginBusy, OriginMoved, RemoteProtocolError, TrackerError
 from ..metainfo.geometry import Span
 from ..metainfo.values import Info
-from ..metainfo.web_seeds import file_url
+from ..metainfo.web_seeds import file_url, moved
 from ..policy.origins import OriginTrouble
 from ..swarm.peer import Peer
 from ..swarm.session import Session
@@ -30,12 +30,14 @@ from ..wire.messages import (
 )
 from ..wire.web_seed import RangeReader, format_range_request
 from .dialer import CONNECT_TIMEOUT
-from .http_client import locate, resolve
+from .http_client import Location, dial, explained, locate, resolve
 from .peer_protocol import MOST_RECEIVED
 from .ports import Reactor, Timer
 
 #: Seconds between two offers to send what peers keep us waiting for.
 OFFER_INTERVAL = 1.0
+#: How often in a row it may say that a file is elsewhere.
+MOST_MOVES = 5
 
 
 class WebSeed:
@@ -48,10 +50,17 @@ class WebSeed:
     Args:
         url: where the payload lies there, as `metainfo.web_seeds.file_url` understands it.
         dropped: told why, when it is given up.
+        certificates: CA certificates (PEM) it may be known by, beside those that this host trusts.
     """
 
     def __init__(
-        self, reactor: Reactor, session: Session, info: Info, url: str, dropped: Callable[[str], None]
+        self,
+        reactor: Reactor,
+        session: Session,
+        info: Info,
+        url: str,
+        dropped: Callable[[str], None],
+        certificates: str = "",
     ) -> None:
         #: Bytes of payload that came from it.
         self.received = 0
@@ -60,6 +69,10 @@ class WebSeed:
         self._info = info
         self._url = url
         self._dropped = dropped
+        self._certificates = certificates
+        #: Where files are that were elsewhere, by number; and how often in a row that was said.
+        self._moved: dict[int, str] = {}
+        self._moves = 0
         self._trouble = OriginTrouble()
         self._waiting: deque[Request] = deque()
         #: The piece that is coming, the spans of it still to be asked for, and how far it has come.
@@ -133,11 +146,18 @@ class WebSeed:
             if self._info.files[span.file].padding:  # BEP 47: nowhere but in the hashes
                 self._spans.popleft()
                 self._deliver(memoryview(bytes(span.length)))
-            elif self._connection is None:
+                continue
+            try:
+                location = locate(self._url_of(span.file))
+            except TrackerError as error:
+                self._drop(str(error))
+                return
+            if self._connection is not None and self._connection.server != location.server:
+                self._hang_up()
+            if self._connection is None:
                 self._connecting = True
-                self._attempt = Deferred.fromCoroutine(self._connect())
+                self._attempt = Deferred.fromCoroutine(self._connect(location))
             else:
-                location = locate(file_url(self._url, self._info, span.file))
                 self._reader = RangeReader(span.offset, span.length, self._info.files[span.file].length)
                 request = format_range_request(location.netloc, location.target, span.offset, span.length)
                 self._connection.write(request)
@@ -147,14 +167,17 @@ class WebSeed:
         self._spans.extend(self._info.geometry.spans(*request))
         self._say(Piece(*request))
 
-    async def _connect(self) -> None:
-        location = locate(self._url)
+    def _url_of(self, file: int) -> str:
+        return self._moved.get(file) or file_url(self._url, self._info, file)
+
+    async def _connect(self, location: Location) -> None:
         try:
             addresses = await resolve(self._reactor, location.host, None)
             address = addresses[self._attempts % len(addresses)]
             self._attempts += 1
-            factory = _ConnectionFactory(self)
-            self._reactor.connectTCP(address, location.port, factory, timeout=CONNECT_TIMEOUT)
+            factory = _ConnectionFactory(self, location.server)
+            trust = self._certificates
+            dial(self._reactor, address, location, factory, timeout=CONNECT_TIMEOUT, certificates=trust)
             self._connection = await factory.connected
         except CancelledError:
             return
@@ -179,14 +202,21 @@ class WebSeed:
         except OriginBusy as error:
             self._stumble(str(error))
             return
+        except OriginMoved as error:
+            self._move(error)
+            return
         except RemoteProtocolError as error:
-            self._drop(str(error))
+            if self._moved.pop(self._spans[0].file, None):  # where it was moved to, it may not be for long
+                self._stumble(str(error))
+            else:
+                self._drop(str(error))
             return
         reader = self._reader
         if reader.complete:
             self._reader = None
             self._spans.popleft()
             self._trouble.answered()
+            self._moves = 0
             connection.served += 1
             if not reader.keeps_alive:
                 self._hang_up()
@@ -217,6 +247,20 @@ class WebSeed:
         if last:
             self._current = None
         self._say(BlockPart(request.index, begin, data, last))
+
+    def _move(self, error: OriginMoved) -> None:
+        """Ask for the file where it is."""
+        file = self._spans[0].file
+        target = moved(self._url_of(file), error.location)
+        self._moves += 1
+        if target is None or self._moves > MOST_MOVES:
+            why = "sends us round and round" if target is not None else "sends us where we do not go"
+            self._drop(f"{error} and {why}")
+            return
+        self._moved[file] = target
+        self._reader = None
+        self._hang_up()  # the rest of this answer is of no use
+        self._ask()
 
     def _stumble(self, why: str) -> None:
         """It could not answer: try again in a while, or give it up."""
@@ -278,9 +322,13 @@ class WebSeed:
 class _Connection(Protocol):
     """One connection to the origin, kept for as many answers as it gives."""
 
-    def __init__(self, owner: WebSeed, connected: Callable[[_Connection], None]) -> None:
+    def __init__(
+        self, owner: WebSeed, server: tuple[str, int, bool], connected: Callable[[_Connection], None]
+    ) -> None:
         #: Answers that came over it.
         self.served = 0
+        #: Whom it leads to; see `Location.server`.
+        self.server = server
         self._owner = owner
         self._connected = connected
 
@@ -310,16 +358,17 @@ class _ConnectionFactory(ClientFactory):
 
     noisy = False
 
-    def __init__(self, owner: WebSeed) -> None:
+    def __init__(self, owner: WebSeed, server: tuple[str, int, bool]) -> None:
         self.connected: Deferred[_Connection] = Deferred()
         self._owner = owner
+        self._server = server
 
     def buildProtocol(self, addr: object) -> _Connection:
-        return _Connection(self._owner, self._made)
+        return _Connection(self._owner, self._server, self._made)
 
     def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
         if not self.connected.called:
-            self.connected.errback(TrackerError(f"no connection: {reason.getErrorMessage().rstrip('.')}"))
+            self.connected.errback(TrackerError(f"no connection: {explained(reason)}"))
 
     def _made(self, connection: _Connection) -> None:
         if self.connected.called:  # nobody waits for it any more

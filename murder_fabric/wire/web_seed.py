@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import NoReturn
 
-from ..errors import OriginBusy, RemoteProtocolError
+from ..errors import OriginBusy, OriginMoved, RemoteProtocolError
 from ..http_headers import parse_headers
 
 #: Bytes that the head of a response may be long.
@@ -13,6 +14,7 @@ MAX_HEAD = 16 * 1024
 _END_OF_HEAD = b"\r\n\r\n"
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([0-9]{3})(?: [^\r\n]*)?")
 _RANGE = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:([0-9]{1,19})|\*)")
+_MOVED = (301, 302, 303, 307, 308)
 #: Headers that decide what a body is: said twice, they say the same.
 _FRAMING = (b"content-length", b"content-range", b"transfer-encoding", b"content-encoding")
 
@@ -54,6 +56,7 @@ class RangeReader:
 
         Raises:
             OriginBusy: the origin says that it cannot now (429, 5xx).
+            OriginMoved: the file is elsewhere (301, 302, 303, 307, 308).
             RemoteProtocolError: it answers anything but the range that was asked for.
         """
         self.begun = True
@@ -82,14 +85,22 @@ class RangeReader:
         code = int(status[2])
         if code == 429 or code >= 500:
             raise OriginBusy(f"it answers HTTP status {code}")
+        if code in _MOVED:
+            self._refer(code, rest)
         if code == 200:
             raise RemoteProtocolError("it does not know ranges: HTTP status 200 where 206 was to come")
         if code != 206:
             raise RemoteProtocolError(f"it answers HTTP status {code}")
-        headers = parse_headers(rest, _FRAMING, lambda fault: RemoteProtocolError(f"its answer has {fault}"))
+        headers = _headers(rest)
         self._check(headers)
         told = headers.get(b"connection", b"").lower()
         self.keeps_alive = told == b"keep-alive" or (status[1] == b"1" and told != b"close")
+
+    def _refer(self, code: int, lines: bytes) -> NoReturn:
+        location = _headers(lines).get(b"location", b"").decode("ascii", "replace")
+        if not location:
+            raise RemoteProtocolError(f"it answers HTTP status {code} and does not say where the file is")
+        raise OriginMoved(f"it answers HTTP status {code}", location)
 
     def _check(self, headers: dict[bytes, bytes]) -> None:
         if b"transfer-encoding" in headers or headers.get(b"content-encoding", b"identity") != b"identity":
@@ -103,3 +114,7 @@ class RangeReader:
         length = headers.get(b"content-length")
         if length is not None and length != b"%d" % self._length:
             raise RemoteProtocolError("its Content-Length is not that of the range")
+
+
+def _headers(lines: bytes) -> dict[bytes, bytes]:
+    return parse_headers(lines, _FRAMING, lambda fault: RemoteProtocolError(f"its answer has {fault}"))

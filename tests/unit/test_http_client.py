@@ -186,7 +186,6 @@ def test_only_addresses_of_the_family_we_are_bound_to_are_tried():
     ("url", "says"),
     [
         ("file:///etc/passwd", "only http://"),
-        ("https://10.0.0.1/announce", "only http://"),
         ("udp://10.0.0.1:80/announce", "only http://"),
         ("http:///announce", "only http://"),
         ("http://10.0.0.1:99999/announce", "not a URL"),

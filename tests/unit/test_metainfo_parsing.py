@@ -290,6 +290,8 @@ def test_a_torrent_that_breaks_a_rule_is_refused_by_the_fields_name(data: bytes,
         ({b"announce": b"http://x/\x1b[2J"}, "control characters"),
         ({b"announce-list": [b"http://x"]}, "announce-list is not a list of lists"),
         ({b"announce-list": [[7]]}, "announce-list is not an address"),
+        ({b"url-list": 7}, "url-list is not an address"),
+        ({b"url-list": [b"http://a/", b"\n"]}, "url-list holds control characters"),
         ({b"murder mtimes": [1, 2]}, "2 times for 1 files"),
         ({b"murder mtimes": [2**63]}, "no time"),
         ({b"murder mtimes": [b"1"]}, "no time"),
@@ -308,3 +310,19 @@ def test_every_truncation_is_refused() -> None:
     data = torrent(ONE, link(b"one", b"two"))
     for end in range(len(data)):
         refusal(data[:end])
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (b"http://a/", ("http://a/",)),
+        ([b"http://a/", b"", b"ftp://b/"], ("http://a/", "ftp://b/")),
+        (b"", ()),
+        ([], ()),
+    ],
+)
+def test_web_seeds_are_one_or_a_list_and_stay_with_the_torrent(said: Any, found: tuple[str, ...]) -> None:
+    info = {b"name": b"t", b"piece length": 16 * KIB, b"files": [ONE], b"pieces": b"h" * 20}
+    metainfo = parse_metainfo(encode({b"info": info, b"url-list": said}))
+    assert metainfo.url_list == found
+    assert parse_metainfo(metainfo.encode()).url_list == found

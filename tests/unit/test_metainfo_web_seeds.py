@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from murder_fabric.metainfo.values import FileEntry, Info
-from murder_fabric.metainfo.web_seeds import file_url, shown_origin
+from murder_fabric.metainfo.values import FileEntry, Info, Metainfo
+from murder_fabric.metainfo.web_seeds import MOST_WEB_SEEDS, file_url, moved, shown_origin, web_seeds
 
 
 def info(*path, single=False):
@@ -44,3 +44,29 @@ def test_a_single_file_is_the_url_unless_that_is_a_directory(base, url):
 
 def test_what_is_shown_holds_no_secret():
     assert shown_origin("http://user:pass@o:81/x/y?sig=secret#f") == "http://o:81/x/y"
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "there"),
+    [
+        ("http://a/b/c?key=1", "d", "http://a/b/d"),
+        ("http://a/b/c?key=1", "//e/d?x=%2F", "http://e/d?x=%2F"),
+        ("http://a/b", "https://a/b", "https://a/b"),
+        ("https://a/b", "http://a/b", None),
+        ("https://a/b", "file:///etc/passwd", None),
+        ("http://a/b", "ftp://a/b", None),
+        ("http://a/b", "http://[/b", None),
+    ],
+)
+def test_a_file_may_move_to_where_it_is_as_safe(url, location, there):
+    assert moved(url, location) == there
+
+
+def test_those_of_a_torrent_are_asked_too_as_far_as_they_can_be():
+    urls = ("http://a/my app/", " https://b/%20x?k=a&b ", "ftp://c/", "http:///", "nonsense", "http://[")
+    metainfo = Metainfo(info(b"x"), url_list=urls)
+    found = ["http://a/my%20app/", "https://b/%20x?k=a&b"]
+    assert web_seeds([], metainfo) == found
+    assert web_seeds(["http://d/", found[1]], metainfo) == ["http://d/", found[1], found[0]]
+    many = Metainfo(info(b"x"), url_list=tuple(f"http://a/{number}" for number in range(1000)))
+    assert len(web_seeds(["http://d/"], many)) == MOST_WEB_SEEDS + 1

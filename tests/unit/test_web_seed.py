@@ -52,6 +52,16 @@ class Rig:
         self.transport = Transport()
         self.protocol.makeConnection(self.transport)
 
+    def refer(self, location):
+        """Say that what was asked for is elsewhere."""
+        self.protocol.dataReceived(b"HTTP/1.1 302 Found\r\nLocation: %s\r\n\r\n" % location.encode())
+        self.reactor.advance(0)
+
+    @property
+    def dialled(self):
+        host, port, *_ = self.reactor.tcpClients[-1]
+        return host, port
+
     def refuse(self):
         self.reactor.tcpClients[-1][2].clientConnectionFailed(None, Failure(ConnectionRefusedError()))
 
@@ -171,7 +181,7 @@ def test_an_origin_where_nobody_listens_is_given_up_in_the_end():
     for _ in range(4):
         rig.refuse()
         rig.advance(4.1)
-    assert rig.dropped == ["no connection: Connection was refused by other side"]
+    assert rig.dropped == ["no connection: connection refused"]
     assert rig.host.session.peers == {}
 
 
@@ -194,8 +204,8 @@ def test_an_idle_origin_is_not_taken_for_a_silent_one():
 
 
 def test_a_url_that_is_none_is_told_and_not_dialed():
-    rig = Rig(url="https://10.0.0.9/")
-    assert rig.dropped == ["only http:// URLs are asked"]
+    rig = Rig(url="ftp://10.0.0.9/")
+    assert rig.dropped == ["only http:// and https:// URLs are asked"]
     assert rig.connections == 0
 
 
@@ -206,3 +216,51 @@ def test_what_nobody_asked_for_is_not_taken():
     _, first, last = rig.asked()
     rig.protocol.dataReceived(rig.payload[first + (last + 1 - first) // 2 : last + 1] + b"x")
     assert "more than it was asked for" in rig.dropped[0]
+
+
+def test_a_file_that_is_elsewhere_is_asked_for_there_from_then_on():
+    rig = Rig(pieces=3)
+    rig.connect()
+    rig.refer("http://10.0.0.8:81/there?signed=1")
+    assert rig.transport.disconnected
+    assert rig.dialled == ("10.0.0.8", 81)
+    rig.connect()
+    for _ in range(3):
+        assert rig.asked()[0] == b"/there?signed=1"
+        rig.answer()
+    assert rig.host.completed_at is not None
+    assert rig.connections == 2
+
+
+def test_where_a_file_was_moved_to_it_may_not_stay():
+    """A signed URL ends after some minutes; then the origin makes another one."""
+    rig = Rig(pieces=2)
+    rig.connect()
+    rig.refer("http://10.0.0.8/first")
+    rig.connect()
+    rig.answer()
+    rig.protocol.dataReceived(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+    assert rig.dropped == []
+    rig.advance(1.1)
+    assert rig.dialled == ("10.0.0.9", 80)
+    rig.connect()
+    rig.refer("http://10.0.0.8/second")
+    rig.connect()
+    rig.answer()
+    assert rig.host.completed_at is not None
+
+
+def test_an_origin_that_sends_us_in_circles_is_given_up():
+    rig = Rig()
+    for _ in range(6):
+        rig.connect()
+        rig.refer("/payload?key=1")
+    assert rig.dropped == ["it answers HTTP status 302 and sends us round and round"]
+    assert rig.host.session.peers == {}
+
+
+def test_an_origin_that_refers_to_what_is_not_http_is_given_up():
+    rig = Rig()
+    rig.connect()
+    rig.refer("file:///etc/passwd")
+    assert rig.dropped == ["it answers HTTP status 302 and sends us where we do not go"]

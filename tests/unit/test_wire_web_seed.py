@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from murder_fabric.errors import OriginBusy, RemoteProtocolError
+from murder_fabric.errors import OriginBusy, OriginMoved, RemoteProtocolError
 from murder_fabric.wire.web_seed import MAX_HEAD, RangeReader, format_range_request
 
 HEAD = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 10-14/100\r\nContent-Length: 5\r\n\r\n"
@@ -56,7 +56,7 @@ def test_an_unknown_size_is_believed():
     [
         (b"206 Partial Content", b"200 OK", "does not know ranges"),
         (b"206 Partial Content", b"404 Not Found", "status 404"),
-        (b"206 Partial Content", b"302 Found", "status 302"),
+        (b"206 Partial Content", b"302 Found", "status 302 and does not say where the file is"),
         (b"10-14", b"0-4", "does not say that it sends the bytes 10-14"),
         (b"10-14", b"10-15", "does not say that it sends the bytes 10-14"),
         (b"Content-Range: bytes 10-14/100\r\n", b"", "does not say"),
@@ -93,3 +93,10 @@ def test_more_than_was_asked_for_is_the_origins_fault(size):
 def test_an_endless_head_is_cut_off():
     with pytest.raises(RemoteProtocolError, match="not HTTP/1"):
         read(b"HTTP/1.1 206 OK\r\nX: " + b"x" * MAX_HEAD)
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_file_that_is_elsewhere_is_told_with_its_place(code):
+    with pytest.raises(OriginMoved, match=f"HTTP status {code}") as caught:
+        read(b"HTTP/1.1 %d Moved\r\nLocation: /there?a=b\r\nContent-Length: 5\r\n\r\nbytes" % code)
+    assert caught.value.location == "/there?a=b"

@@ -1,0 +1,153 @@
+"""TLS over a connection in memory, against a server of the standard library's."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from certificates import Authority
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.protocol import ClientFactory, Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from murder_fabric.errors import TrackerError
+from murder_fabric.net.tls import HANDSHAKE_TIMEOUT, SecuredFactory, client_context
+
+HOST = "192.0.2.9"
+
+
+class Inner(Protocol):
+    """Says hello when it is connected, and writes down what it is told."""
+
+    def __init__(self):
+        self.heard, self.lost = b"", None
+
+    def connectionMade(self):
+        self.transport.write(b"hello")
+
+    def dataReceived(self, data):
+        self.heard += data
+
+    def connectionLost(self, reason):
+        self.lost = reason.type
+
+
+class InnerFactory(ClientFactory):
+    def __init__(self):
+        self.inner, self.failed = None, []
+
+    def buildProtocol(self, _):
+        self.inner = Inner()
+        return self.inner
+
+    def clientConnectionFailed(self, _, reason):
+        self.failed.append(reason.value)
+
+
+class Rig:
+    """A client of ours and a server, with a wire between them that is moved by hand."""
+
+    def __init__(self, certificates, certified, host=HOST):
+        self.clock, self.factory, self.transport = Clock(), InnerFactory(), StringTransport()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certified)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.server = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
+        self.said = b""
+        secured = SecuredFactory(self.clock, self.factory, client_context(certificates), host)
+        self.client = secured.buildProtocol(None)
+        self.client.makeConnection(self.transport)
+
+    def move(self, size=10**6):
+        """Move what each side has to say, *size* bytes at a time, until neither has."""
+        while True:
+            data = self.transport.value()
+            self.transport.clear()
+            self.incoming.write(data)
+            for step in (
+                self.server.do_handshake,
+                lambda: setattr(self, "said", self.said + self.server.read()),
+            ):
+                try:
+                    step()
+                except ssl.SSLError:
+                    break
+            answer = self.outgoing.read()
+            for start in range(0, len(answer), size):
+                self.client.dataReceived(answer[start : start + size])
+            if not data and not answer:
+                return
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def certified(authority):
+    return authority.certify(HOST)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_what_is_said_arrives_both_ways(authority, certified, size):
+    rig = Rig(authority.file.read_text(), certified)
+    rig.move(size)
+    rig.server.write(b"x" * 100_000)
+    rig.move(size)
+    assert rig.said == b"hello"
+    assert rig.factory.inner.heard == b"x" * 100_000
+    assert b"hello" not in rig.transport.value()
+    assert rig.clock.getDelayedCalls() == []
+
+
+def test_a_server_nobody_vouches_for_is_refused_and_what_to_do_is_said(certified):
+    rig = Rig("", certified)
+    rig.move()
+    (error,) = rig.factory.failed
+    assert isinstance(error, TrackerError)
+    assert "its certificate is refused: " in str(error)
+    assert "murder.ca_file" in str(error)
+    assert (rig.factory.inner, rig.said) == (None, b"")
+    assert rig.transport.disconnecting or rig.transport.disconnected
+
+
+def test_a_certificate_of_another_server_is_refused(authority, certified):
+    rig = Rig(authority.file.read_text(), certified, host="192.0.2.8")
+    rig.move()
+    (error,) = rig.factory.failed
+    assert "192.0.2.8" in str(error)
+    assert "murder.ca_file" not in str(error)
+
+
+def test_what_is_no_tls_is_told_in_a_sentence(authority, certified):
+    rig = Rig(authority.file.read_text(), certified)
+    rig.client.dataReceived(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    assert [str(error) for error in rig.factory.failed] == ["TLS failed: wrong version number"]
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(authority, certified):
+    rig = Rig(authority.file.read_text(), certified)
+    rig.clock.advance(HANDSHAKE_TIMEOUT)
+    rig.client.connectionLost(Failure(ConnectionDone()))
+    assert [str(error) for error in rig.factory.failed] == ["no answer to TLS"]
+
+
+@pytest.mark.parametrize(("in_order", "lost"), [(True, ConnectionDone), (False, ConnectionLost)])
+def test_an_end_counts_as_one_where_the_server_says_so(authority, certified, in_order, lost):
+    """Else a body without a length could be cut short by whoever sits between."""
+    rig = Rig(authority.file.read_text(), certified)
+    rig.move()
+    if in_order:
+        with pytest.raises(ssl.SSLError):
+            rig.server.unwrap()
+        rig.client.dataReceived(rig.outgoing.read())
+    rig.client.connectionLost(Failure(ConnectionDone()))
+    assert rig.factory.inner.lost is lost
+
+
+def test_certificates_that_are_none_are_said_to_be():
+    with pytest.raises(TrackerError, match=r"certificates of murder\.ca_file are none"):
+        client_context("-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n")
