@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from ..errors import BadInput, MetainfoError, StorageError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.paths import shown
-from ..storage.checking import tree_faults
+from ..metainfo.values import Metainfo
+from ..storage.checking import digest_of, tree_faults
 from ..storage.directories import Directories
 from ..storage.failures import naming
 from .destination import Destination
@@ -19,7 +20,6 @@ from .files import MAX_TORRENT, read_limited
 
 #: Differences that are named; all of them are counted.
 MOST_NAMED = 100
-_READ = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,14 @@ def drift_of(destination: Destination, tag: str) -> Drift:
     """
     if not destination.is_verified(tag):
         return Drift(fingerprint(destination.release(tag)), False, [])
-    digest, torrent = kept_torrent(destination, tag)
-    info = parse_metainfo(torrent).info
+    info = kept_torrent(destination, tag)[0].info
     faults = tree_faults(info, destination.release(tag), destination.additions(tag))
-    return Drift(digest, True, [f"{shown(path)} {fault}" for path, fault in faults])
+    return Drift(info.digest.hex(), True, [f"{shown(path)} {fault}" for path, fault in faults])
 
 
-def kept_torrent(destination: Destination, tag: str) -> tuple[str, bytes]:
+def kept_torrent(destination: Destination, tag: str) -> tuple[Metainfo, bytes]:
     """
-    Return digest and torrent of a verified release.
+    Return the torrent of a verified release, as values and as bytes.
 
     Raises:
         StorageError: it is not verified, or the torrent is not there any more or another one.
@@ -60,14 +59,15 @@ def kept_torrent(destination: Destination, tag: str) -> tuple[str, bytes]:
     path = os.path.join(destination.own, "torrents", tag)
     try:
         torrent = read_limited(path, MAX_TORRENT)
-        if parse_metainfo(torrent).info.digest.hex() != receipt["digest"]:
+        metainfo = parse_metainfo(torrent)
+        if metainfo.info.digest.hex() != receipt["digest"]:
             raise MetainfoError("it is another one's")
     except BadInput as error:
         raise StorageError(
             f"the torrent of {destination.release(tag)} is lost ({error}), so it cannot be compared with"
             " anything; deploy the same tree under another --tag"
         ) from None
-    return str(receipt["digest"]), torrent
+    return metainfo, torrent
 
 
 def fingerprint(root: str) -> str:
@@ -96,11 +96,8 @@ def _content(parent: int, name: bytes, mode: int) -> str:
         return os.fsdecode(os.readlink(name, dir_fd=parent))
     if not stat.S_ISREG(mode):
         return ""
-    hasher = hashlib.sha256()
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
     try:
-        while data := os.read(descriptor, _READ):
-            hasher.update(data)
+        return digest_of(descriptor).hex()
     finally:
         os.close(descriptor)
-    return hasher.hexdigest()

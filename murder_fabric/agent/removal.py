@@ -13,14 +13,17 @@ def untouched_since(root: str, moment: float) -> bool:
     """
     Say whether nothing in a tree was written since *moment*, Unix seconds.
 
-    By ctime: what a release is made of has the modification times that its files had at the source.
+    By ctime: what a release is made of has the modification times that its files had at the source. A file
+    that other releases share says nothing: its ctime is that of the last one to link to it.
     """
     for path, directories, files in os.walk(root):
         for name in ("", *directories, *files):
             try:
-                if os.lstat(os.path.join(path, name)).st_ctime >= moment:
-                    return False
+                status = os.lstat(os.path.join(path, name))
             except OSError:  # somebody is at it just now
+                return False
+            shared = stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+            if status.st_ctime >= moment and not shared:
                 return False
     return True
 

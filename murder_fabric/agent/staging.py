@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from .. import control
-from ..bitfield import Bitfield
 from ..errors import ControlError, StorageError, VerifyError
+from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..storage.additions import Additions
 from ..storage.checking import NOTHING_MORE, check, verify_tree
 from ..storage.clearing import remove_strangers
 from ..storage.payload import Payload, root_of
+from ..storage.reuse import Reused, reuse
+from .answer import Answer
 from .cleaning import empty
 from .destination import Destination, expand, expand_source
+from .formers import formers
 from .state import state_directory
 
 
@@ -29,7 +32,7 @@ class Staged:
     raw: bytes
     root: str
     payload: Payload
-    have: Bitfield
+    holdings: Holdings
     layout: str
     #: Where it becomes a release; None where it does not.
     destination: Destination | None
@@ -39,11 +42,13 @@ class Staged:
     made: bool
     #: Entries of it that went because the operator wanted it empty.
     removed: int = 0
+    #: What came from former releases.
+    reused: Reused = field(default_factory=Reused)
 
 
 def stage(request: control.Stage, raw: bytes) -> Staged:
     """
-    Make ready to take in the payload of the torrent *raw*, and check what of it is there; reads all of it.
+    Make ready to take in the payload of the torrent *raw*; reads what of it is there, and former releases.
 
     Raises:
         ControlError: it is another torrent than *request* announces.
@@ -57,21 +62,28 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
     root, destination, released = _place(request)
     if request.layout == "temporary":
         _must_have_room(root, metainfo.info.geometry.length)
-    payload, have = Payload(metainfo.info, root), Bitfield(metainfo.info.geometry.piece_count)
+    payload, nothing = Payload(metainfo.info, root), Holdings.none(metainfo.info)
     made = not os.path.lexists(root)
-    staged = Staged(metainfo, raw, root, payload, have, request.layout, destination, released, made, removed)
+    staged = Staged(
+        metainfo, raw, root, payload, nothing, request.layout, destination, released, made, removed
+    )
     try:
         if not released:
             if not made and request.layout == "release":
                 # A run that did not come to its end left this, perhaps with another tree under the same tag.
                 remove_strangers(metainfo.info, root)
             payload.prepare()
-        have = staged.have = check(metainfo.info, payload)
+        have = check(metainfo.info, payload)
+        staged.holdings = replace(nothing, pieces=have)
         if released and not have.complete:
             raise StorageError(
                 f"{root} was changed since it was verified: {len(have) - have.have} of {len(have)} pieces"
                 " differ; nothing was changed. Choose another --tag"
             )
+        if destination is not None and not have.complete:
+            payload.close()  # some of its files may be replaced
+            fast = request.verify == "fast"
+            staged.reused = reuse(metainfo, root, staged.holdings, formers(destination), fast=fast)
         if request.source is not None and not have.complete:
             _copy_pieces(staged, expand_source(request.source))
     except BaseException:
@@ -81,17 +93,38 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
     return staged
 
 
+def told(staged: Staged) -> Answer:
+    """Return what the operator is told of what was staged; see `control.Stage`."""
+    fields = {
+        "released": staged.released,
+        "removed": staged.removed,
+        "bytes_reused": staged.reused.bytes_of,
+        "files_changed": staged.reused.changed,
+    }
+    return Answer(fields, staged.holdings.to_bytes())
+
+
 def store(staged: Staged, index: int, data: bytes) -> bool:
-    """Write a piece that did not come from the swarm, if it is what it must be."""
-    info = staged.metainfo.info
-    if not 0 <= index < len(staged.have) or len(data) != info.geometry.piece_size(index):
+    """Write what a piece lacked, and did not come from the swarm, if that makes it what it must be."""
+    info, holdings = staged.metainfo.info, staged.holdings
+    if not 0 <= index < info.geometry.piece_count:
         return False
+    lacking = holdings.lacking(index)
+    if len(data) != sum(run.length for run in lacking):
+        return False
+    parts, at = [], 0
+    for run in lacking:
+        parts.append((run.begin, data[at : at + run.length]))
+        at += run.length
     hasher = info.hasher()
-    hasher.update(data)
+    held = [(run.begin, staged.payload.read(index, *run)) for run in holdings.held(index)]
+    for _, part in sorted([*parts, *held]):
+        hasher.update(part)
     if hasher.digest() != info.piece_hash(index):
         return False
-    staged.payload.write(index, 0, data)
-    staged.have.add(index)
+    for begin, part in parts:
+        staged.payload.write(index, begin, part)
+    holdings.pieces.add(index)
     return True
 
 
@@ -214,11 +247,12 @@ def _temporary(tag: str) -> str:
 
 def _copy_pieces(staged: Staged, source: str) -> None:
     """Fill a staged payload from one that lies on this host, piece by piece, each checked."""
-    info = staged.metainfo.info
+    info, holdings = staged.metainfo.info, staged.holdings
     original = Payload(info, root_of(info, source))
     try:
-        for index in list(staged.have.missing()):
-            if not store(staged, index, original.read(index, 0, info.geometry.piece_size(index))):
+        for index in list(holdings.pieces.missing()):
+            data = b"".join(original.read(index, *run) for run in holdings.lacking(index))
+            if not store(staged, index, data):
                 raise VerifyError(f"{source} has changed since its torrent was made; nothing was switched")
     finally:
         original.close()

@@ -54,6 +54,8 @@ class TorrentConfig:
     super_seed: bool = False
     #: HTTP origins that have the payload (BEP 19).
     web_seeds: Sequence[str] = ()
+    #: Files that are there whole, whatever is missing of the pieces that they have a part in.
+    held: Collection[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,15 @@ class Torrent:
         self._max_block = config.max_block
         self._peer_id = config.peer_id
         self.session = Session(
-            self.info, self._have, config, self._payload, dialer, self, self._rng, os.urandom
+            self.info,
+            self._have,
+            config,
+            self._payload,
+            dialer,
+            self,
+            self._rng,
+            os.urandom,
+            self._config.held,
         )
         self._start_announcing(bind)
         self._start_web_seeds()

@@ -86,8 +86,11 @@ class Stage(Request):
     """
     Make ready to take in the payload of the attached torrent, and check what of it is there already.
 
-    Done: `released` (it is a verified release already), `removed` (how many entries *empty* cost); the
-    bitfield of the pieces it has is attached.
+    A release takes over what it can of the verified releases beside it.
+
+    Done: `released` (it is a verified release already), `removed` (how many entries *empty* cost),
+    `bytes_reused` (by tag, bytes of files taken over), `files_changed` (how many files of those releases are
+    no longer what they were, and so come anew). What it has then is attached (`metainfo.holdings`).
     """
 
     name = "stage"
@@ -102,11 +105,14 @@ class Stage(Request):
     source: Optional[str] = None
     #: Remove what lies in *destination* first; only where *layout* is `plain`.
     empty: bool = False
+    #: What shows that a file of another release is still what it was: all its bytes (`full`), or its size and
+    #: time (`fast`).
+    verify: str = "full"
 
 
 @dataclasses.dataclass(frozen=True)
 class StorePiece(Request):
-    """Write the attached piece into the staging release; checked like any other piece."""
+    """Write what a piece lacks, which is attached, into the staging release, and check all of the piece."""
 
     name = "store_piece"
     tag: str

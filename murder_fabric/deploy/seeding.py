@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .. import control
-from ..bitfield import Bitfield
 from ..control import Message
 from ..errors import AllHostsFailed
+from ..metainfo.holdings import Holdings
 from ..metainfo.values import Metainfo
 from ..storage.payload import root_of
 from ..units import shown_size
@@ -61,10 +61,9 @@ def upload(run: Run, metainfo: Metainfo, staged: Mapping[str, Message]) -> list[
     raise run.lost(seeders, "seeder")
 
 
-def _upload(run: Run, seeder: str, metainfo: Metainfo, bits: bytes) -> HostFailure | None:
-    geometry, wanted = metainfo.info.geometry, run.wanted
-    has = Bitfield.from_bytes(bits, geometry.piece_count)
-    total = sum(geometry.piece_size(index) for index in has.missing())
+def _upload(run: Run, seeder: str, metainfo: Metainfo, attached: bytes) -> HostFailure | None:
+    wanted, has = run.wanted, Holdings.from_bytes(metainfo.info, attached)
+    total = has.bytes_lacking
     if not total:
         return None
     if not wanted.files_path:

@@ -111,6 +111,12 @@ class Settings:
     keep_releases: int = _setting(
         5, checks.whole(1, 10_000), "How many releases a host keeps, the current one included."
     )
+    verify: str = _setting(
+        "full",
+        checks.choice("full", "fast"),
+        "What shows that a file of an older release on the host, about to be used again, is still as it was: "
+        "all its bytes (`full`), or its size and time (`fast`). The new release is read in full in any case.",
+    )
     linked_dirs: str = _setting(
         "",
         checks.below,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 
 from .. import control
-from ..bitfield import Bitfield
 from ..control import Message, Request
 from ..errors import BadInput
+from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url, redacted
@@ -124,7 +126,9 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
         if host not in going:
             return control.Stage(wanted.tag, digest, layout="temporary")
         source = (wanted.files_path or None) if host in seeders and wanted.metainfo is None else None
-        return control.Stage(wanted.tag, digest, wanted.destination, source=source)
+        return control.Stage(
+            wanted.tag, digest, wanted.destination, source=source, verify=run.settings.verify
+        )
 
     aside = (
         [] if wanted.metainfo is None or wanted.elsewhere else [one for one in seeders if one not in going]
@@ -132,11 +136,28 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
     requests = {host: Message(request(host).fields(), raw) for host in [*going, *aside]}
     with run.view.stage("stage") as said:
         staged = run.muster.settle(run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT))
-        count = metainfo.info.geometry.piece_count
-        had = sum(Bitfield.from_bytes(one.attached, count).have for one in staged.values())
-        said.append(f"{had} of {count * len(staged)} pieces are there already (summed over hosts)")
+        said += _told_of_staging(metainfo, staged)
     run.need_going()
     return staged
+
+
+def _told_of_staging(metainfo: Metainfo, staged: Mapping[str, Message]) -> list[str]:
+    """Say how much is there before anything moves, and where it came from."""
+    count = metainfo.info.geometry.piece_count
+    had = sum(Holdings.from_bytes(metainfo.info, one.attached).pieces.have for one in staged.values())
+    said = [f"{had} of {count * len(staged)} pieces are there already (summed over hosts)"]
+    reused: Counter[str] = Counter()
+    for one in staged.values():
+        reused.update(one.fields["bytes_reused"])
+    if reused:
+        said.append(f"{shown_size(sum(reused.values()))} reused from {', '.join(sorted(reused))}")
+    changed = {
+        host: one.fields["files_changed"] for host, one in staged.items() if one.fields["files_changed"]
+    }
+    if changed:
+        files = counted(sum(changed.values()), "file")
+        said.append(f"{files} of former releases not as they were on {fold(list(changed))}, so not reused")
+    return said
 
 
 def _join(

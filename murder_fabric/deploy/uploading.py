@@ -1,4 +1,4 @@
-"""Bringing the operator's tree to the seeder: only the pieces it lacks, a few megabytes ahead."""
+"""Bringing the operator's tree to the seeder: only the bytes it lacks, a few megabytes ahead."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from collections import deque
 from collections.abc import Callable
 
-from ..bitfield import Bitfield
 from ..control import Message, StorePiece
 from ..errors import TreeError
+from ..metainfo.holdings import Holdings
 from ..metainfo.paths import shown
 from ..metainfo.values import Info, Metainfo
 from ..storage.payload import Payload
@@ -27,14 +27,14 @@ def upload_pieces(
     tag: str,
     metainfo: Metainfo,
     root: str,
-    has: Bitfield,
+    has: Holdings,
     on_piece: Callable[[int], None],
 ) -> HostFailure | None:
     """
-    Send *host* the pieces of the payload at *root* that are not in *has*.
+    Send *host* what *has* lacks of the payload at *root*, piece by piece.
 
     Args:
-        on_piece: told the bytes of each piece that arrived.
+        on_piece: told how many bytes came with each piece that arrived.
 
     Returns:
         Why it did not work, or None.
@@ -48,13 +48,13 @@ def upload_pieces(
     on_the_way = 0
     payload = Payload(metainfo.info, root)
     try:
-        for index in has.missing():
-            size = geometry.piece_size(index)
-            data = payload.read(index, 0, size)
-            _must_be_unchanged(metainfo.info, root, index, data)
+        for index in has.pieces.missing():
+            piece = payload.read(index, 0, geometry.piece_size(index))
+            _must_be_unchanged(metainfo.info, root, index, piece)
+            data = b"".join(piece[begin : begin + length] for begin, length in has.lacking(index))
             message = Message(StorePiece(tag, index).fields(), data)
-            waiting.append((channels.begin({host: message}), size))
-            on_the_way += size
+            waiting.append((channels.begin({host: message}), len(data)))
+            on_the_way += len(data)
             while on_the_way > AHEAD:
                 ask, length = waiting.popleft()
                 failure = _failure(ask, host)

@@ -27,6 +27,11 @@ class Holdings:
         return cls(info.geometry, Bitfield(info.geometry.piece_count), Bitfield(len(info.files)))
 
     @classmethod
+    def all(cls, info: Info) -> Holdings:
+        """Return what somebody has who has everything."""
+        return cls(info.geometry, Bitfield.full(info.geometry.piece_count), Bitfield.full(len(info.files)))
+
+    @classmethod
     def from_bytes(cls, info: Info, data: bytes) -> Holdings:
         """
         Read what `to_bytes` wrote.

@@ -190,15 +190,25 @@ def _content_faults(info: Info, payload: Payload, but: Container[int]) -> Iterat
     fault = "does not hold the bytes that it should"
     if all(entry.sha256 is not None for _, entry in real):
         for file, entry in real:
-            if _file_digest(payload, file) != entry.sha256:
+            if file_digest(payload, file) != entry.sha256:
                 yield entry.path, fault
         return
     wrong = {file for index in check(info, payload).missing() for file in info.geometry.files_of(index)}
     yield from ((entry.path, fault) for file, entry in real if file in wrong and entry.length)
 
 
-def _file_digest(payload: Payload, file: int) -> bytes:
+def file_digest(payload: Payload, file: int) -> bytes:
+    """Return the SHA-256 of a file of a payload as it lies there."""
     hasher = hashlib.sha256()
     for data in payload.contents(file):
         hasher.update(data)
+    return hasher.digest()
+
+
+def digest_of(descriptor: int) -> bytes:
+    """Return the SHA-256 of an open file; raises plain OSError."""
+    hasher, offset = hashlib.sha256(), 0
+    while data := os.pread(descriptor, READ_SIZE, offset):
+        hasher.update(data)
+        offset += len(data)
     return hasher.digest()

@@ -80,13 +80,13 @@ def _finish_file(files: OpenFiles, file: int, entry: FileEntry, mtime: Optional[
             raise
         descriptor = files.for_writing(file)
     status = os.fstat(descriptor)
-    shared_with_other_mode = status.st_nlink > 1 and stat.S_IMODE(status.st_mode) != mode
-    if status.st_size > entry.length or shared_with_other_mode:
+    right = stat.S_IMODE(status.st_mode) == mode and mtime in (None, status.st_mtime_ns)
+    if status.st_size > entry.length or (status.st_nlink > 1 and not right):
         descriptor = files.for_writing(file)
         status = os.fstat(descriptor)
     if status.st_size < entry.length:
         raise OSError(errno.EIO, "The file is shorter than the torrent says")
-    if mtime is not None and mtime != status.st_mtime_ns and status.st_nlink == 1:
+    if mtime is not None and mtime != status.st_mtime_ns:
         os.utime(descriptor, ns=(status.st_atime_ns, mtime))
     if stat.S_IMODE(status.st_mode) != mode:
         os.fchmod(descriptor, mode)

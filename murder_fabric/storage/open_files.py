@@ -19,6 +19,7 @@ COPY_SIZE = 1024 * 1024
 
 # A FIFO in the place of a file must not hang us while we find out that it is one.
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK
+READ_ONLY = os.O_RDONLY | _FLAGS
 
 
 class _OpenFile(NamedTuple):
@@ -46,7 +47,7 @@ class OpenFiles:
             self._open.move_to_end(file)
             return found.descriptor
         *parents, name = self._files[file].path
-        descriptor = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=self._directories.open(tuple(parents)))
+        descriptor = os.open(name, READ_ONLY, dir_fd=self._directories.open(tuple(parents)))
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise _in_the_way()
@@ -86,7 +87,7 @@ def _open_for_writing(parent: int, entry: FileEntry) -> int:
     try:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
-        return _create(parent, name)
+        return create(parent, name)
     if not stat.S_ISREG(status.st_mode):
         raise _in_the_way()
     if status.st_nlink > 1:
@@ -100,27 +101,32 @@ def _open_for_writing(parent: int, entry: FileEntry) -> int:
     return descriptor
 
 
-def _create(parent: int, name: bytes) -> int:
+def create(parent: int, name: bytes) -> int:
+    """Return a descriptor of a new file in the directory *parent*, to read and write."""
     return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, UNFINISHED_MODE, dir_fd=parent)
 
 
 def _copy_of_its_own(parent: int, name: bytes) -> int:
     """Replace a file by a copy that has no other link; its bytes may already count as checked pieces."""
-    source = os.open(name, os.O_RDONLY | _FLAGS, dir_fd=parent)
+    source = os.open(name, READ_ONLY, dir_fd=parent)
     try:
         os.unlink(name, dir_fd=parent)
-        copy = _create(parent, name)
+        copy = create(parent, name)
         try:
-            offset = 0
-            while data := os.pread(source, COPY_SIZE, offset):
-                write_all(copy, data, offset)
-                offset += len(data)
+            copy_bytes(source, copy)
         except OSError:
             os.close(copy)
             raise
     finally:
         os.close(source)
     return copy
+
+
+def copy_bytes(source: int, copy: int, offset: int = 0) -> None:
+    """Copy the bytes of an open file from *offset* on into another."""
+    while data := os.pread(source, COPY_SIZE, offset):
+        write_all(copy, data, offset)
+        offset += len(data)
 
 
 def write_all(descriptor: int, data: Union[bytes, memoryview], offset: int) -> None:

@@ -95,8 +95,8 @@ class Payload:
         """
         Give the complete tree its links, modes and times (nanoseconds, one for each file).
 
-        Calling it again, also after a restart, changes nothing.  A file with other hard links keeps its
-        time, since that is theirs too.
+        Calling it again, also after a restart, changes nothing.  A file with other hard links whose mode or
+        time is another one becomes a copy: they are theirs too.
         """
         finish_tree(self._info, self._directories, self._files, mtimes)
 

@@ -144,11 +144,11 @@ class Swarming:
 def test_finish_ends_a_join_that_waits_and_each_torrent_once(monkeypatch):
     host, torrent = Host(Clock(), "127.0.0.1"), Swarming()
 
-    def run(request, metainfo, payload, have):
+    def run(request, metainfo, payload, holdings):
         host._torrents[request.tag] = torrent
         return torrent
 
-    staged = type("Staged", (), {"metainfo": None, "payload": None, "have": None})
+    staged = type("Staged", (), {"metainfo": None, "payload": None, "holdings": None})
     monkeypatch.setattr(host, "_staged_as", lambda tag: staged)
     monkeypatch.setattr(host, "_run_torrent", run)
     joined, finish = ask(

@@ -84,7 +84,7 @@ def test_a_source_that_has_changed_leaves_nothing_behind(staged, source, tmp_pat
 def test_a_peer_starts_with_nothing(staged, tmp_path):
     taken = staged(tmp_path / "data", copy=False)
     taken.payload.close()
-    assert taken.have.have == 0
+    assert taken.holdings.pieces.have == 0
 
 
 def test_a_seeder_that_is_no_peer_needs_room_too(tmp_path):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Union
 
 import pytest
 
-from murder_fabric.bitfield import Bitfield
 from murder_fabric.control import Message
 from murder_fabric.deploy.channels import Ask, OnAnswer, OnEvent
 from murder_fabric.deploy.deployment import Deployment
@@ -26,6 +25,8 @@ from murder_fabric.deploy.uploading import upload_pieces
 from murder_fabric.deploy.view import View
 from murder_fabric.deploy.wanted import Wanted, title_of
 from murder_fabric.errors import AllHostsFailed, BadInput, HostsFailed, Interrupted, StorageError, TreeError
+from murder_fabric.metainfo.holdings import Holdings
+from murder_fabric.metainfo.parsing import parse_metainfo
 from murder_fabric.storage.creation import create_metainfo
 from murder_fabric.storage.payload import root_of
 
@@ -39,7 +40,7 @@ FULL = HostFailure("failed", "No space left on device")
 class Agents:
     """Stands in for `Channels`: agents that do whatever they are asked, and a list of what that was."""
 
-    def __init__(self, hosts: list[str], piece_count: int, interfere: Interfere) -> None:
+    def __init__(self, hosts: list[str], interfere: Interfere) -> None:
         self.asked: list[tuple[str, str]] = []
         self.fields: list[tuple[str, dict[str, Any]]] = []
         self.pieces: dict[int, bytes] = {}
@@ -49,7 +50,11 @@ class Agents:
         self.bounds: dict[str, tuple[float | None, float | None]] = {}
         self.current: dict[str, Any] = dict.fromkeys(hosts, "v0")
         self._hosts = hosts
-        self._piece_count = piece_count
+        #: What each host has staged: whole files, bytes by tag that came from older releases, and by host how
+        #: many files there had changed.
+        self.held: tuple[int, ...] = ()
+        self.reused: dict[str, int] = {}
+        self.changed: dict[str, int] = {}
         self._interfere = interfere
         self._down: dict[str, HostFailure] = {}
 
@@ -82,6 +87,12 @@ class Agents:
     def failures(self) -> dict[str, HostFailure]:
         return self._down
 
+    def _holdings(self, torrent: bytes) -> bytes:
+        holdings = Holdings.none(parse_metainfo(torrent).info)
+        for file in self.held:
+            holdings.files.add(file)
+        return holdings.to_bytes()
+
     def those_asked(self, do: str) -> list[str]:
         return [host for host, what in self.asked if what == do]
 
@@ -98,6 +109,7 @@ class Agents:
             "locate": {"address": f"10.0.0.{self._hosts.index(host) + 1}"},
             "start_tracker": {"port": 8998},
             "create": {"file_count": 2, "length": 80_000},
+            "stage": {"bytes_reused": self.reused, "files_changed": self.changed.get(host, 0)},
             "join": {"bytes_downloaded": 10},
             "switch": {"previous": self.current.get(host)},
         }.get(do, {})
@@ -107,8 +119,8 @@ class Agents:
             self.current[host] = message.fields["tag"]
         if do == "switch_back" and self.current[host] == message.fields["tag"]:
             self.current[host] = message.fields["previous"]
-        bits = Bitfield(self._piece_count).to_bytes() if do == "stage" else b""
-        return Message({"event": "done", **fields}, self.torrent if do == "create" else bits)
+        holdings = self._holdings(message.attached) if do == "stage" else b""
+        return Message({"event": "done", **fields}, self.torrent if do == "create" else holdings)
 
 
 HOSTS = ["web1", "web2", "web3"]
@@ -126,7 +138,7 @@ def deployment(
     files: Path, interfere: Interfere = lambda host, fields: None, **settings: Any
 ) -> tuple[Deployment, Agents]:
     metainfo = create_metainfo(str(files), None, piece_length=16384)
-    agents = Agents(HOSTS, metainfo.info.geometry.piece_count, interfere)
+    agents = Agents(HOSTS, interfere)
     muster = Muster(agents, HOSTS, View(io.StringIO()))  # type: ignore[arg-type]
     wanted = Wanted("v1", "/srv/app", str(files), metainfo)
     made = Run(muster, Roles("web1", ["web1"], HOSTS), Settings(**settings), wanted)
@@ -302,8 +314,16 @@ def test_a_fault_of_ours_stops_everything_too(files: Path) -> None:
 # Uploading ------------------------------------------------------------------------------------------------
 
 
-def upload(files: Path, agents: Agents, has: Bitfield, sizes: list[int]) -> HostFailure | None:
+def upload(
+    files: Path, agents: Agents, sizes: list[int], pieces: Sequence[int] = (), whole: Sequence[int] = ()
+) -> HostFailure | None:
+    """Bring web1 what it lacks, which has *pieces* and *whole* files."""
     metainfo = create_metainfo(str(files), None, piece_length=16384)
+    has = Holdings.none(metainfo.info)
+    for index in pieces:
+        has.pieces.add(index)
+    for file in whole:
+        has.files.add(file)
     return upload_pieces(agents, "web1", "v1", metainfo, str(files), has, sizes.append)  # type: ignore[arg-type]
 
 
@@ -321,27 +341,44 @@ def test_nobody_waits_long_for_a_host_that_is_silent(files: Path) -> None:
 
 
 def test_only_pieces_that_are_missing_are_uploaded(files: Path) -> None:
-    agents, sizes, has = Agents(HOSTS, 5, lambda host, fields: None), [], Bitfield(5)
-    for index in (0, 2, 3):
-        has.add(index)
-    assert upload(files, agents, has, sizes) is None
+    agents, sizes = Agents(HOSTS, lambda host, fields: None), []
+    assert upload(files, agents, sizes, [0, 2, 3]) is None
     assert list(agents.pieces) == [1, 4]
     assert sizes == [16384, 80_000 - 4 * 16384]
 
 
+def test_of_a_piece_only_what_is_missing_is_uploaded(files: Path) -> None:
+    agents, sizes = Agents(HOSTS, lambda host, fields: None), []
+    assert upload(files, agents, sizes, [0, 1, 3, 4], whole=[1]) is None
+    assert agents.pieces == {2: (files / "a").read_bytes()[2 * 16384 :]}
+    assert sizes == [40_000 - 2 * 16384]
+
+
+def test_it_is_said_what_is_used_again_and_where_something_had_changed(files: Path) -> None:
+    deploy, agents = deployment(files)
+    stream = io.StringIO()
+    deploy.plan.muster.view = View(stream)
+    agents.held, agents.reused, agents.changed = (0,), {"v0": 40_000}, {"web2": 1, "web3": 2}
+    deploy.run()
+    assert "120.0 kB reused from v0" in stream.getvalue()
+    assert "3 files of former releases not as they were on web[2-3], so not reused" in stream.getvalue()
+    assert sum(map(len, agents.pieces.values())) == 40_000
+
+
 def test_an_upload_ends_with_the_first_refusal(files: Path) -> None:
-    agents = Agents(HOSTS, 5, lambda host, fields: FULL if fields["index"] == 1 else None)
+    agents = Agents(HOSTS, lambda host, fields: FULL if fields["index"] == 1 else None)
     sizes: list[int] = []
-    assert upload(files, agents, Bitfield(5), sizes) == FULL
+    assert upload(files, agents, sizes) == FULL
     assert sizes == [16384]
 
 
 def test_files_that_change_between_hashing_and_upload_are_named(files: Path) -> None:
     metainfo = create_metainfo(str(files), None, piece_length=16384)
-    agents = Agents(HOSTS, 5, lambda host, fields: None)
+    agents = Agents(HOSTS, lambda host, fields: None)
 
     def again(files: Path) -> None:
-        upload_pieces(agents, "web1", "v1", metainfo, str(files), Bitfield(5), lambda size: None)  # type: ignore[arg-type]
+        nothing = Holdings.none(metainfo.info)
+        upload_pieces(agents, "web1", "v1", metainfo, str(files), nothing, lambda size: None)  # type: ignore[arg-type]
 
     (files / "b").write_bytes(b"B" * 40_000)
     with pytest.raises(TreeError, match=r"source changed: .*/files/a or one of the 1 files after it"):
@@ -355,7 +392,7 @@ def test_files_that_change_between_hashing_and_upload_are_named(files: Path) -> 
 
 
 def test_a_host_that_says_nothing_is_given_up_and_the_others_are_not() -> None:
-    agents = Agents(HOSTS, 1, lambda host, fields: None)
+    agents = Agents(HOSTS, lambda host, fields: None)
     ask = Ask(agents, {"web1": 1, "web2": 1})  # type: ignore[arg-type]
     ask.hear("web1", Message({"event": "done"}))
     answers = ask.wait(None, silence=0.0)
@@ -365,7 +402,7 @@ def test_a_host_that_says_nothing_is_given_up_and_the_others_are_not() -> None:
 
 
 def test_who_waits_is_told_how_many_have_answered() -> None:
-    ask, told = Ask(Agents(HOSTS, 1, lambda host, fields: None), dict.fromkeys(HOSTS, 1)), []  # type: ignore[arg-type]
+    ask, told = Ask(Agents(HOSTS, lambda host, fields: None), dict.fromkeys(HOSTS, 1)), []  # type: ignore[arg-type]
     ask.hear("web1", Message({"event": "progress"}))
     ask.hear("web1", Message({"event": "done"}))
     ask.hear("web2", DOWN)

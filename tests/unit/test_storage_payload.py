@@ -178,24 +178,31 @@ def test_a_file_with_another_link_is_never_written_to(root: pathlib.Path) -> Non
     assert (after.st_nlink, after.st_mtime_ns, after.st_mode) == (1, before.st_mtime_ns, before.st_mode)
 
 
-def test_a_file_that_stays_linked_keeps_the_mode_and_time_of_the_live_one(root: pathlib.Path) -> None:
-    info = release()
-    root.mkdir(parents=True)
-    for name, content, bits in (("same", CONTENT[1500:], 0o440), ("other", b"", 0o600)):
-        (root.parent / name).write_bytes(content)
-        (root.parent / name).chmod(bits)
-    os.link(root.parent / "same", root / "data")
-    os.link(root.parent / "other", root / "none")
-    before = [(root.parent / name).stat() for name in ("same", "other")]
-    payload = Payload(info, str(root))
-    payload.prepare()
-    payload.write(0, 0, CONTENT[:1024])
-    payload.write(1, 0, CONTENT[1024:1500])
-    payload.finish([1, 1, 1, 1])
-    after = [(root.parent / name).stat() for name in ("same", "other")]
-    assert after[0].st_nlink == 2
+def test_a_link_stays_only_where_mode_and_time_are_right_and_the_live_file_keeps_its_own(
+    root: pathlib.Path,
+) -> None:
+    builder = InfoBuilder(b"app", PIECE)
+    builder.add_directory((), 0o755)
+    for name in (b"mode", b"right", b"time"):
+        builder.begin_file((name,), 0o440)
+        builder.update(CONTENT[:100])
+    live = root.parent / "live"
+    live.mkdir(parents=True)
+    root.mkdir()
+    for name, bits, time in (("mode", 0o600, 7), ("right", 0o440, 7), ("time", 0o440, 8)):
+        (live / name).write_bytes(CONTENT[:100])
+        (live / name).chmod(bits)
+        os.utime(live / name, ns=(time, time))
+        os.link(live / name, root / name)
+    before = [(live / name).stat() for name in ("mode", "right", "time")]
+    payload = Payload(builder.build(), str(root))
+    payload.finish([7, 7, 7])
+    after = [(live / name).stat() for name in ("mode", "right", "time")]
+    assert [s.st_nlink for s in after] == [1, 2, 1]
     assert [(s.st_mtime_ns, s.st_mode) for s in after] == [(s.st_mtime_ns, s.st_mode) for s in before]
-    assert (mode(root / "data"), mode(root / "none")) == (0o440, 0o644)
+    assert [mode(root / name) for name in ("mode", "right", "time")] == [0o440] * 3
+    assert [(root / name).stat().st_mtime_ns for name in ("mode", "right", "time")] == [7] * 3
+    assert [(root / name).read_bytes() for name in ("mode", "right", "time")] == [CONTENT[:100]] * 3
 
 
 @pytest.mark.parametrize("name", ["data", "bin"])
