@@ -139,7 +139,7 @@ def _add_peer(commands: argparse._SubParsersAction[_Parser]) -> None:
         action="append",
         default=[],
         metavar="URL",
-        help="an HTTP origin that has the payload too (BEP 19); may be repeated",
+        help="an HTTP origin that has the payload, beside those of the torrent (BEP 19); may be repeated",
     )
     _add_swarm(peer)
 
@@ -148,6 +148,11 @@ def _add_swarm(parser: argparse.ArgumentParser) -> None:
     _add_listen(parser)
     parser.add_argument(
         "--announce", type=_announce_url, metavar="URL", help="ask this tracker instead of the torrent's"
+    )
+    parser.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        help="certificates (PEM) that trackers and web seeds with https may be signed by, too",
     )
     _add_json(parser)
 

@@ -15,6 +15,8 @@ from ..errors import BadInput, StorageError
 UNFINISHED = ".murder-"
 #: Bytes of the longest torrent that is read: as much as can be attached to a message.
 MAX_TORRENT = MAX_ATTACHED
+#: Bytes of the longest file of certificates; all that browsers trust come to a quarter of it.
+MAX_CERTIFICATES = 1 << 20
 
 
 def read_limited(path: str | bytes, max_length: int) -> bytes:
@@ -60,6 +62,16 @@ def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644) -> None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
         raise StorageError(f"{path}: {error.strerror}") from None
+
+
+def read_certificates(path: str | None) -> str:
+    """
+    Return what is in the file of certificates at *path*; nothing where there is no path.
+
+    Raises:
+        BadInput: the file cannot be read.
+    """
+    return "" if path is None else read_limited(path, MAX_CERTIFICATES).decode("ascii", "replace")
 
 
 def read_token(path: str | None) -> bytes | None:

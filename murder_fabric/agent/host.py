@@ -39,7 +39,7 @@ from .release_duties import RELEASE_DUTIES
 from .report import INTERVAL
 from .staging import Staged, discard, stage, store, told, verify_staged
 from .threads import Threads
-from .torrent import Torrent, TorrentConfig
+from .torrent import Torrent, config_of
 
 #: Seconds in which what is at the disk must end once this agent is to end; it is asked for twice.
 PATIENCE = 10.0
@@ -317,15 +317,7 @@ class Host:
         self._must_go_on()
         if request.tag in self._torrents:
             raise BadInput(f"the tag {request.tag} is being served here already")
-        config = TorrentConfig(
-            Listen(request.address, request.first_port, request.last_port),
-            ((request.announce,),),
-            token=None if request.token is None else bytes.fromhex(request.token),
-            hosts=None if request.hosts is None else frozenset(request.hosts),
-            super_seed=holdings.pieces.complete,
-            web_seeds=request.web_seeds if isinstance(request, control.Join) else (),
-            held=frozenset(holdings.files),
-        )
+        config = config_of(request, metainfo, holdings)
         torrent = Torrent(self._reactor, metainfo.info, payload, holdings.pieces, config)
         torrent.on_broken = partial(self._broken, request.tag)
         torrent.start()

@@ -15,13 +15,14 @@ from ..bitfield import Bitfield
 from ..errors import BadInput, StorageError, VerifyError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Info, Metainfo
+from ..metainfo.web_seeds import web_seeds
 from ..policy.stalling import Stall
 from ..storage.checking import check
 from ..storage.payload import Payload
 from ..tracker.keys import with_passkey
 from ..units import shown_size
 from .addresses import Listen
-from .files import MAX_TORRENT, read_limited, read_token
+from .files import MAX_TORRENT, read_certificates, read_limited, read_token
 from .report import INTERVAL, Report
 from .running import run
 from .torrent import Progress, Torrent, TorrentConfig
@@ -167,12 +168,19 @@ def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_se
     trackers = metainfo.announce_list or ((metainfo.announce,),) if metainfo.announce else ()
     if options.announce is not None:
         trackers = ((options.announce,),)
-    web_seeds = options.web_seed if options.command == "peer" else ()
-    if not trackers and not web_seeds:
+    origins = web_seeds(options.web_seed, metainfo) if options.command == "peer" else ()
+    if not trackers and not origins:
         raise BadInput(f"{options.torrent} names no tracker: give one with --announce URL")
     token = read_token(options.token_file)
     trackers = tuple(tuple(with_passkey(url, token) for url in tier) for tier in trackers)
-    return TorrentConfig(options.listen, trackers, token=token, super_seed=super_seed, web_seeds=web_seeds)
+    return TorrentConfig(
+        options.listen,
+        trackers,
+        token=token,
+        super_seed=super_seed,
+        web_seeds=origins,
+        certificates=read_certificates(options.ca_file),
+    )
 
 
 def _read_torrent(path: str) -> Metainfo:

@@ -13,10 +13,12 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 
+from .. import control
 from ..bitfield import Bitfield
 from ..errors import StorageError, SwarmError, TrackerError
-from ..metainfo.values import Info
-from ..metainfo.web_seeds import shown_origin
+from ..metainfo.holdings import Holdings
+from ..metainfo.values import Info, Metainfo
+from ..metainfo.web_seeds import shown_origin, web_seeds
 from ..net.announcer import Announcer, Standing
 from ..net.dialer import AcceptedFactory, TcpDialer
 from ..net.peer_protocol import PeerProtocol
@@ -54,8 +56,24 @@ class TorrentConfig:
     super_seed: bool = False
     #: HTTP origins that have the payload (BEP 19).
     web_seeds: Sequence[str] = ()
+    #: CA certificates (PEM) of trackers and web seeds, beside those this host trusts.
+    certificates: str = ""
     #: Files that are there whole, whatever is missing of the pieces that they have a part in.
     held: Collection[int] = frozenset()
+
+
+def config_of(request: control.Join | control.Seed, metainfo: Metainfo, holdings: Holdings) -> TorrentConfig:
+    """Return how an operator's *request* has us take part in a swarm, given what we have of the payload."""
+    return TorrentConfig(
+        Listen(request.address, request.first_port, request.last_port),
+        ((request.announce,),),
+        token=None if request.token is None else bytes.fromhex(request.token),
+        hosts=None if request.hosts is None else frozenset(request.hosts),
+        super_seed=holdings.pieces.complete,
+        web_seeds=web_seeds(request.web_seeds, metainfo) if isinstance(request, control.Join) else (),
+        certificates=request.certificates,
+        held=frozenset(holdings.files),
+    )
 
 
 @dataclass(frozen=True)
@@ -235,7 +253,9 @@ class Torrent:
             return
         for url in self._config.web_seeds:
             told = partial(self._origin_dropped, url)
-            self._origins[url] = WebSeed(self._reactor, self.session, self.info, url, told)
+            self._origins[url] = WebSeed(
+                self._reactor, self.session, self.info, url, told, self._config.certificates
+            )
             self._origins[url].start()
 
     def _origin_dropped(self, url: str, reason: str) -> None:
@@ -252,7 +272,12 @@ class Torrent:
         self.session.tick(now=self._reactor.seconds())
 
     def _start_announcing(self, bind: str | None) -> None:
-        client = TrackerClient(self._reactor, Tiers(self._config.trackers, self._rng), bind_address=bind)
+        client = TrackerClient(
+            self._reactor,
+            Tiers(self._config.trackers, self._rng),
+            bind_address=bind,
+            certificates=self._config.certificates,
+        )
         self._announcer = Announcer(
             self._reactor,
             client.announce,

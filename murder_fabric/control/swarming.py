@@ -132,6 +132,8 @@ class TakePart(Request):
     token: Optional[str] = None
     #: The only addresses connections are taken from (None: any).
     hosts: Optional[list[str]] = None
+    #: CA certificates (PEM) of trackers and web seeds, beside those the host trusts.
+    certificates: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +146,7 @@ class Join(TakePart):
     """
 
     name = "join"
-    #: HTTP origins that have the payload too (BEP 19).
+    #: HTTP origins that have the payload too (BEP 19), beside those that the torrent names.
     web_seeds: list[str] = dataclasses.field(default_factory=list)
 
 

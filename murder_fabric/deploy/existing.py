@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from urllib.parse import urlsplit
 
@@ -10,13 +11,18 @@ from ..control import check_tag
 from ..errors import BadInput, MetainfoError
 from ..metainfo.parsing import LONGEST_TORRENT, parse_metainfo
 from ..metainfo.values import Metainfo
+from ..metainfo.web_seeds import shown_origin, web_seeds
 from .settings import Settings
+from .trust import certificates
 from .wanted import Wanted, operator_name
+
+#: What no path begins with.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def wanted_torrent(settings: Settings, path: str, *, force: bool = False) -> Wanted:
     """
-    Return the release that is to be made of what the torrent at *path* describes.
+    Return the release that is to be made of what the torrent at *path*, a file or a URL, describes.
 
     Raises:
         BadInput: it is none, or names nobody who could have the payload.
@@ -26,17 +32,20 @@ def wanted_torrent(settings: Settings, path: str, *, force: bool = False) -> Wan
             "--destination-path is missing:"
             " fab -H … murder.deploy --torrent app.torrent --destination-path /srv/app"
         )
-    metainfo = _read(os.path.expanduser(path))
-    if not (settings.tracker_url or settings.web_seeds or tracker_of(metainfo)):
+    shown, data = _fetch(path, certificates(settings)) if _URL.match(path) else _read(path)
+    try:
+        metainfo = parse_metainfo(data)
+    except MetainfoError as error:
+        raise MetainfoError(f"{shown}: {error}; no host was touched") from None
+    if not (settings.tracker_url or web_seeds(settings.web_seeds.split(), metainfo) or tracker_of(metainfo)):
         raise BadInput(
-            f"{path} names no tracker with an http:// URL; say with murder.tracker_url where its seeder is"
-            " known, or with murder.web_seeds who has the files. No host was touched"
+            f"{shown} names no tracker with an http:// or https:// URL and no web seed; say with"
+            " murder.tracker_url where its seeder is known, or with murder.web_seeds who has the files."
+            " No host was touched"
         )
     tag = check_tag(settings.default_tag or time.strftime("%Y%m%d%H%M%S", time.gmtime()))
-    origin = f"{operator_name()}:{os.path.abspath(os.path.expanduser(path))}"
-    return Wanted(
-        tag, settings.default_destination_path, "", metainfo, origin=origin, force=force, elsewhere=True
-    )
+    destination = settings.default_destination_path
+    return Wanted(tag, destination, "", metainfo, origin=shown, force=force, elsewhere=True)
 
 
 def tracker_of(metainfo: Metainfo) -> str:
@@ -50,16 +59,21 @@ def _is_http(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme == "http" and bool(parts.hostname)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
-def _read(path: str) -> Metainfo:
+def _fetch(url: str, trusted: str) -> tuple[str, bytes]:
+    """Return how *url* may be shown, and what is there."""
+    from .downloading import download
+
+    return shown_origin(url), download(url, trusted, LONGEST_TORRENT)
+
+
+def _read(path: str) -> tuple[str, bytes]:
+    """Return where the file at *path* is, for others too, and what is in it."""
+    path = os.path.abspath(os.path.expanduser(path))
     try:
         with open(path, "rb") as file:
-            data = file.read(LONGEST_TORRENT + 1)
+            return f"{operator_name()}:{path}", file.read(LONGEST_TORRENT + 1)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}; no host was touched") from None
-    try:
-        return parse_metainfo(data)
-    except MetainfoError as error:
-        raise MetainfoError(f"{path}: {error}; no host was touched") from None

@@ -28,6 +28,7 @@ from .outcome import HostState
 from .ranges import fold
 from .roles import Roles
 from .settings import Settings
+from .trust import certificates
 
 TRACKER = "tracker"
 #: Seconds without a task after which tracker and seeder end by themselves.
@@ -131,6 +132,7 @@ def download_torrent(muster: Muster, host: str, tag: str, directory: str) -> str
 
 def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) -> str:
     """Seed what the torrent of *tag* was made of, from where it lies on the seeder."""
+    trusted = certificates(settings)
     host, agent = roles.seeder, f"seeder-{tag}"
     tracker, torrent = _tracker(muster, roles.tracker, settings), _torrent(muster, host, tag)
     address = _address(muster, host, settings)
@@ -141,7 +143,9 @@ def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) ->
         _track(muster, tracker, torrent, [address])
         first, last = settings.peer_port_range()
         token = tracker.token or torrent.token
-        request = control.Seed(tag, address, first, last, tracker.announce, token, [address], torrent.path)
+        request = control.Seed(
+            tag, address, first, last, tracker.announce, token, [address], trusted, path=torrent.path
+        )
         with muster.view.stage("check"):
             done = muster.ask_one(
                 host, request, PAYLOAD_TIMEOUT, torrent.raw, to=agent, silence=SILENCE_LIMIT
@@ -158,6 +162,7 @@ def peer(
     Where it does not come to that, nothing of it stays: no agent, and no part of the payload. With *empty*,
     what lies in *destination* goes first, and does not come back.
     """
+    trusted = certificates(settings)
     tracker = _tracker(muster, roles.tracker, settings)
     torrent = _torrent(muster, roles.seeder, tag)
     addresses = muster.locate(settings.interface)
@@ -177,7 +182,9 @@ def peer(
             muster,
             agent,
             torrent.metainfo.info.geometry.length,
-            lambda host: control.Join(tag, addresses[host], first, last, url, token, hosts, web_seeds),
+            lambda host: control.Join(
+                tag, addresses[host], first, last, url, token, hosts, trusted, web_seeds=web_seeds
+            ),
         )
         _verify(muster, agent, tag)
     finally:

@@ -23,6 +23,8 @@ class Entry(NamedTuple):
     announce: str
     token: str | None
     hosts: list[str] | None
+    #: CA certificates (PEM) of tracker and web seeds, beside those each host trusts.
+    certificates: str
 
 
 @dataclass(frozen=True)

@@ -85,11 +85,11 @@ def ports(value: Any) -> str:
 
 def urls(value: Any) -> str:
     """Check the URLs of web seeds."""
-    meant = "URLs that begin with http:// and a host, all else quoted, with a space between two"
+    meant = "URLs that begin with http:// or https:// and a host, all else quoted, with a space between two"
     found = (value or "").split() if isinstance(value, str) or value is None else value
     if not isinstance(found, (list, tuple)):
         raise ValueError(meant)
-    if not all(isinstance(url, str) and re.fullmatch(r"http://[!-.0-~]+(/[!-~]*)?", url) for url in found):
+    if not all(isinstance(url, str) and re.fullmatch(r"https?://[!-.0-~]+(/[!-~]*)?", url) for url in found):
         raise ValueError(meant)
     return " ".join(dict.fromkeys(found))
 
@@ -98,7 +98,7 @@ def tracker_url(value: Any) -> str:
     """Check an announce URL, or none."""
     if value in (None, ""):
         return ""
-    if not isinstance(value, str) or not re.fullmatch(r"http://[!-.0-~]+/[!-~]*", value):
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[!-.0-~]+/[!-~]*", value):
         raise ValueError("the announce URL of a tracker, such as http://tracker.example.com:6969/announce")
     return value
 

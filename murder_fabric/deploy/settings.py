@@ -103,6 +103,12 @@ class Settings:
         "HTTP origins that have the files too (BEP 19): a URL or a list of them, below which the torrent's "
         "name and then the files lie.",
     )
+    ca_file: str = _setting(
+        "",
+        checks.path,
+        "A file of CA certificates (PEM) on this machine, which sign `https://` trackers, web seeds and torrents "
+        "of yours; they count beside those that each host trusts.",
+    )
     seed_for: int = _setting(
         3600,
         checks.whole(0, 3600),

@@ -23,6 +23,7 @@ from .preflight import Ready
 from .ranges import fold
 from .run import Entry, Run
 from .seeding import seed_in_place, upload
+from .trust import certificates
 from .wanted import title_of
 
 #: Seconds without any progress anywhere after which a swarm that has lost its seeder is given up.
@@ -97,15 +98,15 @@ def verify(run: Run) -> None:
 
 
 def _enter(run: Run, ready: Ready, metainfo: Metainfo) -> Entry:
-    elsewhere = run.wanted.elsewhere
+    elsewhere, trusted = run.wanted.elsewhere, certificates(run.settings)
     announce = run.settings.tracker_url or (tracker_of(metainfo) if elsewhere else "")
     if not announce:
-        return Entry(_start_tracker(run, ready, metainfo), run.token, ready.allowed())
+        return Entry(_start_tracker(run, ready, metainfo), run.token, ready.allowed(), trusted)
     # Such a tracker may have a list of what it tracks: whoever keeps that needs the hash.
     run.view.say(f"  tracker  {redacted(announce)} must track {metainfo.info.info_hash.hex()}")
     if elsewhere:
-        return Entry(announce, None, None)
-    return Entry(announce, run.token, ready.allowed())
+        return Entry(announce, None, None, trusted)
+    return Entry(announce, run.token, ready.allowed(), trusted)
 
 
 def _start_tracker(run: Run, ready: Ready, metainfo: Metainfo) -> str:
@@ -206,7 +207,8 @@ def _join(
 
 def _join_request(run: Run, address: str, entry: Entry) -> Request:
     first, last = run.settings.peer_port_range()
-    return control.Join(run.wanted.tag, address, first, last, *entry, run.settings.web_seeds.split())
+    web_seeds = run.settings.web_seeds.split()
+    return control.Join(run.wanted.tag, address, first, last, *entry, web_seeds=web_seeds)
 
 
 def _need(

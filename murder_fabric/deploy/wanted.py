@@ -15,6 +15,7 @@ from ..metainfo.values import Metainfo
 from ..storage.creation import create_metainfo
 from .revision import NO_REVISION, Revision, revision_of
 from .settings import Settings
+from .trust import certificates
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ def check_wanted(
             f"{missing} is missing: fab -H … murder.deploy --files-path ./build --destination-path /srv/app"
         )
     tag = check_tag(settings.default_tag or time.strftime("%Y%m%d%H%M%S", time.gmtime()))
-    # What a release has a link for is none of its own.
-    patterns = [*exclude, *(f"/{name}" for name in settings.linked())]
+    certificates(settings)  # what is wrong with them is to be said now
+    patterns = patterns_of(settings, exclude)
     if on_seeder:
         origin = f"{files_path} on the seeder"
         return Wanted(tag, destination, files_path, None, patterns, origin, force=force)
@@ -68,6 +69,11 @@ def check_wanted(
         raise Interrupted("interrupted; no host was touched") from None
     origin, revision = f"{operator_name()}:{path}", revision_of(path)
     return Wanted(tag, destination, path, metainfo, patterns, origin, revision, force)
+
+
+def patterns_of(settings: Settings, exclude: Iterable[str]) -> list[str]:
+    """Return what of a tree is not deployed: what a release has a link for is none of its own."""
+    return [*exclude, *(f"/{name}" for name in settings.linked())]
 
 
 def operator_name() -> str:

@@ -41,6 +41,7 @@ def settings(**values):
     [
         (TRACKER, (), TRACKER),
         ("udp://tracker:1/", ((TRACKER,),), TRACKER),
+        ("https://tracker/announce", (), "https://tracker/announce"),
         (None, (("udp://a:1/", "wss://b/"), ("http://[", TRACKER)), TRACKER),
         ("udp://tracker:1/", (), ""),
         (None, (), ""),
@@ -63,8 +64,18 @@ def test_settings_may_say_who_has_it(torrent, source):
     assert wanted_torrent(settings(**source), torrent()).elsewhere
 
 
+def test_a_torrent_may_name_web_seeds_itself(tmp_path, info):
+    (tmp_path / "t").write_bytes(Metainfo(info, url_list=("https://a/",)).encode())
+    assert wanted_torrent(settings(), str(tmp_path / "t")).elsewhere
+    (tmp_path / "t").write_bytes(Metainfo(info, url_list=("ftp://a/",)).encode())
+    with pytest.raises(BadInput, match="no web seed"):
+        wanted_torrent(settings(), str(tmp_path / "t"))
+
+
 def test_a_torrent_nobody_has_is_refused(torrent):
-    with pytest.raises(BadInput, match=r"names no tracker with an http:// URL; say with murder\.tracker_url"):
+    with pytest.raises(
+        BadInput, match=r"names no tracker with an http:// .* no web seed; say with murder\.tracker_url"
+    ):
         wanted_torrent(settings(), torrent("udp://tracker:1/"))
 
 

@@ -146,14 +146,14 @@ def test_peer_ports_are_two_numbers():
 
 
 @pytest.mark.parametrize(
-    "value", ["http://a/x http://b:81", ["http://a/x", "http://b:81"], " http://a/x  http://b:81 http://a/x"]
+    "value", ["http://a/x https://b:81", ["http://a/x", "https://b:81"], " http://a/x  https://b:81 http://a/x"]
 )
 def test_web_seeds_are_urls_however_they_are_written(value):
     settings = Settings.from_config({"murder": {"web_seeds": value}})
-    assert settings.web_seeds.split() == ["http://a/x", "http://b:81"]
+    assert settings.web_seeds.split() == ["http://a/x", "https://b:81"]
 
 
-@pytest.mark.parametrize("value", ["https://a/", "ftp://a/", "http://", "/srv/x", ["http://a/b c"], 7, {}])
+@pytest.mark.parametrize("value", ["ftp://a/", "http://", "/srv/x", ["http://a/b c"], 7, {}])
 def test_what_is_no_url_is_no_web_seed(value):
     with pytest.raises(SettingsError, match="URLs that begin with http"):
         Settings.from_config({"murder": {"web_seeds": value}})

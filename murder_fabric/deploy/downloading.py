@@ -1,0 +1,99 @@
+"""Getting a torrent by HTTP to the operator's machine, before any host is touched."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import time
+import urllib.error
+import urllib.request
+from email.message import Message
+from typing import IO, Optional
+
+from ..errors import BadInput, Interrupted
+from ..metainfo.web_seeds import moved, shown_origin
+
+#: Seconds that the server may be silent, and that all of it may take.
+SILENCE, TIMEOUT = 10.0, 60.0
+_PART_LENGTH = 64 * 1024
+
+
+def download(url: str, certificates: str, max_length: int) -> bytes:
+    """
+    Return what is at *url*, through the proxy that the environment names, as `curl` would.
+
+    Args:
+        certificates: CA certificates (PEM) that count beside those of this machine.
+        max_length: bytes that it may have.
+
+    Raises:
+        BadInput: it did not come; one sentence, in which no query stands, as that may be a secret.
+        Interrupted: Ctrl-C.
+    """
+    try:
+        return _download(url, certificates, max_length)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; no host was touched") from None
+    except urllib.error.HTTPError as error:
+        why = f"the answer is HTTP status {error.code}"
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        why = _explain(error)
+    raise BadInput(f"{shown_origin(url)}: {why}; no host was touched")
+
+
+def _download(url: str, certificates: str, max_length: int) -> bytes:
+    context = ssl.create_default_context()
+    if certificates:
+        context.load_verify_locations(cadata=certificates)
+    opener = urllib.request.OpenerDirector()  # `build_opener` would know file:// and ftp:// too
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(context=context),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        _Redirects(),
+    ):
+        opener.add_handler(handler)
+    deadline = time.monotonic() + TIMEOUT
+    data = bytearray()
+    request = urllib.request.Request(url, headers={"User-Agent": "murder_fabric"})  # noqa: S310 - see above
+    with opener.open(request, timeout=SILENCE) as answer:
+        while part := answer.read1(_PART_LENGTH):
+            data += part
+            if len(data) > max_length:
+                raise ValueError(f"it is longer than {max_length} bytes")
+            if time.monotonic() > deadline:
+                raise TimeoutError
+    return bytes(data)
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows as far as it is as safe there."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Message,
+        newurl: str,
+    ) -> Optional[urllib.request.Request]:
+        if moved(req.full_url, newurl) is None:
+            raise ValueError(f"it is moved to {shown_origin(newurl)}, where we do not go from there")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
+
+def _explain(error: Exception) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {SILENCE:g} s, or not all of it within {TIMEOUT:g} s"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {cause.verify_message}; murder.ca_file can name the CA"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS failed: {cause.reason}"
+    if isinstance(cause, http.client.HTTPException):
+        return f"the answer is no HTTP: {type(cause).__name__}"
+    return str(getattr(cause, "strerror", None) or cause)

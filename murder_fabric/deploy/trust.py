@@ -1,0 +1,34 @@
+"""The certificates of your own CA, for hosts that do not know it."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from ..errors import BadInput
+from .settings import Settings
+
+#: Bytes of the longest file that is read; all that browsers trust come to a quarter of it.
+LONGEST = 1 << 20
+
+
+def certificates(settings: Settings) -> str:
+    """
+    Return what is in `murder.ca_file`; nothing where that is not set.
+
+    Raises:
+        BadInput: it cannot be read, or holds no certificate.
+    """
+    if not settings.ca_file:
+        return ""
+    try:
+        with open(os.path.expanduser(settings.ca_file), "rb") as file:
+            text = file.read(LONGEST + 1).decode("ascii")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text or "none")
+    except (ssl.SSLError, ValueError):
+        why = "it holds no certificates (PEM)"
+    except OSError as error:
+        why = str(error.strerror)
+    else:
+        return text
+    raise BadInput(f"murder.ca_file, {settings.ca_file}: {why}; no host was touched")
