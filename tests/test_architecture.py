@@ -32,7 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "simulation": LEAVES | {"metainfo", "wire", "tracker", "storage", "policy", "swarm"},
     "deploy": LEAVES | {"metainfo", "storage", "tracker"},
     "agent": LEAVES | {"metainfo", "wire", "tracker", "storage", "policy", "swarm", "net"},
-    "__init__": {"version", "deploy"},
+    "api": {"deploy"},
+    "__init__": {"version", "api", "deploy"},
     "__main__": {"agent"},
 }
 #: Third-party packages, and the only rooms that may import them.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Optional, Union, cast, overload
 
 import fabric
@@ -18,6 +18,7 @@ from invoke.collection import Collection
 from invoke.config import AmbiguousMergeError, Config, merge_dicts
 from invoke.context import Context
 from invoke.exceptions import Exit, UncastableEnvVar
+from invoke.parser.context import ParserContext
 from invoke.tasks import Call, Task
 
 from ..errors import HostRangeError, Interrupted, MurderError, SettingsError
@@ -59,7 +60,7 @@ class GroupContext(Context):
 
     def gateways(self) -> Gateways:
         """Return what makes and opens this context's connections, with jump hosts shared among them."""
-        return Gateways(_fabric_config(self.config))
+        return Gateways(fabric_config(self.config))
 
     def connections(self) -> list[fabric.Connection]:
         """Make a new connection to each host, none of them open."""
@@ -72,9 +73,12 @@ class GroupTask(fabric.Task):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the task; a `Connection` or plain `Context` from Python code becomes a `GroupContext` too."""
-        if args and isinstance(args[0], Context) and not isinstance(args[0], GroupContext):
-            args = (_group_context(args[0]), *args[1:])
+        if args and isinstance(args[0], Context):
+            args = (group_context(args[0]), *args[1:])
         return super().__call__(*args, **kwargs)
+
+    def refused(self, error: MurderError, flags: Mapping[str, Any]) -> None:
+        """It will not be called, because of *error*, which is told on stderr; *flags* are those given."""
 
 
 @overload
@@ -98,7 +102,7 @@ class ConnectionCall(FabricConnectionCall):
         return {**super().clone_data(), "init_kwargs": self.init_kwargs}
 
     def make_context(self, config: Config, core_parse_result: Any = None) -> fabric.Connection:
-        return connection(_fabric_config(config), self.init_kwargs)
+        return connection(fabric_config(config), self.init_kwargs)
 
 
 class GroupCall(Call):
@@ -132,6 +136,8 @@ class Executor(fabric.Executor):
                 self._loaded_config()
             return super().execute(*tasks)
         except MurderError as error:
+            if error.result is None:  # it did not come to any task of ours
+                self._refuse(tasks, error)
             raise Exit(f"{SECTION}: {error}", code=error.exit_code) from None
         except AmbiguousMergeError as error:
             raise Exit(f"fab: a setting has the wrong shape: {error}", code=2) from None
@@ -161,6 +167,12 @@ class Executor(fabric.Executor):
             return call.clone(into=GroupCall, with_={"hosts": [connection_init_kwargs], "origin": call})
         return call.clone(into=ConnectionCall, with_={"init_kwargs": connection_init_kwargs})
 
+    def _refuse(self, tasks: Iterable[Any], error: MurderError) -> None:
+        for asked in tasks:
+            task = self.collection[asked.name] if isinstance(asked, ParserContext) else None
+            if isinstance(task, GroupTask):
+                task.refused(error, asked.as_kwargs)
+
     def _expand_command_line(self) -> None:
         """Rewrite `-H` once; what is left holds no bracket, so that Fabric may split it at its commas."""
         if self._expanded:
@@ -184,13 +196,21 @@ class Executor(fabric.Executor):
             merge_dicts(collected, part)
         config = self.config.clone()
         config.load_collection(collected)
-        try:
-            config.load_shell_env()
-        except (ValueError, UncastableEnvVar) as error:
-            raise SettingsError(
-                f"a FABRIC_… variable of the environment has a wrong value: {error}"
-            ) from None
+        load_environment(config)
         return config
+
+
+def load_environment(config: Config) -> None:
+    """
+    Read variables of the environment into *config*, for each key that it has already.
+
+    Raises:
+        SettingsError: one cannot be what its key is.
+    """
+    try:
+        config.load_shell_env()
+    except (ValueError, UncastableEnvVar) as error:
+        raise SettingsError(f"a FABRIC_… variable of the environment has a wrong value: {error}") from None
 
 
 def install() -> bool:
@@ -228,14 +248,26 @@ def take_underscores(names: Iterable[str]) -> None:
             core.unparsed[position] = f"{collection}.{with_underscores[task]}"
 
 
-def _group_context(context: Context) -> GroupContext:
+def group_context(context: Context) -> GroupContext:
+    """Return *context* as a group task has it: a connection is a group of one, a plain context of none."""
+    if isinstance(context, GroupContext):
+        return context
     if not isinstance(context, fabric.Connection):
         return GroupContext(context.config)
-    host: HostKwargs = {"host": context.original_host, "user": context.user, "port": context.port}
+    host: HostKwargs = {
+        "host": context.original_host,
+        "user": context.user,
+        "port": context.port,
+        "connect_kwargs": context.connect_kwargs,
+    }
+    # What ssh_config says about the way there is found again, and then shared with other hosts.
+    if context.gateway and not {"proxyjump", "proxycommand"} & set(context.ssh_config):
+        host["gateway"] = context.gateway
     return GroupContext(context.config, [host])
 
 
-def _fabric_config(config: Config) -> fabric.Config:
+def fabric_config(config: Config) -> fabric.Config:
+    """Return a configuration that knows what Fabric's defaults are; Invoke's own does not."""
     return (
         config if isinstance(config, fabric.Config) else cast(fabric.Config, config.clone(into=fabric.Config))
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import functools
 import inspect
 import sys
@@ -10,15 +12,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
 import fabric
 
-from ..errors import MurderError
+from ..errors import MurderError, SettingsError
 from .executor import GroupContext, GroupTask
-from .settings import Settings
+from .settings import SECTION, Settings
 from .undertaking import Undertaking, carry_out
 from .view import View
 
 if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec
 
+    from .fleet import AnyFleet
     from .results import Result
 
     P = ParamSpec("P")
@@ -28,6 +31,17 @@ else:
     P = TypeVar("P")  # ParamSpec came with Python 3.10
 
 JSON_HELP = "Print one JSON document with the result of each host on stdout, and nothing else there."
+#: What help() says of the arguments that all functions have.
+HOSTS = "A Fleet, or what one is made of: `web[1-8]`, the `c` of a task, a group of Fabric's."
+SETTINGS = """    settings: Those of `murder:`, by name, for this call.
+
+Raises:
+    BadInput: an argument, a setting or the tree is wrong.
+    HostsFailed: some hosts failed, or all (AllHostsFailed).
+    Interrupted: Ctrl-C.
+
+    Each has a `result`, as is returned where all is well.
+"""
 
 
 class MurderTask(GroupTask, Generic[P]):
@@ -40,7 +54,44 @@ class MurderTask(GroupTask, Generic[P]):
 
     def __init__(self, plan: Plan[P], **options: Any) -> None:
         self.plan = plan
-        super().__init__(_body(plan), help={**options.pop("help", {}), "json": JSON_HELP}, **options)
+        #: What each flag means, by name.
+        self.meanings: Mapping[str, str] = options.pop("help", {})
+        super().__init__(_body(plan), help={**self.meanings, "json": JSON_HELP}, **options)
+
+    def refused(self, error: MurderError, flags: Mapping[str, Any]) -> None:
+        """Print the document that was asked for, though nothing was done."""
+        from .results import refused
+
+        if flags.get("json"):
+            _show(refused(task_name(self.plan), error), json=True)
+
+    def function(self) -> Callable[Concatenate[AnyFleet, P], Result]:
+        """Return what does the same from Python: hosts come first, flags and settings are keywords."""
+
+        @functools.wraps(self.plan)
+        def call(hosts: AnyFleet, /, *args: P.args, **options: P.kwargs) -> Result:
+            from .fleet import Fleet
+            from .results import refused
+
+            try:
+                _must_be_known(call, options)
+                fleet = Fleet.of(hosts)
+            except MurderError as error:
+                error.result = refused(task_name(self.plan), error)
+                raise
+            return undertake(self.plan, fleet.context(), fleet.view, *args, **options)
+
+        plan = inspect.signature(self.plan)
+        first, *flags = plan.parameters.values()
+        call.__signature__ = plan.replace(  # type: ignore[attr-defined]
+            parameters=[first.replace(name="hosts", annotation="AnyFleet"), *flags],
+            return_annotation="Result",
+        )
+        meanings = [
+            f"    {flag.name}: {self.meanings[flag.name]}" for flag in flags if flag.name in self.meanings
+        ]
+        call.__doc__ = "\n".join([f"{self.plan.__doc__}\n\nArgs:\n    hosts: {HOSTS}", *meanings, SETTINGS])
+        return call
 
 
 def murder_task(**options: Any) -> Callable[[Plan[P]], MurderTask[P]]:
@@ -74,6 +125,16 @@ def undertake(
         raise
 
 
+def _must_be_known(function: Callable[..., Any], options: Mapping[str, Any]) -> None:
+    """Refuse a keyword that is neither one of the function's nor a setting."""
+    known = [*inspect.signature(function).parameters, *(one.name for one in dataclasses.fields(Settings))]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{function.__name__}() knows no {name}{hint}")
+
+
 def task_name(plan: Callable[..., Any]) -> str:
     """Return what `fab` calls the task of a plan, without its collection."""
     return plan.__name__.replace("_", "-")
@@ -84,10 +145,18 @@ def settings_of(context: GroupContext, others: Mapping[str, Any], **flags: Any) 
     Return the settings of a task; a flag that is None was not given.
 
     Args:
-        others: what Python code gave besides the flags.
+        others: what Python code gave besides the flags; they count for connecting too.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
-    return Settings.from_config(context.config, **{**others, **given})
+    write_settings(context.config, others)
+    return Settings.from_config(context.config, **flags)
+
+
+def write_settings(config: Any, given: Mapping[str, Any]) -> None:
+    """Write settings into an Invoke configuration, where they win over all others."""
+    if given and SECTION not in config:
+        config[SECTION] = {}
+    for name, value in given.items():
+        config[SECTION][name] = value
 
 
 def _body(plan: Plan[P]) -> Callable[..., Result]:

@@ -14,19 +14,20 @@ LIVE_INTERVAL = 0.2
 
 
 class View:
-    """Writes to *stream*, which is stderr: stdout is for records."""
+    """Writes to *stream*, which is stderr, as stdout is for records; to nobody where it is None."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
-        self._live = stream.isatty()
+        self._live = stream is not None and stream.isatty()
         self._shown_at = 0.0
         self._moving = False
         self._begun: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         """Write a line that stays."""
-        self._clear()
-        print(text, file=self._stream, flush=True)
+        if self._stream is not None:
+            self._clear()
+            print(text, file=self._stream, flush=True)
 
     def begin(self, name: str) -> None:
         """Let stage *name* begin now: what comes before its body counts, and may show progress."""

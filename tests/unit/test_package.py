@@ -45,6 +45,33 @@ def test_a_lazy_module_is_the_module_itself():
     assert shown.split() == ["True", "murder_fabric.deploy.recipes"]
 
 
+@pytest.mark.parametrize(
+    "first",
+    ["", "import murder_fabric.deploy", "from murder_fabric import murder", "from murder_fabric import api"],
+)
+def test_deploy_is_a_function_whatever_was_imported_before(first):
+    """And stays the package of that name."""
+    code = (
+        f"{first}; from murder_fabric import deploy, fetch; from murder_fabric.errors import BadInput".lstrip(
+            "; "
+        )
+    )
+    code += """
+import murder_fabric.deploy.ranges as ranges
+assert callable(deploy) and callable(fetch) and callable(ranges.fold)
+try:
+    deploy("web1", tag="v1")
+except BadInput as error:
+    print(error.result.task, error.result.exit_code)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("deploy 2\n", "")
+
+
+def test_everything_that_is_promised_is_there():
+    assert all(getattr(murder_fabric, name) is not None for name in murder_fabric.__all__)
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'deplyo'"):
         _ = murder_fabric.deplyo

@@ -1,0 +1,236 @@
+"""The one way from what a task decided to its result: what is said, what is raised, what is known of whom."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import fabric
+import pytest
+from fake_channels import FakeChannels
+
+from murder_fabric.deploy import bundle, remote
+from murder_fabric.deploy.executor import GroupContext
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.murder_task import MurderTask, murder_task
+from murder_fabric.deploy.muster import Muster
+from murder_fabric.deploy.outcome import HostState
+from murder_fabric.deploy.settings import SECTION, Settings
+from murder_fabric.deploy.undertaking import Undertaking, carry_out
+from murder_fabric.deploy.view import View
+from murder_fabric.errors import BadInput, HostsFailed, Interrupted, SettingsError
+
+HOSTS = ["web1", "web2", "web3"]
+DOWN = HostFailure("refused", "refused the connection to port 22")
+FULL = HostFailure("failed", "No space left on device")
+
+
+@pytest.fixture
+def channels(monkeypatch: pytest.MonkeyPatch) -> FakeChannels:
+    """What is opened instead of connections; `hosts` says to whom."""
+    channels = FakeChannels({})
+
+    def open_channels(context: Any, hosts: Any, *others: Any) -> Any:
+        channels.hosts = list(hosts)
+        return nullcontext(channels)
+
+    monkeypatch.setattr(remote, "open_channels", open_channels)
+    monkeypatch.setattr(bundle, "build_bundle", lambda: None)
+    return channels
+
+
+def greeted(step: Callable[[Muster], str]) -> Callable[[Muster], str]:
+    def steps(muster: Muster) -> str:
+        muster.greet()
+        return step(muster)
+
+    return steps
+
+
+def undertaking(step: Callable[[Muster], str], **options: Any) -> Undertaking:
+    return Undertaking("doing it", Settings(allow_failures="1"), HOSTS, greeted(step), **options)
+
+
+def context(**section: Any) -> GroupContext:
+    config = fabric.Config(lazy=True, defaults={**fabric.Config.global_defaults(), SECTION: section})
+    return GroupContext(config, HOSTS)
+
+
+def test_what_stages_noted_is_in_the_result(channels: FakeChannels) -> None:
+    def step(muster: Muster) -> str:
+        outcome = muster.outcome
+        outcome.digest, outcome.report = "ab" * 32, "a table"
+        outcome.noted("web1", bytes_moved=3, seconds=0.5, current="v1")
+        outcome.noted("web1", bytes_moved=4, bytes_reused=2, seconds=1.5)
+        outcome.noted("build", bytes_moved=9)
+        return "done"
+
+    stream = io.StringIO()
+    wanted = undertaking(step, others=["build"], tag="v1", destination="/srv/app")
+    result = carry_out("try", context(), wanted, View(stream))
+    assert channels.hosts == [*HOSTS, "build"]
+    assert (result.task, result.message, result.exit_code) == ("try", "done", 0)
+    assert (result.tag, result.destination, result.digest) == ("v1", "/srv/app", "ab" * 32)
+    assert (list(result.hosts), result.failed, result.report) == (HOSTS, [], "a table")
+    one = result.hosts["web1"]
+    assert (one.state, one.bytes_moved, one.bytes_reused, one.seconds) == (HostState.READY, 7, 2, 2.0)
+    assert one.facts == {"current": "v1"}
+    said = stream.getvalue().splitlines()
+    assert (said[0], said[-1]) == ("murder: doing it", "murder: done")
+
+
+@pytest.mark.parametrize(
+    ("switched", "sentence"),
+    [
+        ((), "web2 failed; put that right and run the same command again"),
+        (("web1",), "web2 failed, as was allowed; put that right and run the same command again"),
+    ],
+)
+def test_a_task_that_lost_hosts_ends_with_their_error(
+    channels: FakeChannels, switched: tuple[str, ...], sentence: str
+) -> None:
+    def step(muster: Muster) -> str:
+        muster.outcome.failed("web2", FULL)
+        for host in switched:
+            muster.outcome.reached(host, HostState.SWITCHED)
+        return "done"
+
+    stream = io.StringIO()
+    with pytest.raises(HostsFailed) as caught:
+        carry_out("try", context(), undertaking(step), View(stream))
+    result = caught.value.result
+    assert str(caught.value) == result.message == sentence
+    assert (result.exit_code, result.failed) == (3, ["web2"])
+    assert result.hosts["web2"].error == FULL.reason
+    assert stream.getvalue().splitlines()[-2:] == ["  web2: No space left on device", "murder: done"]
+
+
+@pytest.mark.parametrize(("is_long", "times"), [(False, 1), (True, 2)])
+def test_who_never_answered_is_said_again_only_after_a_long_task(
+    channels: FakeChannels, is_long: bool, times: int
+) -> None:
+    channels.silent = {"web3": DOWN}
+    stream = io.StringIO()
+    with pytest.raises(HostsFailed) as caught:
+        carry_out("try", context(), undertaking(lambda muster: "done", is_long=is_long), View(stream))
+    assert caught.value.result.hosts["web3"].state is HostState.UNREACHABLE
+    assert stream.getvalue().count("web3: refused the connection") == times
+    assert ("murder: done in 0.0 s" in stream.getvalue()) is is_long
+
+
+def test_a_task_that_ends_early_has_a_result_too(channels: FakeChannels) -> None:
+    def step(muster: Muster) -> str:
+        raise BadInput("no tracker is running")
+
+    with pytest.raises(BadInput) as caught:
+        carry_out("try", context(), undertaking(step), View(None))
+    assert (caught.value.result.exit_code, caught.value.result.message) == (2, "no tracker is running")
+    assert {one.state for one in caught.value.result.hosts.values()} == {HostState.READY}
+
+
+def test_ctrl_c_is_told_with_what_it_leaves(channels: FakeChannels, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="half of it is there") as caught:
+        carry_out("try", context(), undertaking(interrupt, interrupted="half of it is there"), View(None))
+    assert caught.value.result.exit_code == 130
+    monkeypatch.setattr(remote, "open_channels", interrupt)
+    with pytest.raises(Interrupted, match="while connecting; no host was changed"):
+        carry_out("try", context(), undertaking(interrupt), View(None))
+
+
+def test_a_dry_run_connects_to_nobody(channels: FakeChannels) -> None:
+    dry = context()
+    dry.config.run.dry = True
+    result = carry_out("try", dry, undertaking(lambda muster: "done"), View(None))
+    assert (result.message, result.exit_code) == ("dry run: no host was touched", 0)
+    assert {one.state for one in result.hosts.values()} == {HostState.WAITING}
+    assert channels.hosts == []
+
+
+# As a task, and as a function ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def task(channels: FakeChannels) -> MurderTask[Any]:
+    @murder_task(help={"tag": "Its name."})
+    def try_it(c: GroupContext, /, tag: str | None = None, **settings: Any) -> Undertaking:
+        """Try it."""
+        if tag is None:
+            raise BadInput("--tag is missing")
+
+        def step(muster: Muster) -> str:
+            muster.outcome.report = "a table"
+            if tag == "lost":
+                muster.outcome.failed("web2", FULL)
+            return f"tried with {settings}"
+
+        return undertaking(step, tag=tag)
+
+    return try_it
+
+
+def test_on_the_command_line_the_report_is_on_stdout_and_the_rest_on_stderr(
+    task: MurderTask[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert {argument.name for argument in task.get_arguments()} == {"tag", "json"}
+    assert task(context(), tag="v1").tag == "v1"
+    said = capsys.readouterr()
+    assert said.out == "a table\n"
+    assert said.err.endswith("murder: tried with {}\n")
+
+
+@pytest.mark.parametrize(
+    ("tag", "code", "state"), [("v1", 0, "ready"), ("lost", 3, "failed"), (None, 2, None)]
+)
+def test_with_json_stdout_is_one_document_however_it_ends(
+    task: MurderTask[Any],
+    capsys: pytest.CaptureFixture[str],
+    tag: str | None,
+    code: int,
+    state: str | None,
+) -> None:
+    with nullcontext() if code == 0 else pytest.raises((HostsFailed, BadInput)):
+        task(context(), tag=tag, json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert list(document) == [
+        *("task", "exit_code", "message", "tag", "destination", "digest", "seconds", "hosts")
+    ]
+    assert (document["task"], document["exit_code"], document["tag"]) == ("try-it", code, tag)
+    assert document["hosts"].get("web2", {}).get("state") == state
+    assert code == 0 or document["message"]
+
+
+def test_a_function_says_nothing_on_stdout_and_returns_what_the_document_says(
+    task: MurderTask[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = task.function()(context(), tag="v1")
+    said = capsys.readouterr()
+    assert (said.out, result.message, list(result.hosts)) == ("", "tried with {}", HOSTS)
+    assert said.err.startswith("murder: doing it\n")
+
+
+def test_a_function_raises_what_a_command_ends_with(task: MurderTask[Any]) -> None:
+    with pytest.raises(HostsFailed) as caught:
+        task.function()("web[1-3]", tag="lost")
+    assert caught.value.result.failed == ["web2"]
+    with pytest.raises(BadInput) as caught_too:
+        task.function()("web1")
+    assert caught_too.value.result.task == "try-it"
+
+
+def test_a_function_takes_settings_and_refuses_what_is_none(task: MurderTask[Any]) -> None:
+    result = task.function()("web1", tag="v1", pool_size=3)
+    assert result.message == "tried with {'pool_size': 3}"
+    with pytest.raises(SettingsError, match=r"try_it\(\) knows no pool_sise; did you mean pool_size\?"):
+        task.function()("web1", tag="v1", pool_sise=3)
+
+
+def test_a_function_says_what_it_takes(task: MurderTask[Any]) -> None:
+    document = task.function().__doc__ or ""
+    assert document.startswith("Try it.\n\nArgs:\n    hosts: ")
+    assert "    tag: Its name.\n" in document
