@@ -106,8 +106,8 @@ class Settings:
     ca_file: str = _setting(
         "",
         checks.path,
-        "A file of CA certificates (PEM) on this machine, which sign `https://` trackers, web seeds and torrents "
-        "of yours; they count beside those that each host trusts.",
+        "A file of CA certificates (PEM) on this machine, which sign `https://` trackers, web seeds and "
+        "torrents of yours; they count beside those that each host trusts.",
     )
     seed_for: int = _setting(
         3600,

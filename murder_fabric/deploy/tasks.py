@@ -51,7 +51,7 @@ FILES = {
     "tag": "Name of the release; the time in UTC if not given.",
     "on_seeder": "The files lie on the seeder already, at --files-path there.",
     "exclude": "A glob to leave out, as in .gitignore; may be repeated. .git* is always left out.",
-    "torrent": "An existing torrent on this machine, instead of --files-path; who seeds it is elsewhere.",
+    "torrent": "An existing torrent, a file or a URL, instead of --files-path; who seeds it is elsewhere.",
     **release_tasks.FORCE,
 }
 

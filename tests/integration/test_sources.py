@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 from origins import CONFIG, NGINX
 from programs import REPOSITORY, create, make_tree, snapshot, wait_until
 
@@ -151,6 +153,62 @@ def test_an_origin_has_the_files_and_the_operator_only_the_torrent(
     assert "upload " not in ended.stderr
     sent = sum(int(line.split('"')[2].split()[1]) for line in (nginx / "access.log").read_text().splitlines())
     assert SIZE * 0.9 < sent < SIZE * 2.6, "the hosts did not share"
+
+
+SECURE = """
+daemon off; master_process off; worker_processes 1; user root;
+pid {place}/pid; error_log {place}/error.log;
+events {{ worker_connections 128; }}
+http {{
+  access_log {place}/access.log;
+  server {{
+    listen {address}:8443 ssl;
+    ssl_certificate {certificate}; ssl_certificate_key {key};
+    root {root};
+    location /old/ {{ rewrite ^/old(/.*)$ https://{address}:8443$1 redirect; }}
+  }}
+}}
+"""
+
+
+@pytest.mark.skipif(NGINX is None, reason="needs nginx (Debian: nginx-light)")
+def test_torrent_and_files_come_by_https_from_where_they_were_moved_to(
+    fab: Fab, lab: rig.Lab, elsewhere: Elsewhere, tree: Path, place: str, tmp_path: Path
+) -> None:
+    """The torrent itself names its web seed; nobody but a CA of our own vouches for that."""
+    nginx = elsewhere.srv / "secure"
+    nginx.mkdir()
+    authority, address = Authority(nginx), elsewhere.address
+    certificate, key = authority.certify(address)
+    text = SECURE.format(place=nginx, root=tree.parent, address=address, certificate=certificate, key=key)
+    (nginx / "nginx.conf").write_text(text)
+    elsewhere.start(str(NGINX), "-p", str(nginx), "-c", str(nginx / "nginx.conf"))
+    wait_until((nginx / "pid").exists, "nginx runs")
+    torrent = tree.parent / "app.torrent"
+    create(tree, torrent, "--piece-length", "65536")
+    old = f"https://{address}:8443/old/"
+    torrent.write_bytes(encode({**decode(torrent.read_bytes(), 1 << 24), b"url-list": old.encode()}))
+    arguments = (
+        "--torrent",
+        f"{old}app.torrent?key=s3cr",
+        "--tag",
+        "v1",
+        "--destination-path",
+        f"{place}/app",
+    )
+    refused = fab("murder.deploy", *arguments)
+    assert refused.returncode == 2
+    assert f"{old}app.torrent: its certificate is refused: " in refused.stderr
+    assert "murder.ca_file can name the CA" in refused.stderr
+    ended = fab("murder.deploy", *arguments, ca_file=str(authority.file))
+    arrived(lab, ended, tree, f"{place}/app/current")
+    assert "MB of it from web seeds" in ended.stderr
+    assert "s3cr" not in refused.stderr + ended.stderr
+    statuses = Counter(
+        line.split('"')[2].split()[0] for line in (nginx / "access.log").read_text().splitlines()
+    )
+    assert set(statuses) == {"200", "302", "206"}
+    assert statuses["200"] == 1
 
 
 def test_a_stock_torrent_is_fetched_from_its_own_tracker_and_seeder(
