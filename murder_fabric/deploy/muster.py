@@ -188,7 +188,7 @@ class Muster:
         self.view.progress(f"{count} of {host_count} hosts answer")
 
     def _started(self, host: str, event: Message) -> None:
-        self.pythons[host] = printable(str(event.fields.get("python")))
+        self.pythons[host] = printable(str(event.fields.get("python", "")))
         if not event.fields.get("have", True):
             self.supplied.add(host)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +14,16 @@ from .lazily import lazily
 from .murder_task import murder_task, settings_of
 from .ranges import fold
 from .roles import assign_roles
-from .settings import Settings
+from .settings import Settings, absolute
 
 if TYPE_CHECKING:
+    from ..storage.tree import Tree
     from . import deployment
+    from . import doctor as examination
     from . import releases as stages
     from .undertaking import Undertaking
 else:
-    deployment, stages = lazily("deployment"), lazily("releases")
+    deployment, stages, examination = lazily("deployment"), lazily("releases"), lazily("doctor")
 
 DESTINATION = {
     "destination_path": "Where releases/ and current lie; murder.default_destination_path if not given."
@@ -147,7 +150,41 @@ def unlock(
     return _going_through(c, known, "unlock", partial(stages.unlock, force=force))
 
 
-TASKS = (switch, rollback, catch_up, releases, verify, cleanup, lock, unlock)
+@murder_task(
+    help={
+        "destination_path": "Where a deploy would go; without it hosts are looked at, and no destination.",
+        "files_path": "What would be deployed, on this machine: hosts without room for it are found.",
+        "exclude": "A glob to leave out, as in .gitignore; may be repeated.",
+    },
+    iterable=["exclude"],
+)
+def doctor(
+    c: GroupContext,
+    /,
+    destination_path: str | None = None,
+    files_path: str | None = None,
+    exclude: list[str] | None = None,
+    **settings: Any,
+) -> Undertaking:
+    """Find out whether a deploy would do well: hosts, destinations, who reaches whom; changes nothing."""
+    known = settings_of(c, settings, default_destination_path=destination_path)
+    stage = partial(examination.check_up, tree=_tree(known, absolute(files_path, False), exclude or ()))
+    planned = _going_through(c, known, "doctor", stage)
+    return dataclasses.replace(planned, hosts=assign_roles(c.hosts, known.roles).hosts())
+
+
+TASKS = (switch, rollback, catch_up, releases, verify, cleanup, lock, unlock, doctor)
+
+
+def _tree(settings: Settings, files_path: str | None, exclude: Sequence[str]) -> Tree | None:
+    if not files_path:
+        return None
+    if not settings.default_destination_path:
+        raise BadInput("--destination-path is missing, such as --destination-path /srv/app")
+    from ..storage.tree import scan
+    from .wanted import patterns_of
+
+    return scan(files_path, patterns_of(settings, exclude))
 
 
 def _settings(
@@ -179,5 +216,5 @@ def _going_through(
     roles = assign_roles(c.hosts, settings.roles)
     wanted = Wanted(tag, settings.default_destination_path, "", None, force=force)
     named = f"{fold(roles.peers)} ({counted(len(roles.peers), 'host')})"
-    aim = f"{wanted.destination} on {named}: {aim}"
+    aim = f"{wanted.destination} on {named}: {aim}" if wanted.destination else f"{named}: {aim}"
     return deployment.of_release(aim, settings, roles, wanted, stage)

@@ -108,8 +108,9 @@ def _why(reason: Failure) -> str:
     error = reason.value
     if isinstance(error, TimeoutError):
         return "timed out: a firewall?"
-    if isinstance(error, ConnectionRefusedError):
-        return "refused, though it listens there: a firewall?"
     if isinstance(error, NoRouteError):
         return "no route there, or a firewall says so"
+    if isinstance(error, ConnectionRefusedError) or getattr(error, "osError", None) is None:
+        # Of a refusal by ICMP Twisted does not tell the number.
+        return "refused, though it listens there: a firewall?"
     return str(error)

@@ -14,6 +14,16 @@ Said = Union[dict[str, Any], HostFailure, Message]
 Saying = Union[Said, Callable[[str, dict[str, Any]], Said]]
 
 
+class Answered:
+    """Stands in for an `Ask` that has all its answers."""
+
+    def __init__(self, answers: dict[str, Answer]) -> None:
+        self.answers = answers
+
+    def wait(self, timeout: Optional[float] = None) -> dict[str, Answer]:
+        return self.answers
+
+
 class FakeChannels:
     """
     Stands in for `Channels`.
@@ -56,6 +66,9 @@ class FakeChannels:
     ) -> dict[str, Answer]:
         self.bounds += [(str(message.fields["do"]), timeout, silence) for message in requests.values()]
         return {host: self._answer(host, message) for host, message in requests.items()}
+
+    def begin(self, requests: Mapping[str, Message]) -> Answered:
+        return Answered(self.ask(requests))
 
     def failures(self) -> dict[str, HostFailure]:
         return dict(self.silent)

@@ -83,7 +83,12 @@ def test_who_says_nothing_is_not_waited_for(reactor, heard):
     [
         (TimeoutError(), "timed out: a firewall?"),
         (ConnectionRefusedError(), "refused, though it listens there: a firewall?"),
+        (ConnectError(string="closed cleanly"), "refused, though it listens there: a firewall?"),
         (NoRouteError(), "no route there, or a firewall says so"),
+        (
+            ConnectError(99, "Cannot assign requested address"),
+            "An error occurred while connecting: 99: Cannot assign requested address.",
+        ),
     ],
 )
 def test_why_there_is_no_connection(reactor, heard, error, why):
