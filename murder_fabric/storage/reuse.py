@@ -60,10 +60,10 @@ def reuse(
     filling = _Filling(metainfo, root, holdings, fast)
     try:
         filling.count_own()
-        for former in formers:
+        for former in formers if filling.wanted else ():
+            filling.take_from(former)
             if not filling.wanted:
                 break
-            filling.take_from(former)
     finally:
         filling.close()
     for index in list(holdings.pieces.missing()):
