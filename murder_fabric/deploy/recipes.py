@@ -28,6 +28,7 @@ from .outcome import HostState
 from .ranges import fold
 from .roles import Roles
 from .settings import Settings
+from .transfers import note_fetched, note_verified
 from .trust import certificates
 
 TRACKER = "tracker"
@@ -118,6 +119,7 @@ def create_torrent(
         done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, on_event=hashing, silence=SILENCE_LIMIT)
     where = host if directory is None else f"{host} and in {_copy(directory, tag, done.attached)}"
     facts = done.fields
+    muster.outcome.digest = facts["digest"]
     what = f"{facts['file_count']} files, {shown_size(facts['length'])}, digest {facts['digest'][:12]}"
     return f"the torrent of {tag} is on {where}: {what}"
 
@@ -222,6 +224,8 @@ def _stage(
         removed = {host: one.fields["removed"] for host, one in staged.items() if one.fields.get("removed")}
         if removed:
             said.append(f"{sum(removed.values())} entries of {destination} deleted on {counted(removed)}")
+        if seeder in staged:
+            muster.outcome.noted(seeder, bytes_reused=torrent.metainfo.info.geometry.length)
     must_have_some(muster)
 
 
@@ -230,6 +234,7 @@ def _join(muster: Muster, agent: str, length: int, request: Callable[[str], cont
     with muster.view.stage("swarm") as said:
         show = muster.progress(hosts, length)
         done = muster.ask(hosts, request, None, on_event=show, to=agent, silence=SILENCE_LIMIT)
+        note_fetched(muster.outcome, done)
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
         complete = f"{len(done)} of {len(hosts)} hosts complete"
         said.append(f"{complete}, {shown_size(moved)} moved among them in all")
@@ -241,6 +246,7 @@ def _verify(muster: Muster, agent: str, tag: str) -> None:
     with muster.view.stage("verify") as said:
         going, request = muster.outcome.going, control.Verify(tag)
         hosts = muster.ask(going, lambda _: request, PAYLOAD_TIMEOUT, to=agent, silence=SILENCE_LIMIT)
+        note_verified(muster.outcome, hosts)
         for host in hosts:
             muster.outcome.reached(host, HostState.VERIFIED)
         said.append(f"every byte read again on {len(hosts)} hosts")
@@ -279,7 +285,9 @@ def _tracker(muster: Muster, host: str, settings: Settings) -> Tracker:
 def _torrent(muster: Muster, host: str, tag: str) -> Torrent:
     kept = muster.ask_one(host, control.Recall(tag))
     path, token = str(kept.fields["path"]), str(kept.fields["token"])
-    return Torrent(parse_metainfo(kept.attached), kept.attached, path, token)
+    torrent = Torrent(parse_metainfo(kept.attached), kept.attached, path, token)
+    muster.outcome.digest = torrent.digest
+    return torrent
 
 
 def _track(muster: Muster, tracker: Tracker, torrent: Torrent, hosts: list[str]) -> None:

@@ -68,7 +68,7 @@ def _upload(run: Run, seeder: str, metainfo: Metainfo, attached: bytes) -> HostF
         return None
     if not wanted.files_path:
         raise AllHostsFailed(f"no host that had {wanted.tag} can give it any more; nothing was switched")
-    with run.view.stage("upload") as said:
+    with run.stage("upload") as said:
         sent = 0
 
         def on_piece(length: int) -> None:
@@ -78,5 +78,6 @@ def _upload(run: Run, seeder: str, metainfo: Metainfo, attached: bytes) -> HostF
 
         root = root_of(metainfo.info, wanted.files_path)
         failure = upload_pieces(run.muster.channels, seeder, wanted.tag, metainfo, root, has, on_piece)
+        run.outcome.noted(seeder, bytes_moved=sent)
         said.append(f"{shown_size(sent)} to {seeder}" + ", which failed" * (failure is not None))
     return failure
