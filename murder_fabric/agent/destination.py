@@ -25,7 +25,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..control import check_tag
+from ..control import check_depth, check_tag
 from ..errors import BadInput, StorageError
 from ..storage.additions import Additions
 from .files import (
@@ -363,10 +363,7 @@ def expand(path: str) -> str:
     Raises:
         BadInput: it is relative, has `..` in it, or is so short that it cannot be meant.
     """
-    normal = expand_source(path)
-    if normal.count("/") < 2:
-        raise BadInput(f"{path}: a destination is at least two directories deep, such as /srv/app")
-    return normal
+    return check_depth(expand_source(path))
 
 
 def expand_source(path: str) -> str:

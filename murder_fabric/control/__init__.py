@@ -51,6 +51,7 @@ from .request import LEASE as LEASE
 from .request import VERSION as VERSION
 from .request import WORKING as WORKING
 from .request import Request as Request
+from .request import check_depth as check_depth
 from .request import check_tag as check_tag
 from .swarming import Admit as Admit
 from .swarming import Create as Create

@@ -30,6 +30,13 @@ def check_tag(tag: str) -> str:
     return tag
 
 
+def check_depth(path: str) -> str:
+    """Return *path*, where something is to be written; BadInput if it is too short to be meant."""
+    if path.startswith("/") and path.rstrip("/").count("/") < 2:  # where ~ leads is known on the host alone
+        raise BadInput(f"{path}: a destination is at least two directories deep, such as /srv/app")
+    return path
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     """What the operator asks of an agent; `name` is what `do` says."""

@@ -7,7 +7,7 @@ import re
 import time
 from urllib.parse import urlsplit
 
-from ..control import check_tag
+from ..control import check_depth, check_tag
 from ..errors import BadInput, MetainfoError
 from ..metainfo.parsing import LONGEST_TORRENT, parse_metainfo
 from ..metainfo.values import Metainfo
@@ -44,7 +44,7 @@ def wanted_torrent(settings: Settings, path: str, *, force: bool = False) -> Wan
             " No host was touched"
         )
     tag = check_tag(settings.default_tag or time.strftime("%Y%m%d%H%M%S", time.gmtime()))
-    destination = settings.default_destination_path
+    destination = check_depth(settings.default_destination_path)
     return Wanted(tag, destination, "", metainfo, origin=shown, force=force, elsewhere=True)
 
 

@@ -142,11 +142,14 @@ def peer(
     **settings: Any,
 ) -> Undertaking:
     """Fetch what is seeded under a tag to all peers; they seed it on until stop-peering."""
+    from ..control import check_depth
+
     known, roles = _known(c, settings, default_tag=tag, default_destination_path=destination_path)
     tag = _tag(known)
     path = _needed(known.default_destination_path, "--destination-path", "--destination-path /srv/data")
     if not no_tag_directory:
         path = f"{path}/{tag}"
+    check_depth(path)
     step = partial(
         recipes.peer,
         roles=roles,

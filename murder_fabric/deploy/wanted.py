@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..control import check_tag
+from ..control import check_depth, check_tag
 from ..errors import BadInput, Interrupted
 from ..metainfo.values import Metainfo
 from ..storage.creation import create_metainfo
@@ -36,10 +36,17 @@ class Wanted:
     force: bool = False
     #: Whether seeders or web seeds that are no hosts of ours have the files; `files_path` is empty then.
     elsewhere: bool = False
+    #: Whether the operator's machine seeds what lies at `files_path` itself, and nothing goes over SSH.
+    seed_here: bool = False
 
 
 def check_wanted(
-    settings: Settings, on_seeder: bool, exclude: Iterable[str], *, force: bool = False
+    settings: Settings,
+    on_seeder: bool,
+    exclude: Iterable[str],
+    *,
+    seed_here: bool = False,
+    force: bool = False,
 ) -> Wanted:
     """
     Return what *settings* ask for.
@@ -54,9 +61,14 @@ def check_wanted(
         raise BadInput(
             f"{missing} is missing: fab -H … murder.deploy --files-path ./build --destination-path /srv/app"
         )
+    check_depth(destination)
     tag = check_tag(settings.default_tag or time.strftime("%Y%m%d%H%M%S", time.gmtime()))
     certificates(settings)  # what is wrong with them is to be said now
     patterns = patterns_of(settings, exclude)
+    if on_seeder and seed_here:
+        raise BadInput(
+            "--on-seeder and --seed-here say different things of where the files lie: leave one out"
+        )
     if on_seeder:
         origin = f"{files_path} on the seeder"
         return Wanted(tag, destination, files_path, None, patterns, origin, force=force)
@@ -68,7 +80,9 @@ def check_wanted(
     except KeyboardInterrupt:
         raise Interrupted("interrupted; no host was touched") from None
     origin, revision = f"{operator_name()}:{path}", revision_of(path)
-    return Wanted(tag, destination, path, metainfo, patterns, origin, revision, force)
+    return Wanted(
+        tag, destination, path, metainfo, patterns, origin, revision, force=force, seed_here=seed_here
+    )
 
 
 def patterns_of(settings: Settings, exclude: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from murder_fabric.control import REQUESTS, Join, Prepare, Stop, Switch, check_tag, parse_request
+from murder_fabric.control import REQUESTS, Join, Prepare, Stop, Switch, check_depth, check_tag, parse_request
 from murder_fabric.control.framing import (
     MAX_ATTACHED,
     MAX_LINE,
@@ -229,3 +229,14 @@ def test_a_tag_is_a_name(tag):
 def test_what_is_no_tag_is_bad_input(tag):
     with pytest.raises(BadInput, match="a tag cannot be"):
         check_tag(tag)
+
+
+@pytest.mark.parametrize("path", ["/", "//", "/srv", "/srv/"])
+def test_a_destination_that_is_too_short_to_be_meant_is_refused(path):
+    with pytest.raises(BadInput, match="two directories deep"):
+        check_depth(path)
+
+
+@pytest.mark.parametrize("path", ["/srv/app", "~/app", ""])
+def test_how_deep_a_home_is_only_its_host_knows(path):
+    assert check_depth(path) == path
