@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import ipaddress
 import re
@@ -25,6 +26,8 @@ class Listen(NamedTuple):
     address: str
     first_port: int
     last_port: int
+    #: How other ports are asked for, where all of these are taken.
+    chosen_by: str = "--listen"
 
     def __str__(self) -> str:
         shown = f"[{self.address}]" if ":" in self.address else self.address
@@ -76,6 +79,8 @@ def listen_on(reactor: Any, listen: Listen, factory: Any, backlog: int) -> Any:
             # and that error Twisted lets through as it is.
             cause = getattr(error, "socketError", error)
             reason = getattr(cause, "strerror", None) or str(cause)
+            if getattr(cause, "errno", None) == errno.EADDRINUSE:
+                reason += f"; free a port there, or choose others with {listen.chosen_by}"
     raise ListenError(f"cannot listen on {listen}: {reason}")
 
 

@@ -54,7 +54,8 @@ class Calls:
         """
         mark = request.mark.encode()
         if isinstance(request, control.StandBy):
-            listen = Listen(request.address, request.first_port, request.last_port)
+            settings = "murder.peer_ports or murder.tracker_port"
+            listen = Listen(request.address, request.first_port, request.last_port, settings)
             port = listen_on(self._reactor, listen, MarkFactory(mark), BACKLOG)
             self._listening.append(port)
             return Answer({"port": port.getHost().port})

@@ -65,7 +65,7 @@ class TorrentConfig:
 def config_of(request: control.Join | control.Seed, metainfo: Metainfo, holdings: Holdings) -> TorrentConfig:
     """Return how an operator's *request* has us take part in a swarm, given what we have of the payload."""
     return TorrentConfig(
-        Listen(request.address, request.first_port, request.last_port),
+        Listen(request.address, request.first_port, request.last_port, "murder.peer_ports"),
         ((request.announce,),),
         token=None if request.token is None else bytes.fromhex(request.token),
         hosts=None if request.hosts is None else frozenset(request.hosts),

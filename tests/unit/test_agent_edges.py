@@ -94,8 +94,20 @@ def test_a_port_that_another_agent_took_between_bind_and_listen_is_passed_over()
 
 
 def test_where_no_port_is_free_the_reason_is_told():
-    with pytest.raises(ListenError, match=r"^cannot listen on 10.0.0.5:1-2: Address already in use$"):
-        listen_on(Ports(1, 2), Listen("10.0.0.5", 1, 2), "factory", 4096)
+    why = (
+        r"^cannot listen on 10\.0\.0\.5:1-2: Address already in use; free a port there, or choose others with"
+        r" murder\.peer_ports$"
+    )
+    with pytest.raises(ListenError, match=why):
+        listen_on(Ports(1, 2), Listen("10.0.0.5", 1, 2, "murder.peer_ports"), "factory", 4096)
+
+
+def test_an_address_that_is_not_ours_is_no_matter_of_ports():
+    ports = Ports(1, error=OSError(99, "Cannot assign requested address"))
+    with pytest.raises(
+        ListenError, match=r"^cannot listen on 10\.0\.0\.5:1: Cannot assign requested address$"
+    ):
+        listen_on(ports, Listen("10.0.0.5", 1, 1), "factory", 4096)
 
 
 def test_an_interface_has_the_address_that_the_kernel_says():
