@@ -16,9 +16,8 @@ from invoke.util import yaml  # type: ignore[attr-defined]  # its own, or the sy
 from ..errors import SettingsError
 from .connections import HostKwargs, host_kwargs
 from .executor import GroupContext, fabric_config, group_context, load_environment
-from .murder_task import write_settings
 from .ranges import expand
-from .settings import SECTION, Settings, defaults
+from .settings import SECTION, Settings, defaults, write_settings
 from .view import View
 
 #: What every function takes for a fleet.

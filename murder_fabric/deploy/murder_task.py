@@ -14,7 +14,7 @@ import fabric
 
 from ..errors import MurderError, SettingsError
 from .executor import GroupContext, GroupTask
-from .settings import SECTION, Settings
+from .settings import Settings, write_settings
 from .undertaking import Undertaking, carry_out
 from .view import View
 
@@ -40,7 +40,7 @@ Raises:
     HostsFailed: some hosts failed, or all (AllHostsFailed).
     Interrupted: Ctrl-C.
 
-    Each has a `result`, as is returned where all is well.
+Each of these has a `result`, as is returned where all is well.
 """
 
 
@@ -149,14 +149,6 @@ def settings_of(context: GroupContext, others: Mapping[str, Any], **flags: Any) 
     """
     write_settings(context.config, others)
     return Settings.from_config(context.config, **flags)
-
-
-def write_settings(config: Any, given: Mapping[str, Any]) -> None:
-    """Write settings into an Invoke configuration, where they win over all others."""
-    if given and SECTION not in config:
-        config[SECTION] = {}
-    for name, value in given.items():
-        config[SECTION][name] = value
 
 
 def _body(plan: Plan[P]) -> Callable[..., Result]:

@@ -205,6 +205,14 @@ def defaults() -> dict[str, Any]:
     return dataclasses.asdict(Settings())
 
 
+def write_settings(config: Any, given: Mapping[str, Any]) -> None:
+    """Write settings into an Invoke configuration, where they win over all others."""
+    if given and SECTION not in config:
+        config[SECTION] = {}
+    for name, value in given.items():
+        config[SECTION][name] = value
+
+
 def _plain(value: Any) -> Any:
     """Turn Invoke's proxies into the dictionaries they stand for."""
     if hasattr(value, "keys"):
