@@ -94,6 +94,13 @@ def types(c: Context) -> None:
 
 @task
 def docs(c: Context) -> None:
+    """Build the site of docs/ at docs/_build/html; a warning is an error."""
+    with c.cd(str(REPOSITORY)):
+        c.run(f"{PYTHON} -m sphinx -q -W --keep-going -b html -d docs/_build/doctrees docs docs/_build/html")
+
+
+@task
+def changes(c: Context) -> None:
     """Show the changelog as the next release would have it."""
     with c.cd(str(REPOSITORY)):
         c.run(f"{PYTHON} -m towncrier build --draft --version next")
@@ -156,4 +163,4 @@ def environment(c: Context, name: str, python: str, *pins: str) -> str:
     return shlex.quote(f"{place}/bin/python")
 
 
-ns = Collection(demo, test, bench, lint, types, docs, lab=Collection("lab", up, down))
+ns = Collection(demo, test, bench, lint, types, docs, changes, lab=Collection("lab", up, down))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import os
@@ -9,6 +10,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,10 @@ from murder_fabric.deploy.tasks import murder
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+HOST_RANGES = (ROOT / "docs" / "host-ranges.md").read_text()
+SITE = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [*sorted(ROOT.glob("*.md")), *SITE, ROOT / "vagrant" / "README.md"]
 UNITS = {"": 1, "s": 1, "ms": 1, "KiB": 1 << 10, "MiB": 1 << 20}
 
 
@@ -35,6 +40,33 @@ def commands(text: str) -> list[list[str]]:
     """Return the words of each line after a `$` in the console blocks."""
     lines = [line for block in code_blocks(text, "console") for line in block.splitlines()]
     return [shlex.split(line[2:], comments=True) for line in lines if line.startswith("$ ")]
+
+
+def our_commands() -> Iterator[tuple[Path, list[str]]]:
+    """Yield what all pages tell to type of ours: in console blocks, and after `fab` in backticks."""
+    for page in PAGES:
+        inline = re.findall(r"`(fab [^`…]*)`", page.read_text())
+        for command in [*commands(page.read_text()), *map(shlex.split, inline)]:
+            if command[0] in ("fab", "murder", "murder-agent"):
+                yield page, command
+
+
+def check_command(command: list[str]) -> None:
+    """The task is there, and has the options."""
+    program, *arguments = command
+    if program == "murder-agent":
+        assert _parser().parse_args(arguments).command == arguments[0]
+        return
+    prefix = "murder." if program == "fab" else ""
+    names = {f"{prefix}{name}": murder[name] for name in murder.task_names}
+    places = [place for place, word in enumerate(arguments) if word in names]
+    if not places:
+        assert not [word for word in arguments if word.startswith("murder.")], "there is no such task"
+        return
+    task = names[arguments[places[0]]]
+    flags = {flag for argument in task.get_arguments() for flag in argument.names}
+    given = {word[2:].replace("-", "_") for word in arguments[places[0] :] if word.startswith("--")}
+    assert {flag.replace("-", "_") for flag in flags} >= given
 
 
 def rows(text: str) -> list[list[str]]:
@@ -92,18 +124,26 @@ def test_the_readmes_settings_are_settings() -> None:
     assert len(expand("@canary,!web1", roles=settings.roles)) == 4
 
 
-@pytest.mark.parametrize("command", commands(README), ids=shlex.join)
-def test_commands_of_the_readme_exist_with_their_options(command: list[str]) -> None:
-    program, *arguments = command
-    if program == "murder-agent":
-        assert _parser().parse_args(arguments).command == arguments[0]
-    elif program in ("fab", "murder") and "-H" in arguments:
-        task = murder[arguments[arguments.index("-H") + 2].removeprefix("murder.")]
-        flags = {flag for argument in task.get_arguments() for flag in argument.names}
-        given = {word[2:].replace("-", "_") for word in arguments if word.startswith("--")}
-        assert {flag.replace("-", "_") for flag in flags} >= given
-    else:
-        assert program in ("pip", "fab", "murder") or (ROOT / program).exists()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_that_a_page_shows_are_settings(page: Path) -> None:
+    yaml = pytest.importorskip("invoke.vendor.yaml")
+    for block in re.findall(r"^ *```yaml\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
+        if f"{SECTION}:" in block:
+            Settings.from_config(yaml.safe_load(block))
+
+
+@pytest.mark.parametrize(
+    ("page", "command"),
+    list(our_commands()),
+    ids=lambda value: value.name if isinstance(value, Path) else None,
+)
+def test_commands_of_ours_exist_with_their_options(page: Path, command: list[str]) -> None:
+    check_command(command)
+
+
+def test_other_programs_of_the_readme_are_pip_or_in_the_repository() -> None:
+    for program, *_ in commands(README):
+        assert program in ("pip", "fab", "murder", "murder-agent") or (ROOT / program).exists()
 
 
 def test_every_task_of_murders_book_is_there_with_a_line_that_runs() -> None:
@@ -113,7 +153,6 @@ def test_every_task_of_murders_book_is_there_with_a_line_that_runs() -> None:
     for theirs, ours, line in tasks:
         names = re.findall(r"`murder\.([a-z-]+)`", ours)
         assert theirs.startswith("`set") or names[0] == theirs[len("`murder:") : -1].replace("_", "-")
-        test_commands_of_the_readme_exist_with_their_options(shlex.split(line.strip("`")))
         assert f"murder.{names[0]}" in line
         assert all(name in murder.task_names or name == "stop-peers" for name in names)
 
@@ -135,17 +174,61 @@ def test_a_range_in_the_readme_names_what_is_said_of_it() -> None:
     assert fold(expand("web[001-120,130]")) == "web[001-120,130]"
 
 
+#: What the page says `@name` stands for in its tables.
+ROLES = {"peer": "web[1-5]", "canary": "web[1-2]", "db": ["db1", "db2:2222"]}
+
+
+@pytest.mark.parametrize(
+    "cells", [cells for cells in rows(HOST_RANGES) if cells[0].startswith("`")], ids=lambda cells: cells[0]
+)
+def test_a_host_expression_is_what_its_page_says(cells: list[str]) -> None:
+    expression, said = (cell.strip("`") for cell in cells)
+    try:
+        found = " ".join(expand(expression, roles=ROLES))
+    except errors.HostRangeError as error:
+        found = str(error)[-len(said) :]
+    assert found == said
+
+
 def test_every_range_in_a_command_is_quoted() -> None:
     for page in PAGES:
         unquoted = re.findall(r"-H (?!['])\S*[\[!]\S*", page.read_text())
         assert not unquoted, f"{page.name}: {unquoted}"
 
 
-def test_exit_codes_are_those_of_the_errors() -> None:
-    codes = {int(cells[0]) for cells in rows(README) if cells[0].isdigit()}
+@pytest.mark.parametrize("page", [README, OPERATIONS], ids=["README", "operations"])
+def test_exit_codes_are_those_of_the_errors(page: str) -> None:
+    codes = {int(cells[0]) for cells in rows(page) if cells[0].isdigit()}
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     raised = {kind.exit_code for kind in kinds if issubclass(kind, errors.MurderError)}
     assert codes == {0, 130} | raised
+
+
+def sentences_of(source: str) -> Iterator[str]:
+    """Yield every string of a module, with `…` where something is filled in."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield re.sub(r"%[sdr]", "…", node.value)
+
+
+def test_every_sentence_that_operations_explains_is_said_somewhere() -> None:
+    explained = [
+        cells[0].strip("`")
+        for _, table in re.findall(r"^(\| it says \|.*\n\|.*\n)((?:\|.*\n)+)", OPERATIONS, re.MULTILINE)
+        for cells in rows(table)
+    ]
+    assert len(explained) >= 30
+    sources = (ROOT / "murder_fabric").rglob("*.py")
+    said = [sentence for path in sources for sentence in sentences_of(path.read_text())]
+    assert [one for one in explained if not any(one in sentence for sentence in said)] == []
+
+
+def test_the_ports_of_operations_are_the_defaults() -> None:
+    ports = {cells[4]: cells[2] for cells in rows(OPERATIONS) if len(cells) == 5}
+    assert f"TCP {Settings().tracker_port}," in ports["`murder.tracker_port`"]
+    assert "TCP {} to {},".format(*Settings().peer_port_range()) in ports["`murder.peer_ports`"]
 
 
 def test_the_table_of_settings_is_the_settings() -> None:
@@ -172,6 +255,17 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         there = page.parent / path if path else page
         assert there.exists(), f"{target} leads nowhere"
         assert not anchor or anchor in anchors(there), f"{there.name} has no {anchor}"
+        assert page not in SITE or (ROOT / "docs") in there.resolve().parents, f"{target} is not of the site"
+
+
+def test_every_page_is_in_the_index_of_the_site() -> None:
+    pages = {str(page.relative_to(ROOT / "docs").with_suffix("")) for page in SITE}
+    listed = set()
+    for page in ("index", "decisions"):
+        for block in code_blocks((ROOT / "docs" / f"{page}.md").read_text(), r"{toctree}"):
+            for entry in re.findall(r"^([a-z][\w*/-]*)$", block, re.MULTILINE):
+                listed |= {one for one in pages if Path(one).match(entry)}
+    assert pages - listed == {"index"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
