@@ -10,8 +10,8 @@ from .destination import Destination
 from .drift import kept_torrent
 from .releases import list_releases
 
-#: Releases that are looked at: an older one has little that none of these has, and each torrent takes time.
-MOST_FORMERS = 6
+#: Releases that are looked at: older ones have little that these have not, and each torrent takes time.
+MOST_FORMERS = 3
 
 
 def formers(destination: Destination) -> Iterator[Former]:

@@ -230,7 +230,10 @@ class Host:
     async def _store_piece(self, request: control.StorePiece, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)
         if not store(staged, request.index, attached):
-            raise ControlError(f"piece {request.index} arrived damaged from the operator")
+            raise ControlError(
+                f"piece {request.index} is wrong, in what the operator sent or in what was here of it; nothing"
+                " was switched. Run the same command again"
+            )
         return Answer({})
 
     async def _join(self, request: control.Join, attached: bytes, emit: Emit) -> Answer:

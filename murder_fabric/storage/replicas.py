@@ -105,7 +105,9 @@ def _link(original: Original, parent: int, name: bytes) -> bool:
         os.link(original.name, name, src_dir_fd=original.parent, dst_dir_fd=parent, follow_symlinks=False)
     except OSError:  # another file system, or the kernel's rules about links, or too many of them
         return False
-    if os.path.samestat(os.stat(name, dir_fd=parent, follow_symlinks=False), original.status):
+    found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    # By the number of its links we know later that it is not to be written to.
+    if os.path.samestat(found, original.status) and found.st_nlink > 1:
         return True
     os.unlink(name, dir_fd=parent)
     return False
