@@ -231,8 +231,8 @@ class Host:
         staged = self._staged_as(request.tag)
         if not store(staged, request.index, attached):
             raise ControlError(
-                f"piece {request.index} is wrong, in what the operator sent or in what was here of it; nothing"
-                " was switched. Run the same command again"
+                f"piece {request.index} is wrong, in what the operator sent or in what was here of it;"
+                " nothing was switched. Run the same command again"
             )
         return Answer({})
 
