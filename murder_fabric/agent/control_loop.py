@@ -134,7 +134,7 @@ def run_control() -> int:
     os.umask(0o022)
 
     async def main(reactor: Any) -> int:
-        host = Host(reactor, _address_of_ssh())
+        host = Host(reactor, _address_of_ssh(2), _address_of_ssh(0))
         protocol = ControlProtocol(host, reactor, forward=True)
         StandardIO(protocol, reactor=reactor)  # type: ignore[no-untyped-call]
         lease = LoopingCall(_end_silent, protocol, reactor)
@@ -161,7 +161,7 @@ def _end_silent(protocol: ControlProtocol, clock: Any) -> None:
             protocol.lost.callback(None)
 
 
-def _address_of_ssh() -> str | None:
-    """Return the address that SSH reached this host by (`SSH_CONNECTION`, third field); None if unknown."""
+def _address_of_ssh(field: int) -> str | None:
+    """Return where SSH came from (*field* 0) or reached this host (2): `SSH_CONNECTION`; None if unknown."""
     fields = os.environ.get("SSH_CONNECTION", "").split()
-    return fields[2].partition("%")[0] if len(fields) == 4 else None
+    return fields[field].partition("%")[0] if len(fields) == 4 else None

@@ -63,11 +63,13 @@ class Host:
         reactor: everything runs on it; blocking work goes to its threads.
         address: how the operator reached this host; where peers find it unless a request says otherwise.
             None where nobody knows.
+        operator: where the operator came from; None where nobody knows.
     """
 
-    def __init__(self, reactor: Any, address: str | None) -> None:
+    def __init__(self, reactor: Any, address: str | None, operator: str | None = None) -> None:
         self._reactor = reactor
         self._address = address
+        self._operator = operator
         self._tracker: _Tracker | None = None
         self._torrents: dict[str, Torrent] = {}
         self._staged: dict[str, Staged] = {}
@@ -180,7 +182,7 @@ class Host:
                 "nothing says by which address this host is reached (SSH_CONNECTION is not set here): name"
                 " the interface by which the hosts reach each other in murder.interface, such as eth1"
             )
-        return Answer({"address": address})
+        return Answer({"address": address, "operator": self._operator})
 
     async def _create(self, request: control.Create, attached: bytes, emit: Emit) -> Answer:
         path = expand_source(request.path)

@@ -10,7 +10,11 @@ from .request import Request
 
 @dataclasses.dataclass(frozen=True)
 class Locate(Request):
-    """Where peers find this host: how SSH reached it, or its address on *interface*. Done: `address`."""
+    """
+    Where peers find this host: how SSH reached it, or its address on *interface*.
+
+    Done: `address`, and `operator` (where SSH came from; None if unknown).
+    """
 
     name = "locate"
     interface: Optional[str] = None

@@ -7,7 +7,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple, Optional, Union
 
@@ -16,6 +16,7 @@ from paramiko import Channel, SSHException
 from ..control import HEARTBEAT_INTERVAL, VERSION, WORKING, Heartbeat, Message, MessageReader, encode_message
 from ..errors import BadInput, ControlError, MurderError
 from .failures import HostFailure, explain_ending, explain_start, printable
+from .local_agent import LocalAgent
 from .writers import Outgoing, Writers
 
 #: What is kept of an agent's stderr: its end, where the reason stands.
@@ -133,7 +134,9 @@ def _refusal(said: Message) -> HostFailure:
 class _Link:
     """One host's channel; `set` and `clear` make it the event that Paramiko rings when something came."""
 
-    def __init__(self, host: str, channel: Channel, ringing: queue.SimpleQueue[Optional[_Link]]) -> None:
+    def __init__(
+        self, host: str, channel: Union[Channel, LocalAgent], ringing: queue.SimpleQueue[Optional[_Link]]
+    ) -> None:
         self.host = host
         self.channel = channel
         self.reader = MessageReader(noise=True)
@@ -189,9 +192,10 @@ class Channels:
 
     def __init__(
         self,
-        channels: Mapping[str, Union[Channel, HostFailure]],
+        channels: Mapping[str, Union[Channel, LocalAgent, HostFailure]],
         opening: Opening = NO_OPENING,
         on_closed: Callable[[], None] = lambda: None,
+        running: Container[str] = (),
     ) -> None:
         """
         Take over the channels and start the agents.
@@ -200,6 +204,7 @@ class Channels:
             channels: what `connect_all` returned.
             opening: what every agent's input begins with.
             on_closed: called after `close`, for what the channels go through.
+            running: those whose agent runs already, and needs no opening.
         """
         self._on_closed = on_closed
         self._ringing: queue.SimpleQueue[Optional[_Link]] = queue.SimpleQueue()
@@ -217,7 +222,8 @@ class Channels:
         self._writers = Writers(min(WRITERS, len(self._links)))
         self._begin(self._greeting, dict.fromkeys(channels, GREETING))
         for link in self._links.values():
-            self._writers.send(link.outgoing, opening.program)
+            if link.host not in running:
+                self._writers.send(link.outgoing, opening.program)
             link.channel.in_buffer.set_event(link)
             link.channel.in_stderr_buffer.set_event(link)
         self._loop = threading.Thread(target=self._run, daemon=True, name="channels")

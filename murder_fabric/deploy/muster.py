@@ -12,6 +12,7 @@ from .channels import Channels, OnEvent
 from .failures import HostFailure, printable
 from .outcome import HostState, Outcome, grouped
 from .ranges import fold
+from .roles import HERE
 from .view import View
 
 #: Seconds an agent may take to start, which includes taking it in where a host has none.
@@ -64,7 +65,9 @@ class Muster:
                     self.greeted.append(host)
                     if host in self.outcome.going:
                         self.outcome.reached(host, HostState.READY)
-            said.append(f"{len(self.greeted)} of {len(answers)} hosts")
+            said.append(
+                f"{len(self.greeted)} of {len(answers)} hosts" + f", {HERE} among them" * (HERE in answers)
+            )
         for line in grouped({host: failure.reason for host, failure in self.silent.items()}):
             self.view.say(f"  {line}")
 
@@ -137,15 +140,15 @@ class Muster:
 
     def locate(self, interface: str) -> dict[str, str]:
         """
-        Return the address of each host that has answered; see `control.Locate`.
+        Return the address of each host that has answered, this machine apart; see `control.Locate`.
 
         Raises:
             BadInput: hosts have the same one, so that they cannot reach each other.
         """
         request = control.Locate(interface or None)
+        hosts = [host for host in self.greeted if host != HERE]
         addresses = {
-            host: str(answer.fields["address"])
-            for host, answer in self.ask(self.greeted, lambda _: request).items()
+            host: str(answer.fields["address"]) for host, answer in self.ask(hosts, lambda _: request).items()
         }
         going = {host: addresses[host] for host in self.outcome.going if host in addresses}
         for address, hosts in shared_addresses(going).items():

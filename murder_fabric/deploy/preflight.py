@@ -12,7 +12,9 @@ from ..metainfo.values import Metainfo
 from ..units import counted, shown_size
 from .failures import HostFailure
 from .outcome import HostState, same_hosts
+from .roles import HERE
 from .run import Run
+from .seeding_here import find_here
 from .settings import split_paths
 
 #: Bytes and inodes that must stay free beside the payload's.
@@ -48,6 +50,8 @@ def prepare(run: Run) -> Ready:
         addresses = run.muster.locate(run.settings.interface)
         said.append(f"{counted(len(run.outcome.going), 'host')} ready")
     run.need_going()
+    if run.wanted.seed_here:
+        addresses = {**addresses, HERE: find_here(run, addresses)}
     for host in (run.tracker(), *run.seeders()):
         if host not in addresses:
             run.muster.drop(host, HostFailure("failed", "it did not say where peers find it"))

@@ -20,6 +20,8 @@ from .bundle import Bundle
 from .channels import Channels, Opening
 from .executor import GroupContext
 from .failures import HostFailure, explain
+from .local_agent import LocalAgent
+from .roles import HERE
 from .settings import Settings
 from .view import View
 
@@ -41,24 +43,31 @@ def open_channels(
 
     Args:
         context: whose configuration and host arguments count; *hosts* may be others too.
-        hosts: as they were written, such as `root@web1:2222`.
+        hosts: as they were written, such as `root@web1:2222`; `HERE` is a process of this machine.
         settings: how to connect, and what the agent is started with.
         bundle: the agent itself, for hosts that have none yet.
         view: shown how many hosts let us in so far.
     """
     view.begin("connect")
     gateways = context.gateways()
-    connections = {host: gateways.connection(context.kwargs_of(host)) for host in hosts}
+    named = list(hosts)
+    connections = {host: gateways.connection(context.kwargs_of(host)) for host in named if host != HERE}
     command = remote_command(settings.python, settings.sudo)
     start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes(), settings.sudo)
-    opened = connect_all(
-        connections,
-        command,
-        pool_size=settings.pool_size,
-        open_connection=gateways.open,
-        on_result=lambda count: view.progress(f"{count} of {len(connections)} hosts let us in"),
-    )
-    return Channels(opened, start, on_closed=gateways.close)
+    local = {HERE: LocalAgent()} if HERE in named else {}
+    try:
+        opened = connect_all(
+            connections,
+            command,
+            pool_size=settings.pool_size,
+            open_connection=gateways.open,
+            on_result=lambda count: view.progress(f"{count} of {len(connections)} hosts let us in"),
+        )
+    except BaseException:
+        for agent in local.values():
+            agent.close()
+        raise
+    return Channels({**opened, **local}, start, on_closed=gateways.close, running=local)
 
 
 def connect_all(

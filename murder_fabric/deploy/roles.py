@@ -10,6 +10,8 @@ from .ranges import RoleHosts, expand
 
 #: What people write instead of a role; as groups they would be ignored in silence.
 _PLURALS = ("trackers", "seeders", "peers")
+#: The operator's own machine, where it takes part as a seeder; no host expression can say that.
+HERE = "this machine"
 
 
 class Roles(NamedTuple):

@@ -63,7 +63,12 @@ class Run:
         Raises:
             AllHostsFailed: all failed that were named, or that have the files.
         """
-        return self._left(self.roles.seeders, "seeder", may_move=self.wanted.metainfo is not None)
+        return self._left(self.roles.seeders, "seeder", may_move=not self.in_place)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether seeders serve files that lie there, and not what was brought there."""
+        return self.wanted.metainfo is None or self.wanted.seed_here
 
     def _left(self, hosts: list[str], role: str, *, may_move: bool) -> list[str]:
         left = [host for host in hosts if self.failure_of(host) is None]

@@ -65,7 +65,7 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
     entry = _enter(run, ready, metainfo)
     staged = _stage(run, metainfo, raw)
     sources: list[str] | None = None
-    if run.wanted.metainfo is None:
+    if run.in_place:
         sources = seed_in_place(run, ready.addresses, entry, raw)
     elif not run.wanted.elsewhere:
         sources = upload(run, metainfo, staged)
@@ -131,9 +131,8 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
             wanted.tag, digest, wanted.destination, source=source, verify=run.settings.verify
         )
 
-    aside = (
-        [] if wanted.metainfo is None or wanted.elsewhere else [one for one in seeders if one not in going]
-    )
+    brought = not (run.in_place or wanted.elsewhere)
+    aside = [seeder for seeder in seeders if brought and seeder not in going]
     requests = {host: Message(request(host).fields(), raw) for host in [*going, *aside]}
     with run.view.stage("stage") as said:
         staged = run.muster.settle(run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT))

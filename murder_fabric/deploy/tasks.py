@@ -14,7 +14,7 @@ from .executor import GroupContext
 from .lazily import lazily
 from .murder_task import murder_task, settings_of
 from .ranges import fold
-from .roles import Roles, assign_roles
+from .roles import HERE, Roles, assign_roles
 from .settings import SECTION, Settings, absolute, defaults
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ FILES = {
     "destination_path": "Where releases/ and current lie on every host; ~ is the home directory there.",
     "tag": "Name of the release; the time in UTC if not given.",
     "on_seeder": "The files lie on the seeder already, at --files-path there.",
+    "seed_here": "This machine seeds the files, and nothing of them goes over SSH; the hosts must reach it.",
     "exclude": "A glob to leave out, as in .gitignore; may be repeated. .git* is always left out.",
     "torrent": "An existing torrent, a file or a URL, instead of --files-path; who seeds it is elsewhere.",
     **release_tasks.FORCE,
@@ -64,6 +65,7 @@ def deploy(
     destination_path: str | None = None,
     tag: str | None = None,
     on_seeder: bool = False,
+    seed_here: bool = False,
     exclude: list[str] | None = None,
     torrent: str | None = None,
     allow_failures: str | int | None = None,
@@ -79,7 +81,7 @@ def deploy(
         default_tag=tag,
         allow_failures=allow_failures,
     )
-    wanted = _wanted(known, files_path, on_seeder, exclude, torrent, force)
+    wanted = _wanted(known, files_path, on_seeder, seed_here, exclude, torrent, force)
     return _bringing(c, known, wanted, deployment.deploy)
 
 
@@ -91,6 +93,7 @@ def fetch(
     destination_path: str | None = None,
     tag: str | None = None,
     on_seeder: bool = False,
+    seed_here: bool = False,
     exclude: list[str] | None = None,
     torrent: str | None = None,
     force: bool = False,
@@ -104,7 +107,7 @@ def fetch(
         default_destination_path=destination_path,
         default_tag=tag,
     )
-    wanted = _wanted(known, files_path, on_seeder, exclude, torrent, force)
+    wanted = _wanted(known, files_path, on_seeder, seed_here, exclude, torrent, force)
     return _bringing(c, known, wanted, releases.fetch)
 
 
@@ -112,6 +115,7 @@ def _wanted(
     settings: Settings,
     files_path: str | None,
     on_seeder: bool,
+    seed_here: bool,
     exclude: list[str] | None,
     torrent: str | None,
     force: bool,
@@ -120,9 +124,12 @@ def _wanted(
     from .wanted import check_wanted
 
     if torrent is None:
-        return check_wanted(settings, on_seeder, exclude or (), force=force)
-    if files_path or on_seeder or exclude:
-        raise BadInput("--torrent says what is deployed: leave --files-path, --on-seeder and --exclude out")
+        return check_wanted(settings, on_seeder, exclude or (), seed_here=seed_here, force=force)
+    if files_path or on_seeder or seed_here or exclude:
+        raise BadInput(
+            "--torrent says what is deployed, and who seeds it is elsewhere: leave --files-path, --on-seeder,"
+            " --seed-here and --exclude out"
+        )
     return wanted_torrent(settings, torrent, force=force)
 
 
@@ -133,6 +140,8 @@ def _bringing(
     stages: Callable[[deployment.Deployment], str],
 ) -> Undertaking:
     roles = assign_roles(c.hosts, settings.roles)
+    if wanted.seed_here:
+        roles = roles._replace(seeders=[HERE])
     return deployment.of_release(_aim(roles, wanted), settings, roles, wanted, stages, roles.hosts())
 
 

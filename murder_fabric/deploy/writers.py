@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from paramiko import Channel, SSHException
 
+from .local_agent import LocalAgent
+
 #: Paramiko sends at most one packet at a time anyhow.
 PART_LENGTH = 32 * 1024
 
@@ -17,7 +19,7 @@ PART_LENGTH = 32 * 1024
 class Outgoing:
     """What is still to be sent to one host, in order."""
 
-    def __init__(self, channel: Channel, on_broken: Callable[[], None]) -> None:
+    def __init__(self, channel: Channel | LocalAgent, on_broken: Callable[[], None]) -> None:
         """*on_broken* is called once nothing more can be sent, from a writer's thread."""
         # Without a timeout Paramiko waits for the host to read; with 0 it says at once that it would wait.
         channel.settimeout(0.0)

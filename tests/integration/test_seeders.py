@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,95 @@ def test_the_first_of_two_seeders_is_killed_and_the_second_brings_the_rest(
     said = fab("web[1-3]", *arguments, "--tag", "v2")
     assert re.search(r"web5: /srv/build is not what the torrent of v2 describes: \d+ of \d+ pieces", said)
     assert [arrived(lab, host, app, build) for host in PEERS] == [[]] * 3
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    tree.generate(tmp_path / "files", 8_000_000, 60)
+    return tmp_path / "files"
+
+
+def seeding_here(fab: Fab) -> list[str]:
+    """Return the agents that run on this machine below a `fab` of ours, or were left by one."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if (
+                words[1:4] == [b"-m", b"murder_fabric", b"control"]
+                and (process / "cwd").resolve() == fab.directory
+            ):
+                found.append(process.name)
+    return found
+
+
+def test_this_machine_seeds_and_sends_nothing_over_ssh(lab: rig.Lab, fab: Fab, app: str, files: Path) -> None:
+    arguments = ("--files-path", str(files), "--destination-path", app, "--seed-here")
+    said = fab("web[1-3]", "murder.fetch", *arguments, "--tag", "v1")
+    assert "upload " not in said
+    assert "3 of 3 hosts have v1" in said
+    said = fab("web[1-3]", "murder.switch", "--destination-path", app, "--tag", "v1")
+    assert [arrived(lab, host, app, files) for host in PEERS] == [[]] * 3
+    tree.change(files)
+    said = fab("web[1-3]", *arguments, "--tag", "v2")
+    assert "3 of 3 hosts switched to v2" in said
+    assert [arrived(lab, host, app, files) for host in PEERS] == [[]] * 3
+    assert seeding_here(fab) == []
+
+
+def test_ctrl_c_ends_the_seeder_on_this_machine_too(lab: rig.Lab, fab: Fab, app: str, files: Path) -> None:
+    for host in PEERS:
+        slow_down(lab, host, "2mbit")  # what they send; this machine is slowed down by the acknowledgements
+    try:
+        arguments = ("--files-path", str(files), "--destination-path", app, "--seed-here", "--tag", "v1")
+        running = fab.start("web[1-3]", *arguments)
+        running.wait_for("stage")
+        assert len(seeding_here(fab)) == 1
+        running.interrupt()
+        assert running.end() == 130, str(running)
+        assert "Traceback" not in str(running)
+        wait_until(lambda: not seeding_here(fab), 5, "an agent still runs here")
+    finally:
+        for host in PEERS:
+            slow_down(lab, host, None)
+
+
+@pytest.fixture
+def refuse(lab: rig.Lab) -> Iterator[Callable[[str], None]]:
+    """Makes a host's own firewall refuse the peer ports of all others."""
+    refusing: list[tuple[str, ...]] = []
+
+    def begin(host: str) -> None:
+        nft = ("ip", "netns", "exec", lab.prefix + host, "nft")
+        refusing.append(nft)
+        rules = (
+            "add table inet here",
+            "add chain inet here outgoing { type filter hook output priority 0; }",
+            f"add rule inet here outgoing ip daddr {operator(lab)} tcp dport 6881-6999 reject",
+        )
+        machine.run(*nft, "; ".join(rules))
+
+    yield begin
+    for nft in refusing:
+        machine.run(*nft, "delete table inet here")
+
+
+def operator(lab: rig.Lab) -> str:
+    """Return the address of this machine in the lab's network."""
+    return lab.address("web1").rpartition(".")[0] + ".1"
+
+
+@pytest.mark.skipif(shutil.which("nft") is None, reason="a firewall needs nft (Debian: nftables)")
+def test_a_host_that_does_not_reach_this_machine_gets_everything_from_the_others(
+    lab: rig.Lab, fab: Fab, app: str, files: Path, refuse: Callable[[str], None]
+) -> None:
+    arguments = ("--files-path", str(files), "--destination-path", app, "--seed-here")
+    refuse("web2")
+    said = fab("web[1-3]", *arguments, "--tag", "v1")
+    assert f"web2: it does not reach this machine at {operator(lab)}, port " in said
+    assert [arrived(lab, host, app, files) for host in PEERS] == [[]] * 3
+    refuse("web1")
+    refuse("web3")
+    said = fab("web[1-3]", *arguments, "--tag", "v2", code=2)
+    assert f"no host reaches this machine at {operator(lab)}, port " in said
+    assert "leave --seed-here out" in said

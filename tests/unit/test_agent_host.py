@@ -167,8 +167,8 @@ def test_an_address_that_nobody_knows_is_asked_for_by_the_setting_that_gives_it(
     located.addErrback(said.append)
     assert said[0].check(BadInput)
     assert "murder.interface" in said[0].getErrorMessage()
-    (named,) = ask(Host(Clock(), None), control.Locate("lo"))
-    assert named.result.fields == {"address": "127.0.0.1"}
+    (named,) = ask(Host(Clock(), None, "192.0.2.1"), control.Locate("lo"))
+    assert named.result.fields == {"address": "127.0.0.1", "operator": "192.0.2.1"}
 
 
 def test_what_broke_after_it_was_complete_is_told_at_the_end(capsys):

@@ -1,0 +1,143 @@
+"""An agent on the operator's own machine, as one more channel: a process of ours instead of one over SSH."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import IO
+
+from paramiko.buffered_pipe import BufferedPipe
+
+_PART_LENGTH = 64 * 1024
+#: Seconds that a process which was told to end may take.
+_END_TIMEOUT = 5.0
+
+
+class LocalAgent:
+    """
+    To `Channels` what a Paramiko channel is: what the agent says is in buffers that ring.
+
+    The agent is in a session of its own, so that Ctrl-C reaches nobody but `fab`, which then asks it to end;
+    where `fab` is killed, the end of its input ends it.
+
+    Raises:
+        OSError: no process can be started.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "murder_fabric", "control"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        #: Whether it has ended and said all.
+        self.closed = False
+        self.in_buffer = BufferedPipe()
+        self.in_stderr_buffer = BufferedPipe()
+        os.set_blocking(self._input.fileno(), False)
+        saying = threading.Thread(target=self._listen, daemon=True, name="local-agent")
+        saying.start()
+
+    # What is said -------------------------------------------------------------------------------------------
+
+    def recv_ready(self) -> bool:
+        """Return whether something is there on stdout."""
+        return self.in_buffer.read_ready()
+
+    def recv(self, length: int) -> bytes:
+        """Return up to *length* bytes of it."""
+        return self.in_buffer.read(length, 0.0)
+
+    def recv_stderr_ready(self) -> bool:
+        """Return whether something is there on stderr."""
+        return self.in_stderr_buffer.read_ready()
+
+    def recv_stderr(self, length: int) -> bytes:
+        """Return up to *length* bytes of it."""
+        return self.in_stderr_buffer.read(length, 0.0)
+
+    def exit_status_ready(self) -> bool:
+        """Return whether the agent has ended."""
+        return self._process.poll() is not None
+
+    def recv_exit_status(self) -> int:
+        """Return what it ended with."""
+        return self._process.wait(_END_TIMEOUT)
+
+    # What is asked ------------------------------------------------------------------------------------------
+
+    def settimeout(self, timeout: float) -> None:
+        """Nothing: it is never waited for."""
+
+    def send(self, data: bytes) -> int:
+        """
+        Send what fits, and return how much that was.
+
+        Raises:
+            socket.timeout: nothing fits now.
+            OSError: nobody reads any more.
+        """
+        try:
+            return os.write(self._input.fileno(), data)
+        except BlockingIOError:
+            raise socket.timeout from None
+        except ValueError:  # closed by us
+            raise BrokenPipeError from None
+
+    def shutdown_write(self) -> None:
+        """Let it end."""
+        with suppress(OSError):
+            self._input.close()
+
+    def get_transport(self) -> LocalAgent:
+        """Return what is closed to end the connection: there is only this."""
+        return self
+
+    @property
+    def sock(self) -> LocalAgent:
+        """As `get_transport`."""
+        return self
+
+    def close(self) -> None:
+        """End the process, at once if it does not go."""
+        self.shutdown_write()
+        self._process.terminate()
+        try:
+            self._process.wait(_END_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    # Inside -------------------------------------------------------------------------------------------------
+
+    @property
+    def _input(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    def _listen(self) -> None:
+        """Move what the agent says into the buffers, until it says no more and has ended."""
+        complaining = threading.Thread(
+            target=_move, args=(self._process.stderr, self.in_stderr_buffer), daemon=True
+        )
+        complaining.start()
+        _move(self._process.stdout, self.in_buffer)
+        complaining.join()
+        self._process.wait()
+        self.closed = True
+        self.in_buffer.close()  # which rings
+        self.in_stderr_buffer.close()
+
+
+def _move(source: IO[bytes] | None, buffer: BufferedPipe) -> None:
+    assert source is not None
+    with source:
+        while part := source.read(_PART_LENGTH):
+            buffer.feed(part)
