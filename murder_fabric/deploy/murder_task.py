@@ -15,14 +15,14 @@ import fabric
 from ..errors import MurderError, SettingsError
 from .executor import GroupContext, GroupTask
 from .settings import Settings, write_settings
-from .undertaking import Undertaking, carry_out
-from .view import View
 
 if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec
 
     from .fleet import AnyFleet
     from .results import Result
+    from .undertaking import Undertaking
+    from .view import View
 
     P = ParamSpec("P")
     #: Decides what a task does, given its hosts and flags. A task that asks no host is done with that.
@@ -115,6 +115,7 @@ def undertake(
         MurderError: with a `result`, in any case.
     """
     from .results import refused
+    from .undertaking import Undertaking, carry_out
 
     name = task_name(plan)
     try:
@@ -156,6 +157,8 @@ def _body(plan: Plan[P]) -> Callable[..., Result]:
 
     @functools.wraps(plan)
     def body(context: GroupContext, *args: Any, json: bool = False, **flags: Any) -> Result:
+        from .view import View
+
         try:
             result = undertake(plan, context, View(sys.stderr), *args, **flags)
         except MurderError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from .. import control
 from ..control import Request
@@ -42,6 +43,7 @@ def switch(deployment: Deployment) -> str:
                 host, HostFailure("failed", f"it has no release {tag}; murder.fetch brings it")
             )
     must_be_one(tag, {host: listings[host] for host in run.outcome.going})
+    run.outcome.digest = _digest(listings, tag)
     deployment.switch({host: one.current for host, one in listings.items()})
     return f"{_switched(run)} switched to {tag}"
 
@@ -51,6 +53,7 @@ def rollback(deployment: Deployment, to: str | None) -> str:
     listings = _taken(deployment)
     way = way_back(listings, to)
     run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=way.tag))
+    run.outcome.digest = _digest(listings, way.tag)
     run.view.say(f"  {fold(way.hosts)}: {way.left} -> {way.tag}")
     deployment.switch({host: one.current for host, one in listings.items()}, way.hosts, back=True)
     for host in run.outcome.going:
@@ -65,6 +68,7 @@ def catch_up(deployment: Deployment, tag: str | None) -> str:
     listings = _taken(deployment)
     plan = behind(listings, tag)
     run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=plan.tag, origin="the other hosts"))
+    run.outcome.digest = plan.digest
     for host in listings:
         if host not in plan.elsewhere:
             run.outcome.reached(host, HostState.SWITCHED)
@@ -171,6 +175,11 @@ def _taken(deployment: Deployment) -> dict[str, Listing]:
     return listings
 
 
+def _digest(listings: Mapping[str, Listing], tag: str) -> str:
+    """Return the digest that hosts have verified *tag* by; empty where none has."""
+    return next(filter(None, (one.digest(tag) for one in listings.values())), "")
+
+
 def _listed(run: Run) -> dict[str, Listing]:
     run.need_going()
     request = control.ListReleases(run.wanted.destination)
@@ -202,8 +211,12 @@ def _bring_among_hosts(deployment: Deployment, plan: Behind) -> None:
         swarm(among, ready, metainfo, raw)
         verify(among)
     finally:
-        for host in part.outcome.lost:
-            run.outcome.failed(host, HostFailure("failed", part.outcome[host].error))
+        for host, one in part.outcome.by_host().items():
+            run.outcome.noted(
+                host, bytes_moved=one.bytes_moved, bytes_reused=one.bytes_reused, seconds=one.seconds
+            )
+            if host in part.outcome.lost:
+                run.outcome.failed(host, HostFailure("failed", one.error))
 
 
 def _say_failures(run: Run, request: Request, hosts: list[str]) -> None:

@@ -23,6 +23,7 @@ from .preflight import Ready
 from .ranges import fold
 from .run import Entry, Run
 from .seeding import seed_in_place, upload
+from .transfers import note_fetched, note_staged, note_verified
 from .trust import certificates
 from .wanted import title_of
 
@@ -71,6 +72,7 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
         sources = upload(run, metainfo, staged)
     with run.view.stage("swarm") as said:
         done = _join(run, ready, list(staged), sources, metainfo, entry)
+        note_fetched(run.outcome, done)
         fetched = sum(message.fields["bytes_downloaded"] for message in done.values())
         complete = counted(len(run.outcome.going), "host")
         said.append(f"{complete} complete, {shown_size(fetched)} moved among them in all")
@@ -91,6 +93,7 @@ def verify(run: Run) -> None:
         verified = run.muster.ask(
             run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT
         )
+        note_verified(run.outcome, verified)
         for host in verified:
             run.outcome.reached(host, HostState.VERIFIED)
         said.append(f"every byte read again on {counted(len(verified), 'host')}")
@@ -136,6 +139,7 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
     requests = {host: Message(request(host).fields(), raw) for host in [*going, *aside]}
     with run.view.stage("stage") as said:
         staged = run.muster.settle(run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT))
+        note_staged(run.outcome, metainfo.info, staged)
         said += _told_of_staging(metainfo, staged)
     run.need_going()
     return staged
