@@ -207,7 +207,8 @@ class Host:
         if self._tracker is None:
             token = None if request.token is None else bytes.fromhex(request.token)
             registry = Registry((), rng=random.Random(os.urandom(16)))
-            listen = Listen(request.address, request.first_port, request.last_port)
+            ports = request.first_port, request.last_port
+            listen = Listen(request.address, *ports, "murder.tracker_port")
             port = listen_on(self._reactor, listen, TrackerSite(registry, self._reactor, token), BACKLOG)
             self._tracker = _Tracker(registry, port, request.address, request.token)
         return await self._tracker_facts(control.TrackerFacts(), b"", emit)

@@ -211,10 +211,11 @@ def _going_through(
     tag: str = "",
     force: bool = False,
 ) -> Undertaking:
+    from ..control import check_depth
     from .wanted import Wanted
 
     roles = assign_roles(c.hosts, settings.roles)
-    wanted = Wanted(tag, settings.default_destination_path, "", None, force=force)
+    wanted = Wanted(tag, check_depth(settings.default_destination_path), "", None, force=force)
     named = f"{fold(roles.peers)} ({counted(len(roles.peers), 'host')})"
     aim = f"{wanted.destination} on {named}: {aim}" if wanted.destination else f"{named}: {aim}"
     return deployment.of_release(aim, settings, roles, wanted, stage)

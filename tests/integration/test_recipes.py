@@ -341,6 +341,11 @@ def test_a_dry_run_touches_no_host(fab: Fab, hosts: Hosts) -> None:
         (["murder.create-torrent", "--tag", "foo"], "--files-path is missing"),
         (["murder.peer", "--tag", "a/b"], "--tag is 'a/b', but must be a tag"),
         (
+            ["murder.peer", "--tag", "foo", "--destination-path", "/data", "--no-tag-directory"],
+            "/data: a destination is at least two directories deep",
+        ),
+        (["murder.switch", "--tag", "foo", "--destination-path", "/srv"], "at least two directories deep"),
+        (
             ["murder.create-torrent", "--tag", "foo", "--files-path", "here"],
             "--files-path is 'here', but must",
         ),
