@@ -20,16 +20,21 @@ TICK = 0.25
 
 def torrent(pieces=8, piece_length=PIECE_LENGTH, seed=1):
     """Return a torrent of one file, whose last piece is short, and its payload."""
-    payload = random.Random(seed).randbytes(pieces * piece_length - 100)
+    return torrent_of([pieces * piece_length - 100], piece_length, seed)
+
+
+def torrent_of(lengths, piece_length=PIECE_LENGTH, seed=1):
+    """Return a torrent of files as long as *lengths*, a single file for one, and its payload."""
+    payload = random.Random(seed).randbytes(sum(lengths))
     parts = [payload[start : start + piece_length] for start in range(0, len(payload), piece_length)]
     info = Info(
         name=b"payload",
         piece_length=piece_length,
         pieces_sha1=b"".join(hashlib.sha1(part).digest() for part in parts),
         pieces_sha256=b"".join(hashlib.sha256(part).digest() for part in parts),
-        files=(FileEntry((b"payload",), len(payload)),),
+        files=tuple(FileEntry((b"payload%d" % file,), length) for file, length in enumerate(lengths)),
         directories=(),
-        single_file=True,
+        single_file=len(lengths) == 1,
         private=True,
         raw=b"payload of seed %d" % seed,
     )

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 
 import pytest
-from memory_swarm import PIECE_LENGTH, Disk, Host, Script, World
+from memory_swarm import PIECE_LENGTH, Disk, Host, Script, World, torrent_of
 
-from murder_fabric.metainfo.values import FileEntry, Info
 from murder_fabric.wire.messages import Handshake, HaveAll, Request, Unchoke
 
 #: Files of 10,000 to 50,000 bytes: every piece of 32 KiB has parts of several.
 LENGTHS = tuple(random.Random(3).randrange(10_000, 50_000) for _ in range(24))
 #: All but every sixth.
 HELD = frozenset(file for file in range(len(LENGTHS)) if file % 6)
-
-
-def tree():
-    """Return a torrent of many files, and its payload."""
-    payload = random.Random(4).randbytes(sum(LENGTHS))
-    parts = [payload[start : start + PIECE_LENGTH] for start in range(0, len(payload), PIECE_LENGTH)]
-    info = Info(
-        name=b"tree",
-        piece_length=PIECE_LENGTH,
-        pieces_sha1=b"".join(hashlib.sha1(part).digest() for part in parts),
-        pieces_sha256=b"".join(hashlib.sha256(part).digest() for part in parts),
-        files=tuple(FileEntry((b"%d" % file,), length) for file, length in enumerate(LENGTHS)),
-        directories=(),
-        single_file=False,
-        private=True,
-        raw=b"tree",
-    )
-    return info, payload
 
 
 class WatchedDisk(Disk):
@@ -73,7 +53,7 @@ def complete(world, hosts, within=20):
 
 
 def test_only_what_no_held_file_has_comes_and_held_files_are_not_written_to():
-    world, (info, payload) = World(), tree()
+    world, (info, payload) = World(), torrent_of(LENGTHS)
     seeder = Host(world, "seeder", info, payload)
     peers = [updated(world, f"peer{number}", info, payload) for number in range(3)]
     for host in peers:
@@ -86,7 +66,7 @@ def test_only_what_no_held_file_has_comes_and_held_files_are_not_written_to():
 
 
 def test_one_that_has_nothing_gets_everything_from_one_that_was_updated():
-    world, (info, payload) = World(), tree()
+    world, (info, payload) = World(), torrent_of(LENGTHS)
     seeder, host = Host(world, "seeder", info, payload), updated(world, "updated", info, payload)
     host.learn(seeder)
     assert complete(world, [host])
@@ -98,7 +78,7 @@ def test_one_that_has_nothing_gets_everything_from_one_that_was_updated():
 
 
 def test_what_is_held_and_wrong_is_fetched_too_and_nobody_is_blamed_for_it():
-    world, (info, payload) = World(), tree()
+    world, (info, payload) = World(), torrent_of(LENGTHS)
     seeder, host = Host(world, "seeder", info, payload), updated(world, "updated", info, payload)
     missing = [index for index in range(info.geometry.piece_count) if index not in host.session.have]
     for index in missing:
@@ -112,7 +92,7 @@ def test_what_is_held_and_wrong_is_fetched_too_and_nobody_is_blamed_for_it():
 
 
 def test_a_wrong_piece_that_came_whole_is_still_the_senders_fault():
-    world, (info, payload) = World(), tree()
+    world, (info, payload) = World(), torrent_of(LENGTHS)
     liar = Host(world, "liar", info, payload)
     host = updated(world, "updated", info, payload)
     for index in range(info.geometry.piece_count):
@@ -128,7 +108,7 @@ def test_a_wrong_piece_that_came_whole_is_still_the_senders_fault():
 @pytest.mark.parametrize("reverse", [False, True], ids=["in order", "backwards"])
 def test_a_second_copy_of_the_rest_is_joined_with_what_is_held(reverse):
     """Endgame: the first peer asked stays silent, and the other one's answer must do."""
-    world, (info, payload) = World(), tree()
+    world, (info, payload) = World(), torrent_of(LENGTHS)
     host = updated(world, "updated", info, payload)
     slow, quick = (Script(world, name, info) for name in ("slow", "quick"))
     host.learn(slow, quick)
