@@ -17,6 +17,11 @@ class Clock:
         self._order = itertools.count()
         self._calls: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
 
+    @property
+    def pending(self) -> int:
+        """How many calls are still to come."""
+        return len(self._calls)
+
     def call_later(self, delay: float, call: Callable[..., object], *arguments: Any) -> None:
         """Call *call* in *delay* seconds."""
         heapq.heappush(self._calls, (self.now + delay, next(self._order), call, arguments))

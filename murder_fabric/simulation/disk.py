@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from ..errors import StorageError
 from ..metainfo.values import Info
 
@@ -14,33 +16,96 @@ class Disk:
     """
 
     def __init__(self, info: Info, original: bytes, *, full: bool = False) -> None:
+        #: Bytes a second; None: faster than anything else.
+        self.rate: float | None = None
+        #: Bytes that may still be written; None: as many as one likes.
+        self.room: int | None = None
+        #: What every write fails with; None: it works.
+        self.broken: str | None = None
+        #: Share of the blocks that are read with a bit flipped, and whether any ever was.
+        self.lies = 0.0
+        self.lied = False
+        #: Whether a bit flipped since the last check.
+        self.was_rotten = False
+        #: Seconds that the last writes took, for the host to spend.
+        self.seconds = 0.0
         self._geometry = info.geometry
         self._original = original
-        self._right = set(range(info.geometry.piece_count)) if full else set()
+        everything = range(info.geometry.piece_count)
+        self._right = set(everything) if full else set()
+        self._synced = set(self._right)
+        self._rotten: set[int] = set()
         self._partial: dict[int, bytearray] = {}
 
-    @property
     def right(self) -> set[int]:
-        """The pieces that are there and right; what a check of the disk would find."""
+        """Return the pieces that are there and right; what hashing all of them would find."""
+        return self._right - self._rotten
+
+    def holds(self, index: int) -> bool:
+        """Return whether piece *index* is there and right."""
+        return index in self._right and index not in self._rotten
+
+    def check(self) -> set[int]:
+        """Hash everything; what is wrong counts as absent from now on."""
+        self._right -= self._rotten
+        self._rotten.clear()
+        self._partial.clear()
+        self.was_rotten = self.lied = False
         return set(self._right)
 
     def write(self, index: int, begin: int, data: memoryview) -> None:
-        """Write a part of a piece."""
-        piece = self._partial.setdefault(index, bytearray(self._geometry.piece_size(index)))
+        """
+        Write a part of a piece.
+
+        Raises:
+            StorageError: it is full, or broken.
+        """
+        if self.broken is not None:
+            raise StorageError(self.broken)
+        if self.room is not None:
+            self.room -= len(data)
+            if self.room < 0:
+                raise StorageError("No space left on device")
+        if self.rate is not None:
+            self.seconds += len(data) / self.rate
+        size = self._geometry.piece_size(index)
+        piece = self._partial.setdefault(index, bytearray(size))
         piece[begin : begin + len(data)] = data
-        if piece == self._block(index, 0, len(piece)):
+        self._right.discard(index)
+        self._rotten.discard(index)
+        if begin + len(data) == size and piece == self._block(index, 0, size):
             del self._partial[index]
             self._right.add(index)
-        else:
-            self._right.discard(index)
 
     def read(self, index: int, begin: int, length: int) -> bytes:
-        """Return a part of a piece."""
+        """Return a part of a piece; in what is rotten, or a lie, a bit is flipped."""
         if index in self._right:
-            return self._block(index, begin, length)
-        if index not in self._partial:
+            data = self._block(index, begin, length)
+        elif index in self._partial:
+            data = bytes(self._partial[index][begin : begin + length])
+        else:
             raise StorageError(f"piece {index} was never written")
-        return bytes(self._partial[index][begin : begin + length])
+        # By number, not by chance: what a host says must not depend on who else asks.
+        if index in self._rotten or (self.lies and index * 7919 % 1000 < self.lies * 1000):
+            self.lied = True
+            return bytes([data[0] ^ 1]) + data[1:]
+        return data
+
+    def sync(self) -> None:
+        """What is there stays there, whatever happens to the power."""
+        self._synced = set(self._right)
+
+    def power_cut(self, rng: random.Random) -> None:
+        """Of what was not synced, some is gone."""
+        for index in sorted(self._right - self._synced):
+            if rng.random() < 0.5:
+                self._right.discard(index)
+        self._partial.clear()
+
+    def rot(self, index: int) -> None:
+        """Flip a bit of a piece that was right."""
+        self._rotten.add(index)
+        self.was_rotten = True
 
     def _block(self, index: int, begin: int, length: int) -> bytes:
         start = index * self._geometry.piece_length + begin

@@ -1,71 +1,74 @@
-"""What can go wrong in a simulated run: drawn from the seed, injected at its time, counted."""
+"""What can go wrong: each kind is struck when its time has come, undone after a while, and counted."""
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
-from .clock import Clock
-from .host import Host
+from . import disk_faults, host_faults, network_faults, tracker_faults
+from .hostile import Corrupter, Flooder, HostilePeer, Liar, Mute, Rude, Stranger, Trickler
 
+if TYPE_CHECKING:
+    from .world import World
 
-def restart(clock: Clock, rng: random.Random, hosts: Sequence[Host], estimate: float) -> None:
-    """A peer is killed in the middle and comes back with its disk (faults of death and restart)."""
-    host = rng.choice(hosts)
-    at = rng.uniform(0.05, 0.9) * estimate
-
-    def kill() -> None:
-        if host.up:
-            host.die()
-            clock.call_later(rng.uniform(0.1, 5.0), host.start)
-
-    clock.call_later(at, kill)
+#: Undoes a fault; nothing may be left to undo.
+Undo = Callable[[], None]
+#: Strikes, for so many seconds; returns None where there is nobody to strike at the moment.
+Strike = Callable[["World", float], Optional[Undo]]
 
 
-def reset(clock: Clock, rng: random.Random, hosts: Sequence[Host], estimate: float) -> None:
-    """A few connections are reset (faults of the network)."""
+class Kind(NamedTuple):
+    """One kind of fault, and for how many seconds it lasts, from the least to the most."""
 
-    def cut() -> None:
-        ends = [end for host in hosts if host.up for end in host.ends]
-        for end in rng.sample(ends, min(5, len(ends))):
-            end.close("reset")
-
-    clock.call_later(rng.uniform(0.05, 0.9) * estimate, cut)
+    strike: Strike
+    least: float = 0.0
+    most: float = 0.0
 
 
-def late(clock: Clock, rng: random.Random, hosts: Sequence[Host], estimate: float) -> None:
-    """A peer goes at once and joins when the others are nearly done."""
-    host = rng.choice(hosts)
+def joins(hostile: type[HostilePeer]) -> Strike:
+    """Return a fault by which such a peer joins the swarm, beside the hosts of the run."""
 
-    def leave() -> None:
-        if host.up:
-            host.die()
+    def strike(world: World, seconds: float) -> Undo:
+        world.join(hostile)
+        return lambda: None
 
-    def join() -> None:
-        if not host.up:
-            host.start()
-
-    clock.call_later(0.001, leave)
-    clock.call_later(rng.uniform(0.7, 1.2) * estimate, join)
+    return strike
 
 
-Fault = Callable[[Clock, random.Random, Sequence[Host], float], None]
-FAULTS: dict[str, Fault] = {"restart": restart, "reset": reset, "late": late}
-
-
-def inject(
-    names: Sequence[str],
-    count: int,
-    clock: Clock,
-    rng: random.Random,
-    hosts: Sequence[Host],
-    estimate: float,
-) -> Counter[str]:
-    """Plan *count* faults of the kinds *names* within *estimate* seconds; return how many of each."""
-    injected: Counter[str] = Counter()
-    for _ in range(count if names else 0):
-        name = rng.choice(list(names))
-        FAULTS[name](clock, rng, hosts, estimate)
-        injected[name] += 1
-    return injected
+#: All kinds by name, in the order of the fault matrix's sections.
+FAULTS: dict[str, Kind] = {
+    "restart": Kind(host_faults.restart, 0.1, 10),
+    "killed": Kind(host_faults.killed),
+    "power-cut": Kind(host_faults.power_cut, 1, 20),
+    "hung": Kind(host_faults.hung, 1, 25),
+    "starved": Kind(host_faults.starved, 1, 10),
+    "few-connections": Kind(host_faults.few_connections, 5, 20),
+    "seeder-moves": Kind(host_faults.seeder_moves, 1, 10),
+    "seeder-dies-early": Kind(host_faults.seeder_dies_early, 5, 20),
+    "seeder-lost": Kind(host_faults.seeder_lost),
+    "seeder-dies-after-one-copy": Kind(host_faults.seeder_dies_after_one_copy),
+    "cut-off": Kind(network_faults.cut_off, 1, 30),
+    "split": Kind(network_faults.split, 1, 30),
+    "no-tracker": Kind(network_faults.no_tracker, 1, 30),
+    "one-way": Kind(network_faults.one_way, 1, 30),
+    "half-open": Kind(network_faults.half_open, 15, 30),
+    "reset": Kind(network_faults.reset),
+    "loss": Kind(network_faults.loss, 5, 30),
+    "straggler": Kind(network_faults.straggler),
+    "flapping": Kind(network_faults.flapping, 5, 30),
+    "latency": Kind(network_faults.latency, 5, 30),
+    "swizzle-clog": Kind(network_faults.swizzle_clog, 2, 30),
+    "no-inbound": Kind(network_faults.no_inbound, 5, 30),
+    "disk-full": Kind(disk_faults.disk_full, 1, 10),
+    "write-error": Kind(disk_faults.write_error),
+    "bit-rot": Kind(disk_faults.bit_rot),
+    "slow-disk": Kind(disk_faults.slow_disk, 5, 30),
+    "tracker-dies": Kind(tracker_faults.tracker_dies, 1, 30),
+    "tracker-forgets": Kind(tracker_faults.tracker_forgets),
+    "corrupter": Kind(joins(Corrupter)),
+    "liar": Kind(joins(Liar)),
+    "mute": Kind(joins(Mute)),
+    "trickler": Kind(joins(Trickler)),
+    "rude": Kind(joins(Rude)),
+    "flooder": Kind(joins(Flooder)),
+    "stranger": Kind(joins(Stranger)),
+}

@@ -3,189 +3,300 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from ..bitfield import Bitfield
-from ..errors import TrackerError
 from ..metainfo.values import Info
-from ..policy.reannounce import next_announce
+from ..policy.stalling import Stall, never_began_sentence, sentence
 from ..swarm.ports import Address
 from ..swarm.session import NEWS_INTERVAL, Session, SwarmConfig
-from ..tracker.announcing import (
-    AnnounceRequest,
-    announce_query,
-    encode_response,
-    parse_announce,
-    parse_response,
-)
-from ..tracker.registry import Registry
+from ..tracker.announcing import AnnounceRequest
+from .announcing import Announcing
+from .checking import Watch
 from .clock import Clock
 from .connection import End
 from .disk import Disk
-from .network import Downlink, Link, Uplink
+from .network import Downlink, Link, Network, Uplink
+from .tracker import Tracker
 
-#: Seconds between two ticks of a session, as `agent.torrent` has it.
+#: Seconds between two ticks of a session, as `agent.torrent` has it; and that a connection may take.
 TICK = 0.25
+CONNECT_TIMEOUT = 5.0
 PORT = 6881
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all hosts of a run share."""
+
+    clock: Clock
+    network: Network
+    tracker: Tracker
+    watch: Watch
+    info: Info
+    key: bytes
+    find: Callable[[Address], Host | None]
 
 
 class Host:
     """
     A host of the run, from `start` on; `die` and `start` again at will.
 
-    Args:
-        find: returns the host that listens at an address, if it is up.
-        trace: told what happens here, for the run's trace.
+    One process: while it is frozen, or its disk or CPU is at work, what happens waits in its order.
     """
 
-    def __init__(
-        self,
-        name: str,
-        clock: Clock,
-        link: Link,
-        info: Info,
-        disk: Disk,
-        registry: Registry,
-        rng: random.Random,
-        find: Callable[[Address], Host | None],
-        trace: Callable[[str], None],
-    ) -> None:
+    #: Whether it does what the protocol says, and what its ends are.
+    honest = True
+    end_kind: type[End] = End
+
+    def __init__(self, name: str, link: Link, disk: Disk, rng: random.Random, shared: Surroundings) -> None:
         self.name = name
-        self.clock = clock
         self.link = link
-        self.info = info
         self.disk = disk
-        self.uplink, self.downlink = Uplink(clock, link), Downlink(clock, link)
-        self.trace = trace
+        self.chance = rng
+        self.clock, self.network, self.watch = shared.clock, shared.network, shared.watch
+        self.info = shared.info
+        self.uplink = Uplink(self.clock, link, lambda: self.busy_until)
+        self.downlink = Downlink(self.clock, link)
+        self.port = PORT
         self.up = False
-        #: When it had every piece; None while it has not.
-        self.completed_at: float | None = None
-        self.bytes_downloaded = 0
+        self.busy_until = 0.0
+        #: Seconds of CPU that whatever happens here takes.
+        self.effort = 0.0
+        self.super_seed = False
+        self.max_connections = SwarmConfig.max_connections
+        #: When every piece was there and right, on the disk; None while that is not so.
+        self.verified_at: float | None = None
+        #: Why it ended without; None while it has not.
+        self.failure: str | None = None
+        #: Whether it will never come back, or cannot complete, because of its fault.
+        self.lost = False
         self.ends: dict[End, None] = {}
-        self._registry = registry
-        self._rng = rng
-        self._find = find
+        self._downloaded = self._uploaded = 0
+        self._shared = shared
         self._life = 0
+        self._backlog: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._draining = False
+        self._telling = False
 
     @property
     def address(self) -> Address:
         """Where it listens."""
-        return self.name, PORT
+        return self.name, self.port
+
+    @property
+    def downloaded(self) -> int:
+        """Payload bytes that came in, over all of its lives."""
+        return self._downloaded + (self.session.bytes_downloaded if self.up else 0)
+
+    @property
+    def uploaded(self) -> int:
+        """Payload bytes that left, over all of its lives."""
+        return self._uploaded + (self.session.bytes_uploaded if self.up else 0)
+
+    # Its life -----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Come up, with what is on the disk."""
-        self.up = True
-        self._life += 1
-        self._fruitless = 0
-        have = Bitfield(self.info.geometry.piece_count)
-        for index in self.disk.right:
-            have.add(index)
+        self.up, self.failure, self.verified_at = True, None, None
+        self.had = self.disk.check()
+        have = self.resumed()
         self.config = SwarmConfig(
-            peer_id=b"-MFSIM0-" + self._rng.getrandbits(96).to_bytes(12, "big"),
-            port=PORT,
-            super_seed=have.complete,
+            peer_id=b"-MFSIM0-" + self.chance.getrandbits(96).to_bytes(12, "big"),
+            port=self.port,
+            key=self._shared.key,
+            super_seed=self.super_seed,
+            max_connections=self.max_connections,
+            dial_below=min(SwarmConfig.dial_below, self.max_connections),
         )
-        self.session = Session(
-            self.info, have, self.config, self.disk, self, self, self._rng, self._rng.randbytes
-        )
-        self.trace(f"up with {have.have} pieces")
+        rng = random.Random(self.chance.getrandbits(64))
+        self.session = Session(self.info, have, self.config, self.disk, self, self, rng, rng.randbytes)
+        self.announcing = Announcing(self, self._shared.tracker, self._announce_request)
+        self.stall = Stall(now=self.clock.now)
+        self.watch.note(self.name, f"up with {have.have} pieces")
         if have.complete:
-            self.completed_at = self.clock.now
-        self._announce(self._life, "started")
-        self.clock.call_later(self._rng.uniform(0, TICK), self._tick, self._life)
-        self.clock.call_later(self._rng.uniform(0, NEWS_INTERVAL), self._tell_news, self._life)
+            self._verify()
+        self.announcing.announce()
+        self.later(self.chance.uniform(0, TICK), self._tick)
 
-    def die(self) -> None:
-        """Be gone at once; others find out by themselves."""
-        self.trace("dies")
+    def resumed(self) -> Bitfield:
+        """Return what of the payload need not be fetched again."""
+        have = Bitfield(self.info.geometry.piece_count)
+        for index in sorted(self.had):
+            have.add(index)
+        return have
+
+    def die(self, *, silently: bool = False) -> None:
+        """Be gone at once; *silently*: not even the kernel is left to tell the others."""
+        self.watch.note(self.name, "dies")
         self.up = False
-        self.bytes_downloaded += self.session.bytes_downloaded
-        for end in list(self.ends):
-            if end.other is not None:
-                self.clock.call_later(self.link.latency, end.other.cut)
-            end.cut()
+        self._life += 1
+        self._downloaded += self.session.bytes_downloaded
+        self._uploaded += self.session.bytes_uploaded
+        self._backlog.clear()
+        self._draining = self._telling = False
+        self.busy_until = 0.0
+        ends, self.ends = self.ends, {}
+        for end in ends:
+            end.closed = True
+            if not silently:
+                end.reset()
 
-    def downloaded(self) -> int:
-        """Return the payload bytes that came in, over all of its lives."""
-        return self.bytes_downloaded + (self.session.bytes_downloaded if self.up else 0)
+    def leave(self) -> None:
+        """End as an agent does that is told to."""
+        if self.up:
+            self.session.stop("leaving")
+            self.announcing.goodbye()
+            self.die()
+
+    def freeze(self, seconds: float) -> None:
+        """Do nothing for so long; the kernel goes on taking what comes."""
+        self.busy_until = max(self.busy_until, self.clock.now + seconds)
+
+    def standing(self) -> str:
+        """Return how far it is, for people."""
+        if not self.up:
+            return "it is down"
+        peers = len(self.session.trusted_peers)
+        return f"{self.session.have.have} of {len(self.session.have)} pieces, {peers} peers"
+
+    # Its time -----------------------------------------------------------------------------------------------
+
+    def later(self, delay: float, call: Callable[..., object], *arguments: Any) -> None:
+        """Call *call* in *delay* seconds, if this life lasts so long."""
+        self.clock.call_later(delay, self._happened, self._life, call, arguments)
+
+    def wake(self, call: Callable[..., object], *arguments: Any) -> None:
+        """Call *call* as soon as the process has time."""
+        self._happened(self._life, call, arguments)
+
+    def _happened(self, life: int, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        if life != self._life:
+            return
+        if self._backlog or self.clock.now < self.busy_until:
+            self._backlog.append((call, arguments))
+            self._drain_later()
+        else:
+            self._do(call, arguments)
+
+    def _do(self, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        call(*arguments)
+        seconds = self.disk.seconds + self.effort
+        if seconds:
+            self.disk.seconds = 0.0
+            self.freeze(seconds)
+
+    def _drain_later(self) -> None:
+        if not self._draining:
+            self._draining = True
+            self.clock.call_later(max(0.0, self.busy_until - self.clock.now), self._drain, self._life)
+
+    def _drain(self, life: int) -> None:
+        if life != self._life:
+            return
+        self._draining = False
+        while self._backlog and self.clock.now >= self.busy_until:
+            self._do(*self._backlog.popleft())
+            if life != self._life:
+                return
+        if self._backlog:
+            self._drain_later()
 
     # The session's ports ------------------------------------------------------------------------------------
 
     def dial(self, address: Address) -> None:
-        """Connect: one round trip, or a failure after one."""
-        other = self._find(address)
-        latency = self.link.latency + (other.link.latency if other is not None else self.link.latency)
-        self.clock.call_later(2 * latency, self._dialed, address, self._life)
+        """Connect: one round trip, or a failure after one, or after some seconds of silence."""
+        name = address[0]
+        if not (self.network.passes(self.name, name, new=True) and self.network.passes(name, self.name)):
+            self.later(CONNECT_TIMEOUT, self._dialed, address, False)
+            return
+        other = self._shared.find(address)
+        latency = self.link.latency + (self.link if other is None else other.link).latency
+        self.later(2 * latency, self._dialed, address, True)
 
     def piece_verified(self, index: int) -> None:
-        """Note it in the trace."""
-        self.trace(f"piece {index}")
+        """Look whether it is, and tell peers soon."""
+        self.watch.piece_verified(self.name, index, known=index in self.had, right=self.disk.holds(index))
+        self.had.add(index)
+        if not self._telling:
+            self._telling = True
+            self.later(NEWS_INTERVAL, self._tell_news)
 
     def completed(self) -> None:
-        """Note when."""
-        self.completed_at = self.clock.now
-        self.trace("complete")
-        self._announce(self._life, "completed")
+        """Look whether everything is as it should be."""
+        self.announcing.completed()
+        self._verify()
 
     def failed(self, reason: str) -> None:
-        """The disk failed: this host is out."""
-        self.trace(f"failed: {reason}")
-        self.die()
+        """The disk failed."""
+        self.later(0.0, self.fail, reason)
+
+    def fail(self, reason: str) -> None:
+        """End without the payload, and say why."""
+        self.watch.note(self.name, f"failed: {reason}")
+        self.failure = reason
+        self.leave()
 
     # Inside -------------------------------------------------------------------------------------------------
 
-    def _dialed(self, address: Address, life: int) -> None:
-        if not self.up or life != self._life:
+    def _verify(self) -> None:
+        wrong = self.info.geometry.piece_count - len(self.disk.right())
+        if wrong and not self.disk.lied and not self.disk.was_rotten:
+            self.watch.violated(f"I2: {self.name} took {wrong} wrong pieces for right ones")
+        if wrong:
+            self.later(0.0, self.fail, f"{wrong} pieces on the disk are not what was promised")
             return
-        other = self._find(address)
+        self.disk.sync()
+        self.verified_at = self.clock.now
+        self.watch.note(self.name, "verified")
+
+    def _dialed(self, address: Address, reached: bool) -> None:
+        other = self._shared.find(address) if reached else None
         if other is None:
             self.session.dial_failed(address, now=self.clock.now)
             return
-        here, there = End(self, address, dialed=True), End(other, self.address, dialed=False)
+        here = self.end_kind(self, address, dialed=True)
+        there = other.end_kind(other, (self.name, 0), dialed=False)
         here.other, there.other = there, here
         self.ends[here], other.ends[there] = None, None
-        there.opened()
+        other.wake(there.opened)
         here.opened()
 
-    def _tick(self, life: int) -> None:
-        if self.up and life == self._life:
-            self.session.tick(now=self.clock.now)
-            self.clock.call_later(TICK, self._tick, life)
-
-    def _tell_news(self, life: int) -> None:
-        if self.up and life == self._life:
-            self.session.tell_news()
-            self.clock.call_later(NEWS_INTERVAL, self._tell_news, life)
-
-    def _announce(self, life: int, event: str) -> None:
-        """Announce, and hear the answer a moment later; between events also plan the next one."""
-        if not self.up or life != self._life:
-            return
-        geometry, have = self.info.geometry, self.session.have
-        left = sum(geometry.piece_size(index) for index in have.missing())
-        request = AnnounceRequest(
-            self.info.info_hash, self.config.peer_id, PORT, self.session.bytes_uploaded, 0, left, event
-        )
-        query = announce_query(request)
-        self.clock.call_later(2 * self.link.latency, self._answered, life, query, left, event)
-
-    def _answered(self, life: int, query: bytes, left: int, event: str) -> None:
-        if not self.up or life != self._life:
-            return
+    def _tick(self) -> None:
         now = self.clock.now
-        try:
-            answer = self._registry.announce(parse_announce(query), self.name, now=now)
-            response = parse_response(encode_response(answer, True))
-        except TrackerError as error:
-            self.trace(f"tracker: {error}")
-            return
-        addresses: Sequence[Address] = [(peer.host, peer.port) for peer in response.peers]
-        self.session.addresses_learned(addresses, now=now)
-        if event == "completed":
+        self.session.tick(now=now)
+        self._look_for_hope(now)
+        self.later(TICK, self._tick)
+
+    def _look_for_hope(self, now: float) -> None:
+        """As `agent.swarming` does."""
+        missing, announcing = len(self.session.have) - self.session.have.have, self.announcing
+        if not missing or self.failure is not None:
             return
         peers = len(self.session.trusted_peers)
-        self._fruitless = self._fruitless + 1 if left and peers < 4 else 0
-        delay = next_announce(
-            response.interval, failures=0, fruitless=self._fruitless, left=left, peers=peers, rng=self._rng
+        if self.stall.never_began(announcing.answered or peers > 0, now=now):
+            self.watch.gave_up(self)
+            self.later(0.0, self.fail, never_began_sentence(announcing.problem))
+        elif self.stall.is_over(self.session.bytes_downloaded, now=now):
+            self.watch.gave_up(self)
+            self.later(0.0, self.fail, sentence(missing, len(self.session.have), peers, announcing.problem))
+
+    def _tell_news(self) -> None:
+        self._telling = False
+        self.session.tell_news()
+
+    def _announce_request(self, event: str) -> AnnounceRequest:
+        have, geometry = self.session.have, self.info.geometry
+        left = 0 if have.complete else geometry.length - have.have * geometry.piece_length
+        return AnnounceRequest(
+            self.info.info_hash,
+            self.config.peer_id,
+            self.port,
+            self.session.bytes_uploaded,
+            self.session.bytes_downloaded,
+            max(left, 0 if have.complete else 1),
+            event,
         )
-        self.clock.call_later(delay, self._announce, life, "")
