@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Protocol
 
 from twisted.internet.task import deferLater
@@ -53,7 +54,7 @@ class Errands:
         destination = Destination(request.destination)
         variables = environment(destination, request.tag, request.previous, request.hook)
         for text in request.commands:
-            await self._follow(Command(text, variables, destination.path), request.timeout, emit)
+            await self._follow(Command(text, variables, _directory(destination)), request.timeout, emit)
 
     async def _check(self, request: control.CheckHealth, emit: Emit) -> None:
         begun = self._reactor.seconds()
@@ -96,4 +97,9 @@ def _check_of(request: control.CheckHealth) -> Errand:
         return Fetch(request.check, request.status, request.timeout)
     destination = Destination(request.destination)
     variables = environment(destination, request.tag, request.previous, "health_check")
-    return Command(request.check, variables, destination.path)
+    return Command(request.check, variables, _directory(destination))
+
+
+def _directory(destination: Destination) -> str:
+    """Return where commands run; before the first deploy there may be no destination yet."""
+    return destination.path if os.path.isdir(destination.path) else "/"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from .. import control
 from ..control import Message
 from ..errors import Interrupted
+from .executor import GroupContext
 from .failures import HostFailure, printable
+from .hook_names import FAILED
+from .hooks import NO_HOOKS, before_connecting, hooks_of, run_hook
 from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState, Outcome
 from .preflight import check_room, prepare
@@ -20,6 +24,7 @@ from .swarming import create, swarm, verify
 from .switching import Switching, warn_of_barrier
 from .undertaking import Undertaking
 from .wanted import Wanted
+from .waves import Pace, pace_of
 
 #: Seconds in which hosts stop what they run; whoever is slower ends when we hang up.
 FINISH_TIMEOUT = 6.0
@@ -63,16 +68,22 @@ class Deployment:
         """
         try:
             self.plan.muster.greet()
+            run_hook(self.plan, "after_connect")
             said = self._stages(self)
+            run_hook(self.plan, "before_finish")
         except KeyboardInterrupt:
             count = len(self.plan.muster.greeted)
             self.plan.view.say(f"stopping: {count} hosts are being cleaned up; Ctrl-C again leaves at once")
-            unsure = self._switching.back() if self._switching is not None else []
+            unsure = self._switching.back(in_haste=True) if self._switching is not None else []
             raise Interrupted(_interrupted(unsure, self._finish(), self._left())) from None
         except Exception:
-            self._finish()
+            try:
+                run_hook(self.plan, FAILED, self._reachable())
+            finally:
+                self._finish()
             raise
         self._finish()
+        run_hook(self.plan, "after_finish")
         return said
 
     def aim(self, wanted: Wanted, roles: Roles | None = None) -> Run:
@@ -102,6 +113,12 @@ class Deployment:
         self._switching = None
         self.standing = f"{fold(self.outcome.hosts(HostState.SWITCHED))} has {self.plan.wanted.tag}"
 
+    def _reachable(self) -> list[str]:
+        """Return the hosts of the run whose agents still answer, failed or not."""
+        muster = self.plan.muster
+        lost = muster.channels.failures()
+        return [host for host in self.outcome if host in muster.greeted and host not in lost]
+
     def _left(self) -> str:
         """Return how the hosts are, and how to go on where something was being brought to them."""
         wanted = self.plan.wanted
@@ -127,16 +144,28 @@ def of_release(
     wanted: Wanted,
     stages: Callable[[Deployment], str],
     others: Iterable[str] = (),
+    *,
+    context: GroupContext | None = None,
+    in_waves: bool = False,
 ) -> Undertaking:
     """
     Return the undertaking that is a deployment to the peers.
 
     Args:
         others: hosts that are needed besides.
+        context: what tasks that are hooks get their connections of; None: there are no hooks.
+        in_waves: hosts are switched as the settings say, or else all at once.
+
+    Raises:
+        BadInput: the settings name a canary that is no peer, a moment that has passed, an unknown hook.
     """
+    hooks = NO_HOOKS if context is None else hooks_of(settings, context)
+    pace = Pace(delay=settings.switch_delay)
+    if in_waves:
+        pace = pace_of(settings, roles.peers, now=time.time())
 
     def steps(muster: Muster) -> str:
-        return Deployment(Run(muster, roles, settings, wanted), stages).run()
+        return Deployment(Run(muster, roles, settings, wanted, pace=pace, hooks=hooks), stages).run()
 
     return Undertaking(
         aim,
@@ -148,6 +177,7 @@ def of_release(
         wanted.destination,
         interrupted=LEFT_ALONE,
         is_long=True,
+        first=lambda: before_connecting(hooks, roles.peers, wanted),
     )
 
 
@@ -178,7 +208,7 @@ def clean_up_after(run: Run) -> None:
     """Remove old releases; whatever goes wrong with that is said, and fails nobody."""
     request = Message(control.CleanUp(run.wanted.destination, run.settings.keep_releases).fields())
     hosts = run.outcome.hosts(HostState.SWITCHED)
-    with run.view.stage("clean up") as said:
+    with run.stage("clean up") as said:
         answers = run.muster.channels.ask(
             dict.fromkeys(hosts, request), PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT
         )

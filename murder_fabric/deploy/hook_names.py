@@ -26,8 +26,8 @@ NAMES = (*(f"{when}_{stage}" for stage in STAGES for when in ("before", "after")
 TASKS_ONLY = ("before_connect", "after_finish")
 
 
-def is_in_vain(name: str) -> bool:
-    """Say whether a host that fails in hook *name* is no part of what follows; else it is only said."""
+def failure_counts(name: str) -> bool:
+    """Say whether a host that fails in hook *name* is out; where that holds nothing back, it is only said."""
     return name.partition("_")[2] not in ("switch_back", "clean_up", "finish", "")
 
 

@@ -45,7 +45,7 @@ def prepare(run: Run) -> Ready:
         BadInput: hosts cannot be told apart by address.
         AllHostsFailed: no host is left, or tracker or seeder failed.
     """
-    with run.view.stage("prepare") as said:
+    with run.stage("prepare") as said:
         fields = take(run, run.wanted.tag)
         addresses = run.muster.locate(run.settings.interface)
         said.append(f"{counted(len(run.outcome.going), 'host')} ready")

@@ -30,10 +30,21 @@ DESTINATION = {
 }
 FORCE = {"force": "Go on although somebody holds the destination (murder.lock)."}
 FAILURES = {"allow_failures": "How many hosts (3) or which share (10%) may fail before nobody switches."}
+WAVES = {
+    "batch": "How many hosts (3) or which share (10%) switch at a time; all at once if not given.",
+    "canary": "Hosts that switch first, such as web1,web2 or @canary; the others once they are well.",
+    "at": "The moment to switch: HH:MM, or a date and time with its zone; when all is ready if not given.",
+}
 
 
 @murder_task(
-    help={"tag": "The release to switch to; the hosts have it already.", **DESTINATION, **FAILURES, **FORCE}
+    help={
+        "tag": "The release to switch to; the hosts have it already.",
+        **DESTINATION,
+        **FAILURES,
+        **WAVES,
+        **FORCE,
+    }
 )
 def switch(
     c: GroupContext,
@@ -41,15 +52,21 @@ def switch(
     tag: str | None = None,
     destination_path: str | None = None,
     allow_failures: str | int | None = None,
+    batch: str | int | None = None,
+    canary: str | None = None,
+    at: str | None = None,
     force: bool = False,
     **settings: Any,
 ) -> Undertaking:
     """Switch all hosts at once to a release that they have."""
-    known = _settings(c, settings, destination_path, allow_failures=allow_failures, default_tag=tag)
+    flags = {"allow_failures": allow_failures, "batch": batch, "canary": canary, "at": at}
+    known = _settings(c, settings, destination_path, default_tag=tag, **flags)
     if not known.default_tag:
         raise BadInput("--tag is missing, such as --tag v1")
     aim = f"{known.default_tag} is to be current"
-    return _going_through(c, known, aim, stages.switch, tag=known.default_tag, force=force)
+    return _going_through(
+        c, known, aim, stages.switch, tag=known.default_tag, force=force, hooked=True, in_waves=True
+    )
 
 
 @murder_task(
@@ -73,7 +90,8 @@ def rollback(
     known = _settings(c, settings, destination_path, allow_failures=allow_failures)
     to = _checked(to)
     aim = f"rollback to {to or 'the last good release'}"
-    return _going_through(c, known, aim, partial(stages.rollback, to=to), force=force)
+    stage = partial(stages.rollback, to=to)
+    return _going_through(c, known, aim, stage, force=force, hooked=True)
 
 
 @murder_task(
@@ -94,7 +112,8 @@ def catch_up(
     """Bring hosts that were down what the others run, from the hosts that have it."""
     known = _settings(c, settings, destination_path)
     tag = _checked(tag)
-    return _going_through(c, known, "one release for all", partial(stages.catch_up, tag=tag), force=force)
+    stage = partial(stages.catch_up, tag=tag)
+    return _going_through(c, known, "one release for all", stage, force=force, hooked=True)
 
 
 @murder_task(help=DESTINATION)
@@ -210,6 +229,8 @@ def _going_through(
     *,
     tag: str = "",
     force: bool = False,
+    hooked: bool = False,
+    in_waves: bool = False,
 ) -> Undertaking:
     from ..control import check_depth
     from .wanted import Wanted
@@ -218,4 +239,6 @@ def _going_through(
     wanted = Wanted(tag, check_depth(settings.default_destination_path), "", None, force=force)
     named = f"{fold(roles.peers)} ({counted(len(roles.peers), 'host')})"
     aim = f"{wanted.destination} on {named}: {aim}" if wanted.destination else f"{named}: {aim}"
-    return deployment.of_release(aim, settings, roles, wanted, stage)
+    return deployment.of_release(
+        aim, settings, roles, wanted, stage, context=c if hooked else None, in_waves=in_waves
+    )

@@ -20,6 +20,7 @@ from .ranges import fold
 from .roles import Roles
 from .run import Run
 from .swarming import swarm, verify
+from .taking_back import mark_bad
 
 
 def fetch(deployment: Deployment) -> str:
@@ -58,8 +59,8 @@ def rollback(deployment: Deployment, to: str | None) -> str:
     deployment.switch({host: one.current for host, one in listings.items()}, way.hosts, back=True)
     for host in run.outcome.going:
         run.outcome.reached(host, HostState.SWITCHED)
-    request = control.MarkBad(run.wanted.destination, way.left, run.operator, f"rolled back to {way.tag}")
-    _say_failures(run, request, [host for host in listings if way.left in listings[host].releases])
+    having = [host for host in listings if way.left in listings[host].releases]
+    mark_bad(run, way.left, having, f"rolled back to {way.tag}")
     return f"{_switched(run)} back at {way.tag}; {way.left} is marked bad"
 
 
@@ -168,7 +169,7 @@ def _each(run: Run, request: Request) -> dict[str, dict[str, object]]:
 def _taken(deployment: Deployment) -> dict[str, Listing]:
     """Take the destination on every host, and return what releases it has."""
     run = deployment.plan
-    with run.view.stage("prepare") as said:
+    with run.stage("prepare") as said:
         take(run, None)
         listings = _listed(run)
         said.append(f"{len(listings)} hosts ready")
@@ -217,16 +218,6 @@ def _bring_among_hosts(deployment: Deployment, plan: Behind) -> None:
             )
             if host in part.outcome.lost:
                 run.outcome.failed(host, HostFailure("failed", one.error))
-
-
-def _say_failures(run: Run, request: Request, hosts: list[str]) -> None:
-    """Ask what is not worth failing for; who did not do it is said."""
-    message = control.Message(request.fields())
-    for host, answer in run.muster.channels.ask(
-        dict.fromkeys(hosts, message), PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT
-    ).items():
-        if isinstance(answer, HostFailure):
-            run.view.say(f"  {host}: {answer.reason}")
 
 
 def _switched(run: Run) -> str:

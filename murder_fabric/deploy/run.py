@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..errors import AllHostsFailed
 from .failures import HostFailure
+from .hooks import NO_HOOKS, Hooks, run_hook
 from .muster import Muster
 from .outcome import HostState, Outcome
 from .ranges import fold
@@ -15,6 +18,7 @@ from .roles import Roles
 from .settings import Settings
 from .view import View
 from .wanted import Wanted, operator_name
+from .waves import AT_ONCE, Pace
 
 
 class Entry(NamedTuple):
@@ -41,6 +45,9 @@ class Run:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     #: Who it is, for others who find the destination locked, and for `revisions.log`.
     operator: str = field(default_factory=operator_name)
+    #: How the hosts are to be switched.
+    pace: Pace = AT_ONCE
+    hooks: Hooks = NO_HOOKS
 
     @property
     def outcome(self) -> Outcome:
@@ -51,6 +58,16 @@ class Run:
     def view(self) -> View:
         """Told what happens."""
         return self.muster.view
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[list[str]]:
+        """Go through a stage with its hooks; see `View.stage`."""
+        hook = name.replace(" ", "_")
+        if run_hook(self, f"before_{hook}"):
+            self.need_going()
+        with self.view.stage(name) as said:
+            yield said
+        run_hook(self, f"after_{hook}")
 
     def tracker(self) -> str:
         """Return the tracker's host; see `seeders`."""

@@ -138,6 +138,40 @@ class Settings:
         checks.failures,
         "How many hosts, or which share of them, may fail before the others do not switch.",
     )
+    batch: str = _setting(
+        "", checks.batch, "How many hosts, or which share of them, switch at a time; all at once if empty."
+    )
+    canary: str = _setting(
+        "",
+        checks.text(r".*", "a host expression such as web1,web[7-8] or @canary", optional=True),
+        "The hosts that switch first; the others follow if the health check finds them well.",
+    )
+    at: str = _setting(
+        "",
+        checks.text(r".*", "a moment such as '03:00' or 2026-11-22T03:00:00+01:00", optional=True),
+        "The moment when the hosts, or the first wave of them, switch; as soon as all is ready if empty.",
+    )
+    switch_delay: int = _setting(
+        2,
+        checks.whole(0, 30),
+        "Seconds that hosts are told of the moment to switch ahead; with 0 each switches as it hears of it.",
+    )
+    health_check: str = _setting(
+        "",
+        checks.health_check,
+        "What tells whether a release is well on a host: a shell command that ends with 0, or an HTTP URL.",
+    )
+    health_status: int = _setting(
+        200, checks.whole(100, 599), "The status that the URL of the health check is to answer with."
+    )
+    health_timeout: int = _setting(10, checks.whole(1, 3600), "Seconds for one try of the health check.")
+    health_patience: int = _setting(
+        30, checks.whole(0, 86_400), "Seconds in which the health check is tried again until all is well."
+    )
+    hooks: Mapping[str, list[str]] = _setting(
+        {}, checks.hooks, "Shell commands that every host runs before or after a stage, by the hook's name."
+    )
+    hook_timeout: int = _setting(300, checks.whole(1, 86_400), "Seconds for one command of a hook.")
     host_keys: str = _setting(
         "strict",
         checks.choice("strict", "accept-new", "off"),

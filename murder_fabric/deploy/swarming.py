@@ -48,7 +48,7 @@ def create(run: Run) -> tuple[Metainfo, bytes]:
     request = control.Create(
         wanted.files_path, exclude=list(wanted.exclude), title=title_of(wanted.destination)
     )
-    with run.view.stage("create") as said:
+    with run.stage("create") as said:
         hashing = run.muster.hashing()
         message = _need(run, run.seeders(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing)
         files, length = message.fields["file_count"], message.fields["length"]
@@ -70,7 +70,7 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
         sources = seed_in_place(run, ready.addresses, entry, raw)
     elif not run.wanted.elsewhere:
         sources = upload(run, metainfo, staged)
-    with run.view.stage("swarm") as said:
+    with run.stage("swarm") as said:
         done = _join(run, ready, list(staged), sources, metainfo, entry)
         note_fetched(run.outcome, done)
         fetched = sum(message.fields["bytes_downloaded"] for message in done.values())
@@ -87,7 +87,7 @@ def verify(run: Run) -> None:
     Raises:
         AllHostsFailed: no host has it whole.
     """
-    with run.view.stage("verify") as said:
+    with run.stage("verify") as said:
         revision = run.wanted.revision.commit if run.wanted.revision.is_tree else ""
         request = control.Verify(run.wanted.tag, run.settings.linked(), revision)
         verified = run.muster.ask(
@@ -137,7 +137,7 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
     brought = not (run.in_place or wanted.elsewhere)
     aside = [seeder for seeder in seeders if brought and seeder not in going]
     requests = {host: Message(request(host).fields(), raw) for host in [*going, *aside]}
-    with run.view.stage("stage") as said:
+    with run.stage("stage") as said:
         staged = run.muster.settle(run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT))
         note_staged(run.outcome, metainfo.info, staged)
         said += _told_of_staging(metainfo, staged)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from .. import control
 from ..control import Message
 from ..errors import AllHostsFailed, HostsFailed
 from ..units import counted
-from .failures import HostFailure
+from .clocks import Offset, measure
+from .health import check_health
+from .hooks import run_hook
+from .muster import PROMPT_TIMEOUT
 from .outcome import HostState
 from .ranges import fold
 from .run import Run
+from .taking_back import mark_bad, take_back
+from .waves import Wave
 
-#: Seconds in which hosts go back: they are asked when something is wrong already.
-BACK_TIMEOUT = 6.0
+#: Seconds before a moment of `--at` in which the hosts are told; before that it is ours to wait.
+LEAD = 2.0
 
 
 def warn_of_barrier(run: Run) -> None:
@@ -30,11 +38,11 @@ def warn_of_barrier(run: Run) -> None:
 
 class Switching:
     """
-    Points `current` at the release, on all hosts that are left, and back where it was.
+    Points `current` at the release, wave by wave, and back where it was.
 
     Args:
         current: by host, what `current` pointed at when this run took the destination.
-        back: it is a rollback; the log says so.
+        back: it is a rollback: all hosts at once, and no release is bad that they cannot go back to.
         alone: each host for itself: whatever fails elsewhere, it stays switched.
     """
 
@@ -45,7 +53,9 @@ class Switching:
         self._current = current
         self._is_rollback = back
         self._alone = alone
+        #: Those that may have switched: an answer may be lost after the switch was made.
         self._asked: list[str] = []
+        self._switched: list[str] = []
 
     def must_go_on(self) -> None:
         """
@@ -70,56 +80,135 @@ class Switching:
         Switch *hosts*, or all that are left.
 
         Raises:
-            HostsFailed: too many did not; the others are back where they were.
+            HostsFailed: too many did not, or are not well; the others are back where they were.
             AllHostsFailed: none did.
         """
-        wanted, outcome = self._run.wanted, self._run.outcome
-        going = outcome.going if hosts is None else [host for host in hosts if host in outcome.going]
-        with self._run.view.stage("switch") as said:
-            # Noted before they are asked: an answer may be lost after the switch was made.
-            self._asked = going
-            revision = wanted.revision
+        run, going = self._run, self._run.outcome.going
+        hosts = going if hosts is None else [host for host in hosts if host in going]
+        if self._is_rollback or self._alone:
+            waves, at = [Wave("", list(hosts))], None
+        else:
+            waves, at = run.pace.waves(hosts, self._host_count), run.pace.at
+        for number, wave in enumerate(waves):
+            self._go_through(wave, at if number == 0 else None, is_last=wave is waves[-1])
+
+    def back(self, *, in_haste: bool = False) -> list[str]:
+        """Take the hosts back that were asked to switch, if they did; return those that do not answer."""
+        unsure = take_back(self._run, self._asked, self._current, in_haste=in_haste)
+        self._asked = []
+        return unsure
+
+    def _go_through(self, wave: Wave, at: float | None, *, is_last: bool) -> None:
+        """Switch the hosts of *wave* and see that they are well; else all that switched go back."""
+        run, left = self._run, list(wave.hosts)
+        losses: dict[str, int] = {}
+
+        def drop_lost(how: str) -> None:
+            nonlocal left
+            going = [host for host in left if host in run.outcome.going]
+            losses[how], left = len(left) - len(going), going
+
+        run_hook(run, "before_switch", left, self._current)
+        drop_lost("failed before_switch")
+        if at is not None:
+            self._wait(at)
+        did = self._make(wave, left, at) if left and not self._too_many_lost() else []
+        drop_lost("did not switch")
+        run_hook(run, "after_switch", did, self._current)
+        drop_lost("failed after_switch")
+        if did and not self._too_many_lost():
+            check_health(run, [host for host in did if host in left], self._current)
+        drop_lost("failed the health check")
+        unwell = [host for host in did if host not in left]
+        if not self._alone and (self._too_many_lost() or not did or not left):
+            raise self._given_up(wave, losses, is_bad=bool(unwell), is_last=is_last)
+        if unwell:
+            run.view.say(f"  {fold(unwell)}: back where it was")
+            take_back(run, unwell, self._current)
+            self._asked = [host for host in self._asked if host not in unwell]
+
+    def _make(self, wave: Wave, hosts: Sequence[str], at: float | None) -> list[str]:
+        """Let *hosts* switch, at one moment; return those that did."""
+        run, wanted = self._run, self._run.wanted
+        with run.view.stage("switch") as said:
+            moment, offsets = self._moment(hosts, at)
+            hosts = [host for host in hosts if host in run.outcome.going and not self._too_many_lost()]
             request = control.Switch(
                 wanted.destination,
                 wanted.tag,
-                self._run.operator,
+                run.operator,
                 wanted.origin,
-                revision.commit,
-                revision.branch,
+                wanted.revision.commit,
+                wanted.revision.branch,
                 self._is_rollback,
             )
-            done = self._run.muster.ask(going, lambda _: request)
-            for host in done:
-                outcome.reached(host, HostState.SWITCHED)
-            self._warn(done)
-            said.append(f"current -> releases/{wanted.tag} on {counted(len(done), 'host')}")
-        if self._too_many_lost():
-            self.back()
-            back = f"; {fold(outcome.going)} is back where it was" if outcome.going else ""
-            kind = HostsFailed if done else AllHostsFailed
-            raise kind(f"{len(going) - len(done)} of {len(going)} hosts did not switch{back}")
 
-    def back(self) -> list[str]:
-        """Take the hosts back that were asked to switch, if they did; return those that do not answer."""
-        wanted, outcome = self._run.wanted, self._run.outcome
-        hosts, self._asked = self._asked, []
-        requests = {
-            host: Message(
-                control.SwitchBack(
-                    wanted.destination, wanted.tag, self._current[host], self._run.operator
-                ).fields()
+            def of_host(host: str) -> control.Switch:
+                told = None if moment is None else moment + offsets[host].seconds
+                return dataclasses.replace(request, at=told)
+
+            self._asked += hosts
+            done = run.muster.ask(hosts, of_host, PROMPT_TIMEOUT + max(run.pace.delay, LEAD))
+            for host in done:
+                run.outcome.reached(host, HostState.SWITCHED)
+            self._switched += done
+            self._warn(done)
+            which = f"{wave.name}: " * bool(wave.name)
+            where = f"current -> releases/{wanted.tag} on {counted(len(done), 'host')}"
+            said.append(f"{which}{where}{_spread(done, offsets)}")
+        return list(done)
+
+    def _moment(self, hosts: Sequence[str], at: float | None) -> tuple[float | None, Mapping[str, Offset]]:
+        """
+        Return when *hosts* are to switch, on our monotonic clock, and how far theirs are from it.
+
+        There is no moment where nobody asked for one and there is nothing to be at one with.
+        """
+        delay, decided = self._run.pace.delay, time.monotonic()
+        if at is None and (not delay or self._alone or len(hosts) == 1):
+            return None, {}
+        if at is not None:
+            left = at - time.time()
+            return decided + left, measure(self._run.muster, hosts, decided + left / 2)
+        offsets = measure(self._run.muster, hosts, decided + delay / 2)
+        # Half of it must be left for telling them.
+        return max(decided + delay, time.monotonic() + delay / 2), offsets
+
+    def _wait(self, at: float) -> None:
+        """Wait until it is time to tell the hosts of a moment of `--at`, in Unix seconds."""
+        run, tag = self._run, self._run.wanted.tag
+        left = at - time.time()
+        when = datetime.fromtimestamp(at).astimezone().isoformat(" ", "seconds")
+        if left < 0:
+            raise HostsFailed(
+                f"all was ready {-left:.0f} s after {when}, the moment of --at, so nothing was switched;"
+                f" murder.switch --tag {tag} goes there"
             )
-            for host in hosts
-        }
-        unsure = []
-        for host, answer in self._run.muster.channels.ask(requests, BACK_TIMEOUT).items():
-            if isinstance(answer, HostFailure):
-                unsure.append(host)
-                reason = f"current may point at {wanted.tag} there: {answer.reason}"
-                outcome.failed(host, HostFailure(answer.cause, reason))
-            elif host in outcome.going:
-                outcome.reached(host, HostState.VERIFIED)
-        return unsure
+        run.view.say(f"  switch   at {when}, {left:.0f} s from now; Ctrl-C leaves all as it was")
+        # In short steps: this machine's clock may be set meanwhile, or the machine sleep.
+        while (left := at - time.time() - LEAD) > 0:
+            time.sleep(min(left, 1.0))
+        self.must_go_on()
+
+    def _given_up(self, wave: Wave, losses: Mapping[str, int], *, is_bad: bool, is_last: bool) -> HostsFailed:
+        """Take all back that had switched, and return the sentence about it."""
+        run, outcome, tag = self._run, self._run.outcome, self._run.wanted.tag
+        asked = list(self._asked)
+        unsure = self.back()
+        those = f"of {counted(len(wave.hosts), 'host')}" + f" of {wave.name}" * bool(wave.name)
+        said = [f"{count} {those} {how}" for how, count in losses.items() if count]
+        said = said or [f"{counted(len(outcome.lost), 'host')} failed"]
+        reason = said[-1]
+        returned = [host for host in self._switched if host not in unsure and self._current[host] != tag]
+        if returned:
+            said.append(f"{fold(returned)} {'are' if returned[1:] else 'is'} back where it was")
+        if not is_last:
+            said.append("the others were not switched")
+        if is_bad and not self._is_rollback:
+            having = dict.fromkeys([*outcome.going, *asked])
+            mark_bad(run, tag, [host for host in having if self._current[host] != tag], reason)
+            said.append(f"{tag} is marked bad")
+        return (HostsFailed if outcome.going else AllHostsFailed)("; ".join(said))
 
     def _warn(self, done: Mapping[str, Message]) -> None:
         by_warning: dict[str, list[str]] = {}
@@ -139,3 +228,12 @@ class Switching:
 
     def _too_many_lost(self) -> bool:
         return not self._alone and len(self._run.outcome.lost) > self._allowed
+
+
+def _spread(done: Mapping[str, Message], offsets: Mapping[str, Offset]) -> str:
+    """Say how far apart the first and the last switch were, by our clock."""
+    made = [message.fields["clock"] - offsets[host].seconds for host, message in done.items() if offsets]
+    if len(made) < 2:
+        return ""
+    error = max(offsets[host].error for host in done)
+    return f" within {1000 * (max(made) - min(made)):.0f} ms (clocks known to {1000 * error:.0f} ms)"

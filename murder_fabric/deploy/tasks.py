@@ -11,6 +11,7 @@ from ..errors import BadInput
 from ..units import counted, shown_size
 from . import manual, release_tasks
 from .executor import GroupContext
+from .hook_tasks import HOOKS
 from .lazily import lazily
 from .murder_task import murder_task, settings_of
 from .ranges import fold
@@ -57,7 +58,7 @@ FILES = {
 }
 
 
-@murder_task(help={**FILES, **release_tasks.FAILURES}, iterable=["exclude"])
+@murder_task(help={**FILES, **release_tasks.FAILURES, **release_tasks.WAVES}, iterable=["exclude"])
 def deploy(
     c: GroupContext,
     /,
@@ -69,6 +70,9 @@ def deploy(
     exclude: list[str] | None = None,
     torrent: str | None = None,
     allow_failures: str | int | None = None,
+    batch: str | int | None = None,
+    canary: str | None = None,
+    at: str | None = None,
     force: bool = False,
     **settings: Any,
 ) -> Undertaking:
@@ -80,9 +84,12 @@ def deploy(
         default_destination_path=destination_path,
         default_tag=tag,
         allow_failures=allow_failures,
+        batch=batch,
+        canary=canary,
+        at=at,
     )
     wanted = _wanted(known, files_path, on_seeder, seed_here, exclude, torrent, force)
-    return _bringing(c, known, wanted, deployment.deploy)
+    return _bringing(c, known, wanted, deployment.deploy, in_waves=True)
 
 
 @murder_task(help=FILES, iterable=["exclude"])
@@ -138,11 +145,15 @@ def _bringing(
     settings: Settings,
     wanted: Wanted,
     stages: Callable[[deployment.Deployment], str],
+    *,
+    in_waves: bool = False,
 ) -> Undertaking:
     roles = assign_roles(c.hosts, settings.roles)
     if wanted.seed_here:
         roles = roles._replace(seeders=[HERE])
-    return deployment.of_release(_aim(roles, wanted), settings, roles, wanted, stages, roles.hosts())
+    return deployment.of_release(
+        _aim(roles, wanted), settings, roles, wanted, stages, roles.hosts(), context=c, in_waves=in_waves
+    )
 
 
 def _aim(roles: Roles, wanted: Wanted) -> str:
@@ -155,7 +166,14 @@ def _aim(roles: Roles, wanted: Wanted) -> str:
     return f"{wanted.tag} to {wanted.destination} on {named}: {what}"
 
 
-murder = Collection(
+class MurderCollection(Collection):
+    """Our tasks, and in `hooks` those of the user's that runs call."""
+
+    hooks = HOOKS
+
+
+murder = MurderCollection(
     "murder", hosts, deploy, fetch, *release_tasks.TASKS, *manual.TASKS, stop_peers=manual.stop_peering
 )
+murder.add_collection(murder.hooks)
 murder.configure({SECTION: defaults()})

@@ -38,6 +38,8 @@ class Undertaking:
     interrupted: str = "interrupted; what this task had started ends, what ran before goes on"
     #: It may take long: in the end it is said how long it took, and once more who never answered.
     is_long: bool = False
+    #: Done before anybody is connected to.
+    first: Callable[[], None] = lambda: None
 
 
 def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: View) -> Result:
@@ -63,6 +65,7 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
         view.say(said)
         return result_of(outcome, task, said, 0.0)
     try:
+        undertaking.first()
         said = _go_through(context, undertaking, outcome, view)
         took = f" in {time.monotonic() - began:.1f} s" if undertaking.is_long else ""
         view.say(f"murder: {said}{took}")

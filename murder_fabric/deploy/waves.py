@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..errors import BadInput, HostRangeError, HostsFailed
 from .ranges import RoleHosts, expand, fold
+from .settings import Settings
 
 #: How far ahead `--at` may be, in seconds; the run keeps SSH connections and locks until then.
 FARTHEST = 24 * 3600.0
@@ -62,12 +63,30 @@ class Pace:
             Wave(f"batch {number} of {len(batches)}" if batches[1:] else "the others", hosts)
             for number, hosts in enumerate(batches, 1)
         ]
-        found = [Wave("canary", first)] * bool(first) + named
+        found = [Wave("the canary", first)] * bool(first) + named
         return found if found[1:] else [Wave("", wave.hosts) for wave in found]
 
 
 #: Every host as soon as it hears of it.
 AT_ONCE = Pace()
+
+
+def pace_of(settings: Settings, peers: Sequence[str], *, now: float) -> Pace:
+    """
+    Return how *settings* want *peers* to be switched.
+
+    Args:
+        now: Unix seconds.
+
+    Raises:
+        BadInput: the canary is no peer, or the moment has passed.
+    """
+    return Pace(
+        canary_of(settings.canary, peers, settings.roles),
+        settings.batch,
+        moment_of(settings.at, now=now) if settings.at else None,
+        float(settings.switch_delay),
+    )
 
 
 def batch_size(batch: str, host_count: int) -> int:

@@ -75,7 +75,12 @@ def test_commands_run_one_after_the_other_with_what_they_are_about(asked):
         "MURDER_PREVIOUS": "v1",
         "MURDER_HOOK": "before_switch",
     }
-    assert FakeCommand.made[0].directory == "/srv/app"
+
+
+def test_a_command_runs_in_the_destination_once_there_is_one(asked, tmp_path):
+    for path, directory in ((tmp_path / "app", "/"), (tmp_path, str(tmp_path))):
+        asked(control.RunCommands(str(path), "v2", ["true"], 5.0, "after_connect"))
+        assert FakeCommand.made[-1].directory == directory
 
 
 def test_a_command_that_fails_is_the_last(asked):

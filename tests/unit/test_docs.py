@@ -243,7 +243,7 @@ def test_the_table_of_settings_is_the_settings() -> None:
 
 def shown(field: dataclasses.Field[Any]) -> str:
     value = getattr(Settings(), field.name)
-    return ", ".join(f"{name}: ''" for name in value) if isinstance(value, dict) else repr(value)
+    return ", ".join(f"{name}: ''" for name in value) if value and isinstance(value, dict) else repr(value)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

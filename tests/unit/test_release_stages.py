@@ -101,7 +101,7 @@ def test_a_rollback_goes_back_on_all_hosts_and_marks_what_it_left() -> None:
 def test_where_one_host_does_not_go_back_the_others_return() -> None:
     app = App()
     app.channels.says = {**app.channels.says, "switch": fails_on("web3", app.switch)}
-    with pytest.raises(HostsFailed, match=r"1 of 3 hosts did not switch; web\[1-2\] is back where it was"):
+    with pytest.raises(HostsFailed, match=r"1 of 3 hosts did not switch; web\[1-2\] are back where it was"):
         app.go(back)
     assert set(app.current.values()) == {"v2"}
     assert app.channels.heard("mark_bad") == []
@@ -130,7 +130,7 @@ def test_a_host_that_is_there_already_is_left_alone() -> None:
 def test_a_mark_that_cannot_be_made_is_said_and_no_failure() -> None:
     app = App(mark_bad=FULL)
     assert "3 of 3 hosts back at v1" in app.go(back)
-    assert "web1: No space left on device" in app.view.getvalue()
+    assert "web[1-3]: No space left on device" in app.view.getvalue()
 
 
 def test_ctrl_c_during_a_rollback_takes_all_hosts_where_they_were() -> None:

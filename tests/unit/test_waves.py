@@ -39,13 +39,13 @@ def test_a_share_is_rounded_up_so_that_no_batch_is_empty(batch, count, size):
         ),
         # a share is one of all that were named, whoever failed meanwhile
         (Pace(batch="25%"), HOSTS[:3], [("batch 1 of 2", HOSTS[:2]), ("batch 2 of 2", HOSTS[2:3])]),
-        (Pace(["web3"]), HOSTS[:4], [("canary", ["web3"]), ("the others", ["web1", "web2", "web4"])]),
+        (Pace(["web3"]), HOSTS[:4], [("the canary", ["web3"]), ("the others", ["web1", "web2", "web4"])]),
         (
             Pace(["web2", "web1"], "1"),
             HOSTS[:4],
-            [("canary", HOSTS[:2]), ("batch 1 of 2", ["web3"]), ("batch 2 of 2", ["web4"])],
+            [("the canary", HOSTS[:2]), ("batch 1 of 2", ["web3"]), ("batch 2 of 2", ["web4"])],
         ),
-        (Pace(["web1", "web5"]), HOSTS[:3], [("canary", ["web1"]), ("the others", ["web2", "web3"])]),
+        (Pace(["web1", "web5"]), HOSTS[:3], [("the canary", ["web1"]), ("the others", ["web2", "web3"])]),
         (Pace(HOSTS), HOSTS, [("", HOSTS)]),
     ],
 )
@@ -72,7 +72,7 @@ def test_every_host_is_in_exactly_one_wave_and_no_batch_is_too_large(count, batc
     waves = Pace(canary, batch).waves(going, count)
     assert sorted(host for wave in waves for host in wave.hosts) == sorted(going)
     assert all(wave.hosts for wave in waves)
-    batches = [wave for wave in waves if wave.name != "canary"]
+    batches = [wave for wave in waves if wave.name != "the canary"]
     if batch and set(canary) != set(going):
         assert max(len(wave.hosts) for wave in batches) <= batch_size(batch, count)
 

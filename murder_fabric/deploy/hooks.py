@@ -1,0 +1,133 @@
+"""What the user wants done before and after the stages of a run: commands on the hosts, and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .. import control
+from ..control import Message
+from ..errors import HostsFailed
+from .failures import HostFailure
+from .hook_names import TASKS_ONLY, failure_counts
+from .hook_tasks import call, hook_tasks
+from .muster import PROMPT_TIMEOUT, SILENCE_LIMIT
+from .outcome import grouped
+from .ranges import fold
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .executor import GroupContext
+    from .run import Run
+    from .wanted import Wanted
+
+#: Calls a task: on hosts, with what it is about; returns those where it failed, and why.
+TaskCall = Callable[[Sequence[str], Mapping[str, str]], dict[str, HostFailure]]
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """The hooks of a run, by name."""
+
+    #: Texts of `sh -c`, run on each host by its agent, one after the other.
+    commands: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    #: Called from here once the commands are done.
+    tasks: Mapping[str, TaskCall] = field(default_factory=dict)
+    #: Seconds for one command.
+    timeout: float = 300.0
+
+
+NO_HOOKS = Hooks()
+
+
+def hooks_of(settings: Settings, context: GroupContext) -> Hooks:
+    """
+    Return the hooks of *settings* and of `murder.hooks`.
+
+    Raises:
+        BadInput: a task there has a name that no hook has.
+    """
+
+    def caller(name: str) -> TaskCall:
+        task = tasks[name]
+        return lambda hosts, about: call(task, context, hosts, {**about, "name": name}, settings.pool_size)
+
+    tasks = hook_tasks()
+    return Hooks(settings.hooks, {name: caller(name) for name in tasks}, settings.hook_timeout)
+
+
+def run_hook(
+    run: Run,
+    name: str,
+    hosts: Sequence[str] | None = None,
+    previous: Mapping[str, str | None] | None = None,
+    timeout: float | None = None,
+) -> list[str]:
+    """
+    Run the hook *name*, if there is one, on *hosts*, or on all that are left; return those that failed.
+
+    They are out of the run, where that can still hold something back; else it is only said.
+
+    Args:
+        previous: by host, what `current` was before the run, where that is known.
+        timeout: seconds for one command, if not as the settings have it.
+    """
+    hooks = run.hooks
+    hosts = list(run.outcome.going if hosts is None else hosts)
+    if not hosts or not (hooks.commands.get(name) or name in hooks.tasks):
+        return []
+    with run.view.stage("hook") as said:
+        failures = _run_commands(run, name, hosts, previous or {}, timeout or hooks.timeout)
+        left = [host for host in hosts if host not in failures]
+        if name in hooks.tasks and left:
+            failures.update(hooks.tasks[name](left, _about(run.wanted)))
+        done = [host for host in hosts if host not in failures]
+        said.append(f"{name} on {fold(done)}" if done else f"{name} failed on {fold(failures)}")
+    reasons = {host: f"{name}: {failure.reason}" for host, failure in failures.items()}
+    if failure_counts(name):
+        for host, reason in reasons.items():
+            run.outcome.failed(host, HostFailure(failures[host].cause, reason))
+    else:
+        for line in grouped(reasons):
+            run.view.say(f"  {line}")
+    return list(failures)
+
+
+def before_connecting(hooks: Hooks, hosts: Sequence[str], wanted: Wanted) -> None:
+    """
+    Run the hook `before_connect`, which only tasks can be.
+
+    Raises:
+        HostsFailed: it failed.
+    """
+    if "before_connect" in hooks.tasks:
+        failures = hooks.tasks["before_connect"](hosts, _about(wanted))
+        if failures:
+            said = "; ".join(grouped({host: failure.reason for host, failure in failures.items()}))
+            raise HostsFailed(f"before_connect: {said}; no host was touched")
+
+
+def _run_commands(
+    run: Run, name: str, hosts: Sequence[str], previous: Mapping[str, str | None], timeout: float
+) -> dict[str, HostFailure]:
+    commands = run.hooks.commands.get(name)
+    if not commands or name in TASKS_ONLY:
+        return {}
+    wanted = run.wanted
+    requests = {
+        host: Message(
+            control.RunCommands(
+                wanted.destination, wanted.tag, list(commands), timeout, name, previous.get(host) or ""
+            ).fields()
+        )
+        for host in hosts
+    }
+    limit = len(commands) * timeout + PROMPT_TIMEOUT
+    answers = run.muster.channels.ask(requests, limit, silence=SILENCE_LIMIT)
+    return {host: answer for host, answer in answers.items() if isinstance(answer, HostFailure)}
+
+
+def _about(wanted: Wanted) -> dict[str, str]:
+    release = f"{wanted.destination}/releases/{wanted.tag}" if wanted.tag else ""
+    return {"tag": wanted.tag, "destination": wanted.destination, "release": release}

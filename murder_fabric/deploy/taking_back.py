@@ -1,0 +1,60 @@
+"""When a switch is undone: `current` back where it was, and the mark that a release is bad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from .. import control
+from ..control import Message
+from .failures import HostFailure
+from .hooks import run_hook
+from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT
+from .outcome import HostState, grouped
+from .run import Run
+
+#: Seconds in which hosts go back: they are asked when something is wrong already.
+BACK_TIMEOUT = 6.0
+
+
+def take_back(
+    run: Run, hosts: Sequence[str], current: Mapping[str, str | None], *, in_haste: bool = False
+) -> list[str]:
+    """
+    Point `current` back on *hosts*, where it was switched; return those that do not answer.
+
+    Args:
+        current: by host, what it was.
+        in_haste: somebody waits for it: the commands of hooks have no longer than the hosts themselves.
+    """
+    wanted, outcome = run.wanted, run.outcome
+    patience = BACK_TIMEOUT if in_haste else None
+    run_hook(run, "before_switch_back", hosts, current, patience)
+    requests = {
+        host: Message(
+            control.SwitchBack(wanted.destination, wanted.tag, current[host], run.operator).fields()
+        )
+        for host in hosts
+    }
+    unsure, moved = [], []
+    for host, answer in run.muster.channels.ask(requests, BACK_TIMEOUT).items():
+        if isinstance(answer, HostFailure):
+            unsure.append(host)
+            reason = f"current may point at {wanted.tag} there: {answer.reason}"
+            outcome.failed(host, HostFailure(answer.cause, reason))
+            continue
+        if answer.fields.get("back"):
+            moved.append(host)
+        if host in outcome.going:
+            outcome.reached(host, HostState.VERIFIED)
+    run_hook(run, "after_switch_back", moved, current, patience)
+    return unsure
+
+
+def mark_bad(run: Run, tag: str, hosts: Iterable[str], reason: str) -> None:
+    """Mark *tag* bad on *hosts*; who did not do it is said."""
+    request = Message(control.MarkBad(run.wanted.destination, tag, run.operator, reason).fields())
+    requests = dict.fromkeys(hosts, request)
+    answers = run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
+    failures = {host: one.reason for host, one in answers.items() if isinstance(one, HostFailure)}
+    for line in grouped(failures):
+        run.view.say(f"  {line}")
