@@ -5,8 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 import zlib
 from pathlib import Path
 
@@ -76,6 +78,21 @@ def bench(c: Context, rows: str = "pipe,swarm") -> None:
         c.run(command, pty=sys.stdout.isatty())
 
 
+@task(
+    help={
+        "seeds": "how many (default 500)",
+        "first": "the first of them (default 1)",
+    }
+)
+def simulate(c: Context, seeds: int = 500, first: int = 1) -> None:
+    """Run the swarm on virtual time with the faults that seeds draw, on all cores."""
+    with c.cd(str(REPOSITORY)):
+        done = c.run(
+            f"{PYTHON} tests/simulation/long_run.py --seeds={seeds} --first={first}", warn=True, pty=False
+        )
+    raise Exit(code=done.exited if done else 1)
+
+
 @task
 def lint(c: Context) -> None:
     """Check style and format."""
@@ -104,6 +121,22 @@ def changes(c: Context) -> None:
     """Show the changelog as the next release would have it."""
     with c.cd(str(REPOSITORY)):
         c.run(f"{PYTHON} -m towncrier build --draft --version next")
+
+
+@task
+def package(c: Context) -> None:
+    """Build sdist and wheel in dist/, check them, and run the programs where nothing else is installed."""
+    shutil.rmtree(REPOSITORY / "dist", ignore_errors=True)
+    with c.cd(str(REPOSITORY)), tempfile.TemporaryDirectory() as place:
+        c.run(f"{PYTHON} -m build --outdir dist .", hide="both")
+        c.run(f"{PYTHON} -m twine check --strict dist/*")
+        (wheel,) = (REPOSITORY / "dist").glob("*.whl")
+        subprocess.run([sys.executable, "-m", "venv", place], check=True)
+        c.run(f"{place}/bin/pip install --quiet --disable-pip-version-check {shlex.quote(str(wheel))}")
+        shutil.copy(REPOSITORY / "fabfile.py", place)
+        with c.cd(place):
+            c.run("bin/fab --list && bin/murder --version && bin/murder-agent --help", hide="out")
+    print(f"dist/{wheel.name} works where nothing else is installed")
 
 
 @task(
@@ -163,4 +196,6 @@ def environment(c: Context, name: str, python: str, *pins: str) -> str:
     return shlex.quote(f"{place}/bin/python")
 
 
-ns = Collection(demo, test, bench, lint, types, docs, changes, lab=Collection("lab", up, down))
+ns = Collection(
+    demo, test, bench, simulate, lint, types, docs, changes, package, lab=Collection("lab", up, down)
+)

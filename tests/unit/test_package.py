@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 import subprocess
 import sys
 
@@ -70,6 +71,14 @@ except BadInput as error:
 
 def test_everything_that_is_promised_is_there():
     assert all(getattr(murder_fabric, name) is not None for name in murder_fabric.__all__)
+
+
+def test_every_directory_with_modules_is_a_package_and_so_in_the_wheel():
+    root = pathlib.Path(murder_fabric.__file__).parent
+    places = {module.parent for module in root.rglob("*.py")}
+    assert len(places) > 10
+    assert [place for place in places if not (place / "__init__.py").exists()] == []
+    assert (root / "py.typed").exists()
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error():
