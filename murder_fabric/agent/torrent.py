@@ -25,6 +25,7 @@ from ..net.peer_protocol import PeerProtocol
 from ..net.ports import BACKLOG
 from ..net.tracker_client import TrackerClient
 from ..net.web_seed import WebSeed
+from ..policy.crowding import Crowding
 from ..policy.rates import RateMeter
 from ..policy.stalling import Stall, never_began_sentence, sentence
 from ..storage.payload import Payload
@@ -50,7 +51,7 @@ class TorrentConfig:
     trackers: Sequence[Sequence[str]]
     #: The run's secret; None is an open swarm.
     token: bytes | None = None
-    #: The only addresses that may connect; None: any.
+    #: The only addresses that may connect, one that several hosts have as often; None: any.
     hosts: Collection[str] | None = None
     #: Show pieces one by one.
     super_seed: bool = False
@@ -68,7 +69,7 @@ def config_of(request: control.Join | control.Seed, metainfo: Metainfo, holdings
         Listen(request.address, request.first_port, request.last_port, "murder.peer_ports"),
         ((request.announce,),),
         token=None if request.token is None else bytes.fromhex(request.token),
-        hosts=None if request.hosts is None else frozenset(request.hosts),
+        hosts=request.hosts,
         super_seed=holdings.pieces.complete,
         web_seeds=web_seeds(request.web_seeds, metainfo) if isinstance(request, control.Join) else (),
         certificates=request.certificates,
@@ -120,6 +121,7 @@ class Torrent:
         self._download, self._upload = RateMeter(), RateMeter()
         self._bytes = sum(info.geometry.piece_size(index) for index in have)
         self._listening: Any = None
+        self._crowding = Crowding(config.hosts)
         #: Where peers reach us, once started.
         self.port = 0
         self._tickers = [LoopingCall(self._tick), LoopingCall(lambda: self.session.tell_news())]
@@ -131,8 +133,8 @@ class Torrent:
         Raises:
             ListenError: no port asked for is free.
         """
-        self._accepted = AcceptedFactory(self._build_protocol, self._config.hosts)
-        self._listening = listen_on(self._reactor, self._config.listen, self._accepted, BACKLOG)
+        accepted = AcceptedFactory(self._build_protocol, self._may_come)
+        self._listening = listen_on(self._reactor, self._config.listen, accepted, BACKLOG)
         self.port = port = int(self._listening.getHost().port)
         listening = self._config.listen.address
         bind = None if listening in ("0.0.0.0", "::") else listening
@@ -179,8 +181,7 @@ class Torrent:
 
     def admit(self, hosts: Collection[str]) -> None:
         """Take connections from the addresses *hosts* too, where only some are taken."""
-        if self._accepted.hosts is not None:
-            self._accepted.hosts = {*self._accepted.hosts, *hosts}
+        self._crowding.admit(hosts)
 
     def progress(self) -> Progress:
         """Return how far we are, now."""
@@ -264,6 +265,10 @@ class Torrent:
 
     def _build_protocol(self, address: Address | None) -> PeerProtocol:
         return PeerProtocol(self.session, self.info, self._payload, self._reactor, self._max_block, address)
+
+    def _may_come(self, host: str) -> bool:
+        standing = sum(not peer.dialed and peer.address[0] == host for peer in self.session.peers)
+        return self._crowding.has_room_for(host, standing)
 
     def _dial_failed(self, address: Address) -> None:
         self.session.dial_failed(address, now=self._reactor.seconds())

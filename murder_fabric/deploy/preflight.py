@@ -33,8 +33,8 @@ class Ready:
     current: Mapping[str, str | None]
 
     def allowed(self) -> list[str]:
-        """Return the only addresses that may join the swarm."""
-        return sorted(set(self.addresses.values()))
+        """Return the only addresses that may join the swarm, each as often as hosts have it."""
+        return sorted(self.addresses.values())
 
 
 def prepare(run: Run) -> Ready:

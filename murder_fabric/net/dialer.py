@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.interfaces import IAddress
@@ -65,21 +65,20 @@ class _DialedFactory(ClientFactory):
 
 class AcceptedFactory(Factory):
     """
-    Takes connections from *hosts* and from nobody else; None takes them from anywhere.
+    Takes connections of those that *may_come*, asked with an address, and closes all others at once.
 
-    `hosts` may be replaced while it listens.
+    Nothing is made for a connection that is not taken, so that a thousand of them cost little.
     """
 
     noisy = False
 
     def __init__(
-        self, build: Callable[[Address | None], PeerProtocol], hosts: Collection[str] | None = None
+        self, build: Callable[[Address | None], PeerProtocol], may_come: Callable[[str], bool]
     ) -> None:
         self._build = build
-        self.hosts = hosts
+        self._may_come = may_come
 
     def buildProtocol(self, addr: IAddress | None) -> PeerProtocol | None:
-        host = canonical_host(cast(Any, addr).host)
-        if self.hosts is not None and host not in self.hosts:
+        if not self._may_come(canonical_host(cast(Any, addr).host)):
             return None
         return self._build(None)

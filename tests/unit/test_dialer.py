@@ -7,6 +7,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.testing import MemoryReactorClock
 
 from murder_fabric.net.dialer import CONNECT_TIMEOUT, AcceptedFactory, TcpDialer
+from murder_fabric.policy.crowding import Crowding
 
 
 class Dials:
@@ -58,11 +59,12 @@ def test_who_does_not_answer_is_named():
     ],
 )
 def test_only_hosts_of_the_run_may_connect(hosts, address, accepted):
-    factory = AcceptedFactory(lambda address: f"protocol of {address}", hosts)
-    assert factory.buildProtocol(address) == ("protocol of None" if accepted else None)
+    crowding = Crowding(hosts)
+    factory = AcceptedFactory(lambda _: "protocol", lambda host: crowding.has_room_for(host, 0))
+    assert factory.buildProtocol(address) == ("protocol" if accepted else None)
 
 
-def test_the_hosts_may_change_while_we_listen():
-    factory = AcceptedFactory(lambda address: "protocol", [])
-    factory.hosts = ["10.0.0.2"]
-    assert factory.buildProtocol(IPv4Address("TCP", "10.0.0.2", 5)) == "protocol"
+def test_nothing_is_made_for_a_connection_that_is_not_taken():
+    built = []
+    AcceptedFactory(built.append, lambda host: False).buildProtocol(IPv4Address("TCP", "10.0.0.2", 5))
+    assert built == []
