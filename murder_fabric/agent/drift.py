@@ -9,14 +9,14 @@ import stat
 from dataclasses import dataclass
 
 from ..errors import BadInput, MetainfoError, StorageError
-from ..metainfo.parsing import parse_metainfo
+from ..metainfo.parsing import LONGEST_TORRENT, parse_metainfo
 from ..metainfo.paths import shown
 from ..metainfo.values import Metainfo
 from ..storage.checking import digest_of, tree_faults
 from ..storage.directories import Directories
 from ..storage.failures import naming
 from .destination import Destination
-from .files import MAX_TORRENT, read_limited
+from .files import read_limited
 
 #: Differences that are named; all of them are counted.
 MOST_NAMED = 100
@@ -58,7 +58,7 @@ def kept_torrent(destination: Destination, tag: str) -> tuple[Metainfo, bytes]:
         raise StorageError(f"{destination.release(tag)} is not there")
     path = os.path.join(destination.own, "torrents", tag)
     try:
-        torrent = read_limited(path, MAX_TORRENT)
+        torrent = read_limited(path, LONGEST_TORRENT)
         metainfo = parse_metainfo(torrent)
         if metainfo.info.digest.hex() != receipt["digest"]:
             raise MetainfoError("it is another one's")

@@ -8,13 +8,10 @@ import os
 import stat
 import tempfile
 
-from ..control.framing import MAX_ATTACHED
 from ..errors import BadInput, StorageError
 
 #: How a file is called while it is being written.
 UNFINISHED = ".murder-"
-#: Bytes of the longest torrent that is read: as much as can be attached to a message.
-MAX_TORRENT = MAX_ATTACHED
 #: Bytes of the longest file of certificates; all that browsers trust come to a quarter of it.
 MAX_CERTIFICATES = 1 << 20
 

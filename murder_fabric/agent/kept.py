@@ -8,7 +8,8 @@ import secrets
 
 from ..control import check_tag
 from ..errors import BadInput, StorageError
-from .files import MAX_TORRENT, read_limited, write_atomically
+from ..metainfo.parsing import LONGEST_TORRENT
+from .files import read_limited, write_atomically
 from .state import state_directory
 
 _MAX_RECORD = 64 << 10
@@ -43,7 +44,7 @@ def recall(tag: str) -> tuple[bytes, str, str]:
     if not os.path.exists(record):
         raise BadInput(f"no torrent of {tag} is kept here; murder.create-torrent --tag {tag} makes one")
     fields = json.loads(read_limited(record, _MAX_RECORD))
-    return read_limited(kept, MAX_TORRENT), str(fields["path"]), str(fields["token"])
+    return read_limited(kept, LONGEST_TORRENT), str(fields["path"]), str(fields["token"])
 
 
 def forget(tag: str) -> list[str]:

@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 
 from ..bitfield import Bitfield
 from ..errors import BadInput, StorageError, VerifyError
-from ..metainfo.parsing import parse_metainfo
+from ..metainfo.parsing import LONGEST_TORRENT, parse_metainfo
 from ..metainfo.values import Info, Metainfo
 from ..metainfo.web_seeds import web_seeds
 from ..policy.stalling import Stall
@@ -22,7 +22,7 @@ from ..storage.payload import Payload
 from ..tracker.keys import with_passkey
 from ..units import shown_size
 from .addresses import Listen
-from .files import MAX_TORRENT, read_certificates, read_limited, read_token
+from .files import read_certificates, read_limited, read_token
 from .report import INTERVAL, Report
 from .running import run
 from .torrent import Progress, Torrent, TorrentConfig
@@ -184,7 +184,7 @@ def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_se
 
 
 def _read_torrent(path: str) -> Metainfo:
-    data = read_limited(path, MAX_TORRENT)
+    data = read_limited(path, LONGEST_TORRENT)
     try:
         return parse_metainfo(data)
     except BadInput as error:

@@ -8,12 +8,11 @@ import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 
-from .. import control
 from ..bitfield import Bitfield
 from ..errors import StorageError, SwarmError, TrackerError
 from ..metainfo.holdings import Holdings
@@ -37,6 +36,9 @@ from ..tracker.tiers import Tiers
 from ..version import __version__
 from ..wire.extensions import peer_key
 from .addresses import Listen, listen_on
+
+if TYPE_CHECKING:
+    from .. import control
 
 #: Seconds between two looks at the clock.
 TICK = 0.25
@@ -65,6 +67,8 @@ class TorrentConfig:
 
 def config_of(request: control.Join | control.Seed, metainfo: Metainfo, holdings: Holdings) -> TorrentConfig:
     """Return how an operator's *request* has us take part in a swarm, given what we have of the payload."""
+    from .. import control  # whoever starts a peer by hand never speaks it
+
     return TorrentConfig(
         Listen(request.address, request.first_port, request.last_port, "murder.peer_ports"),
         ((request.announce,),),

@@ -75,33 +75,45 @@ _TAKEN: dict[PeerState, dict[type, PeerState]] = {PeerState.OPEN: {Bitfield: Pee
 _NEEDS_FAST = {Suggest, Reject, AllowedFast, HaveAll, HaveNone}
 _NEEDS_EXTENDED = {Extended}
 
-_ONE = struct.Struct(">I")
-_TWO = struct.Struct(">II")
-_THREE = struct.Struct(">III")
+
+def _legal(fast: bool, extended: bool) -> dict[PeerState, dict[type, PeerState]]:
+    """Return what of `TRANSITIONS` holds between two that have these bits in common."""
+    illegal = (set() if fast else _NEEDS_FAST) | (set() if extended else _NEEDS_EXTENDED)
+    return {
+        state: {kind: after for kind, after in table.items() if kind not in illegal}
+        for state, table in TRANSITIONS.items()
+    }
+
+
+#: Made once: what may follow is looked up for every message.
+_LEGAL = {(fast, extended): _legal(fast, extended) for fast in (False, True) for extended in (False, True)}
+
+#: A message begins with its length and its id; a keep-alive is a length of 0 and nothing else.
+_HEADER = struct.Struct(">IB")
+_KEEP_ALIVE = bytes(4)
 _PIECE_ID = 7
+_WORD, _INDEX, _BLOCK = struct.Struct(">IB"), struct.Struct(">IBI"), struct.Struct(">IBIII")
 _PIECE_HEADER = struct.Struct(">IBII")
 
-#: Message id -> length of its body (None: any), and how the body reads.
-_READERS: dict[int, tuple[int | None, Callable[[bytes], Any]]] = {
-    0: (0, lambda body: Choke()),
-    1: (0, lambda body: Unchoke()),
-    2: (0, lambda body: Interested()),
-    3: (0, lambda body: NotInterested()),
-    4: (4, lambda body: Have(*_ONE.unpack(body))),
-    5: (None, Bitfield),
-    6: (12, lambda body: Request(*_THREE.unpack(body))),
-    8: (12, lambda body: Cancel(*_THREE.unpack(body))),
-    13: (4, lambda body: Suggest(*_ONE.unpack(body))),
-    14: (0, lambda body: HaveAll()),
-    15: (0, lambda body: HaveNone()),
-    16: (12, lambda body: Reject(*_THREE.unpack(body))),
-    17: (4, lambda body: AllowedFast(*_ONE.unpack(body))),
-    20: (None, lambda body: Extended(body[0], body[1:])),
+#: Message id -> what it is and how it looks, where its length is always the same.
+_FIXED: dict[int, tuple[Callable[..., Message], struct.Struct]] = {
+    0: (Choke, _WORD),
+    1: (Unchoke, _WORD),
+    2: (Interested, _WORD),
+    3: (NotInterested, _WORD),
+    4: (Have, _INDEX),
+    6: (Request, _BLOCK),
+    8: (Cancel, _BLOCK),
+    13: (Suggest, _INDEX),
+    14: (HaveAll, _WORD),
+    15: (HaveNone, _WORD),
+    16: (Reject, _BLOCK),
+    17: (AllowedFast, _INDEX),
 }
 
 
-def _frame(message_id: int, body: bytes = b"") -> bytes:
-    return _ONE.pack(len(body) + 1) + bytes([message_id]) + body
+def _frame(message_id: int, body: bytes) -> bytes:
+    return _HEADER.pack(len(body) + 1, message_id) + body
 
 
 def _handshake(message: Handshake) -> bytes:
@@ -113,21 +125,21 @@ def _handshake(message: Handshake) -> bytes:
 
 _WRITERS: dict[type, Callable[[Any], bytes]] = {
     Handshake: _handshake,
-    KeepAlive: lambda m: _ONE.pack(0),
-    Choke: lambda m: _frame(0),
-    Unchoke: lambda m: _frame(1),
-    Interested: lambda m: _frame(2),
-    NotInterested: lambda m: _frame(3),
-    Have: lambda m: _frame(4, _ONE.pack(m.index)),
+    KeepAlive: lambda m: _KEEP_ALIVE,
+    Choke: lambda m: _WORD.pack(1, 0),
+    Unchoke: lambda m: _WORD.pack(1, 1),
+    Interested: lambda m: _WORD.pack(1, 2),
+    NotInterested: lambda m: _WORD.pack(1, 3),
+    Have: lambda m: _INDEX.pack(5, 4, m.index),
     Bitfield: lambda m: _frame(5, m.bits),
-    Request: lambda m: _frame(6, _THREE.pack(*m)),
+    Request: lambda m: _BLOCK.pack(13, 6, *m),
     Piece: lambda m: _PIECE_HEADER.pack(m.length + 9, _PIECE_ID, m.index, m.begin),
-    Cancel: lambda m: _frame(8, _THREE.pack(*m)),
-    Suggest: lambda m: _frame(13, _ONE.pack(m.index)),
-    HaveAll: lambda m: _frame(14),
-    HaveNone: lambda m: _frame(15),
-    Reject: lambda m: _frame(16, _THREE.pack(*m)),
-    AllowedFast: lambda m: _frame(17, _ONE.pack(m.index)),
+    Cancel: lambda m: _BLOCK.pack(13, 8, *m),
+    Suggest: lambda m: _INDEX.pack(5, 13, m.index),
+    HaveAll: lambda m: _WORD.pack(1, 14),
+    HaveNone: lambda m: _WORD.pack(1, 15),
+    Reject: lambda m: _BLOCK.pack(13, 16, *m),
+    AllowedFast: lambda m: _INDEX.pack(5, 17, m.index),
     Extended: lambda m: _frame(20, bytes([m.id]) + m.payload),
 }
 
@@ -148,6 +160,7 @@ class WireConnection:
         self._max_block = max_block
         self._ours: Handshake | None = None
         self._theirs: Handshake | None = None
+        self._legal = _LEGAL[False, False]
         self._buffer = b""
         self._piece: Piece | None = None
         self._piece_received = 0
@@ -170,12 +183,13 @@ class WireConnection:
             LocalProtocolError: *message* is not legal now.
         """
         kind = type(message)
-        state = self._follow(self.our_state, kind)
+        state = self._legal[self.our_state].get(kind)
         if state is None:
             raise LocalProtocolError(f"cannot send {message!r:.60} while {self.our_state.name}")
         self.our_state = state
-        if kind is Handshake:
-            self._ours = message  # type: ignore[assignment]
+        if isinstance(message, Handshake):
+            self._ours = message
+            self._legal = _LEGAL[self.fast, self.extended]
         return _WRITERS[kind](message)
 
     def receive(self, data: bytes) -> Iterator[Message]:
@@ -207,7 +221,7 @@ class WireConnection:
 
     def _received(self, message: Message) -> None:
         kind = type(message)
-        state = self._follow(self.their_state, kind) or _TAKEN.get(self.their_state, {}).get(kind)
+        state = self._legal[self.their_state].get(kind) or _TAKEN.get(self.their_state, {}).get(kind)
         if state is None:
             self._fail(f"{kind.__name__} while {self.their_state.name}")
         self.their_state = state
@@ -215,13 +229,7 @@ class WireConnection:
             self._piece, self._piece_received = message, 0
         elif isinstance(message, Handshake):
             self._theirs = message
-
-    def _follow(self, state: PeerState, kind: type) -> PeerState | None:
-        if kind in _NEEDS_FAST and not self.fast:
-            return None
-        if kind in _NEEDS_EXTENDED and not self.extended:
-            return None
-        return TRANSITIONS[state].get(kind)
+            self._legal = _LEGAL[self.fast, self.extended]
 
     def _part(self, piece: Piece, view: memoryview) -> BlockPart:
         wanted = piece.length - self._piece_received
@@ -238,44 +246,46 @@ class WireConnection:
         if self.their_state is PeerState.HANDSHAKING:
             return self._next_handshake(data[position : position + HANDSHAKE_LENGTH])
         available = len(data) - position
-        if available < 4:
-            return None, 0
-        (length,) = _ONE.unpack_from(data, position)
+        if available < _HEADER.size:
+            return (KeepAlive(), 4) if data[position:] == _KEEP_ALIVE else (None, 0)
+        length, message_id = _HEADER.unpack_from(data, position)
         if length == 0:
             return KeepAlive(), 4
-        if available < 5:
-            return None, 0
-        message_id = data[position + 4]
+        if message_id in _FIXED:
+            kind, form = _FIXED[message_id]
+            if length + 4 != form.size:
+                self._fail(f"a message {message_id} of {length} bytes")
+            if available < form.size:
+                return None, 0
+            return kind(*form.unpack_from(data, position)[2:]), form.size
         if message_id == _PIECE_ID:
             return self._next_piece(data, position, length)
-        self._check_length(message_id, length)
-        if available < 4 + length:
-            return None, 0
-        return self._read(message_id, data[position + 5 : position + 4 + length]), 4 + length
+        return self._next_long(data, position, message_id, length)
 
     def _next_piece(self, data: bytes, position: int, length: int) -> tuple[Message | None, int]:
         if not 9 < length <= self._max_block + 9:
             self._fail(f"a block of {length - 9} bytes where at most {self._max_block} were asked for")
         if len(data) - position < _PIECE_HEADER.size:
             return None, 0
-        index, begin = _TWO.unpack_from(data, position + 5)
+        _, _, index, begin = _PIECE_HEADER.unpack_from(data, position)
         return Piece(index, begin, length - 9), _PIECE_HEADER.size
 
-    def _check_length(self, message_id: int, length: int) -> None:
-        """Refuse a frame by its first five bytes, before anything of it is kept."""
-        wanted, _ = _READERS.get(message_id, (None, None))
+    def _next_long(
+        self, data: bytes, position: int, message_id: int, length: int
+    ) -> tuple[Message | None, int]:
+        """Read one whose length varies; one that is too long is refused before anything of it is kept."""
         limit = self._bitfield_length + 1 if message_id == 5 else MAX_EXTENDED
-        if wanted is not None and length != wanted + 1:
-            self._fail(f"a message {message_id} of {length} bytes")
         if length > limit or (message_id == 20 and length < 2):
             self._fail(f"a message {message_id} of {length} bytes")
-
-    def _read(self, message_id: int, body: bytes) -> Message:
-        if message_id not in _READERS:
-            return KeepAlive()  # BEP 3: ids we do not know are passed over; they keep the connection alive
-        _, reader = _READERS[message_id]
-        message: Message = reader(body)
-        return message
+        end = position + 4 + length
+        if len(data) < end:
+            return None, 0
+        body = data[position + _HEADER.size : end]
+        if message_id == 5:
+            return Bitfield(body), 4 + length
+        if message_id == 20:
+            return Extended(body[0], body[1:]), 4 + length
+        return KeepAlive(), 4 + length  # BEP 3: ids we do not know are passed over, and keep us connected
 
     def _next_handshake(self, raw: bytes) -> tuple[Message | None, int]:
         if not PROTOCOL.startswith(raw[:20]):

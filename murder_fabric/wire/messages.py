@@ -20,29 +20,49 @@ class Handshake:
     extended: bool = True
 
 
-@dataclass(frozen=True)
-class KeepAlive:
+class Word:
+    """A message that is all said by its kind: two of one kind are equal."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class KeepAlive(Word):
     """Nothing, said now and then."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True)
-class Choke:
+
+class Choke(Word):
     """No requests will be answered."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True)
-class Unchoke:
+
+class Unchoke(Word):
     """Requests will be answered."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True)
-class Interested:
+
+class Interested(Word):
     """The sender wants pieces that we have."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True)
-class NotInterested:
+
+class NotInterested(Word):
     """The sender wants nothing that we have."""
+
+    __slots__ = ()
 
 
 class Have(NamedTuple):
@@ -95,21 +115,22 @@ class Cancel(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True)
-class Suggest:
+class Suggest(NamedTuple):
     """BEP 6: the sender would like to be asked for *index*."""
 
-    index: int
+    index: int  # type: ignore[assignment]
 
 
-@dataclass(frozen=True)
-class HaveAll:
+class HaveAll(Word):
     """BEP 6: a bitfield of ones."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True)
-class HaveNone:
+
+class HaveNone(Word):
     """BEP 6: a bitfield of zeros."""
+
+    __slots__ = ()
 
 
 class Reject(NamedTuple):
@@ -120,11 +141,10 @@ class Reject(NamedTuple):
     length: int
 
 
-@dataclass(frozen=True)
-class AllowedFast:
+class AllowedFast(NamedTuple):
     """BEP 6: *index* may be asked for while choked."""
 
-    index: int
+    index: int  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)

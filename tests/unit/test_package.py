@@ -39,6 +39,25 @@ def test_listing_the_tasks_loads_nothing_that_they_do():
     )
 
 
+def test_a_peer_started_by_hand_loads_nothing_of_operators():
+    """A swarm on a machine of two cores waits for each of its processes to start."""
+    loaded = modules_after(
+        "from murder_fabric.agent.cli import run_command_line;"
+        " run_command_line(['peer', 'none', 'none', '--listen', '127.0.0.1:0'])",
+        depth=2,
+    )
+    assert "murder_fabric.swarm" in loaded
+    assert loaded.isdisjoint({"murder_fabric.control", "murder_fabric.deploy", "twisted.web"})
+
+
+def test_loading_a_command_leaves_garbage_to_be_collected():
+    said = "print(gc.isenabled(), gc.get_freeze_count() > 10000)"
+    peer = "run_command_line(['peer', 'none', 'none', '--listen', '127.0.0.1:0'])"
+    code = f"import gc; from murder_fabric.agent.cli import run_command_line; {peer}; {said}"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert shown.split() == ["True", "True"]
+
+
 def test_a_lazy_module_is_the_module_itself():
     code = "from murder_fabric.deploy.lazily import lazily; m = lazily('recipes')"
     code += "; from murder_fabric.deploy import recipes; print(m is recipes, m.start_tracker.__module__)"

@@ -325,3 +325,9 @@ def test_a_handshake_that_is_not_all_there_is_waited_for(length):
     data = WireConnection(PIECES).send(HELLO)
     assert list(wire.receive(data[:length])) == []
     assert list(wire.receive(data[length:])) == [HELLO]
+
+
+def test_words_of_one_kind_are_equal_and_those_of_two_kinds_are_not():
+    assert Choke() == Choke()
+    assert Choke() != Unchoke()
+    assert len({Choke(), Choke(), HaveAll(), HaveNone()}) == 3
