@@ -38,6 +38,8 @@ class Peer:
 
     #: Whether it kept us waiting for too long, or refuses what it offers; it is asked for nothing then.
     snubbed = False
+    #: Whether at the last look neither of us lacked anything.
+    finished = False
     #: Pieces of it that were proven wrong.
     strikes = 0
     #: Bytes it owes us.

@@ -264,7 +264,6 @@ class Session:
         else:
             self._download.picker.appeared(index)
         if index in self.have:
-            self._close_if_both_complete(peer)
             return
         peer.useful += 1
         self._show_interest(peer)
@@ -326,30 +325,28 @@ class Session:
         if self.have.complete:
             self.tell_news()
             self._observer.completed()
-            for peer in self.trusted_peers:
-                self._close_if_both_complete(peer)
 
     def _reconsider(self, peer: Peer, *, now: float) -> None:
         """*peer* has more than before."""
-        if not self._close_if_both_complete(peer):
-            self._show_interest(peer)
-            self._download.fill(peer, now=now)
+        self._show_interest(peer)
+        self._download.fill(peer, now=now)
 
     def _show_interest(self, peer: Peer) -> None:
         if peer.am_interested != bool(peer.useful):
             peer.am_interested = bool(peer.useful)
             peer.link.send(wire.Interested() if peer.am_interested else wire.NotInterested())
 
-    def _close_if_both_complete(self, peer: Peer) -> bool:
-        if self.have.complete and peer.has.complete:
-            peer.link.close("both have everything")
-            return True
-        return False
-
     def _check(self, peer: Peer, *, now: float) -> None:
         if not peer.trusted:
             if now - peer.connected_at >= HANDSHAKE_TIMEOUT:
                 peer.link.close("no handshake in time")
+            return
+        if self.have.complete and peer.has.complete:
+            # Not as soon as that is so: what tells the other that we have everything must have left by then.
+            # Else it takes us for somebody who was lost, and connects again, and so on.
+            if peer.finished:
+                peer.link.close("both have everything")
+            peer.finished = True
             return
         patience = self._download.check_patience(peer, now=now)
         if patience is Patience.GIVE_UP or now - peer.heard_at >= SILENT_AFTER:

@@ -54,11 +54,24 @@ def test_all_links_between_the_complete_are_closed_and_nobody_dials_again():
     world, (info, payload) = World(), torrent()
     seeder, peers = swarm(world, info, payload, peers=4)
     assert_all_complete(world, peers, payload, within=10)
-    world.run(1)
+    world.run(10)
     assert [host.open_links for host in [seeder, *peers]] == [[]] * 5
     before = len(world.dialed)
     world.run(30)
     assert len(world.dialed) == before
+
+
+def test_a_link_between_the_complete_stays_until_both_have_heard_it():
+    """Whoever hangs up at once takes its own `HaveAll` along, and the other connects again, for ever."""
+    world, (info, payload) = World(), torrent()
+    one, other = Host(world, "one", info, payload), Host(world, "other", info, payload)
+    one.learn(other)
+    world.settle()
+    assert [len(host.open_links) for host in (one, other)] == [1, 1]
+    world.run(1)
+    assert [host.open_links for host in (one, other)] == [[], []]
+    for host in (one, other):
+        assert [peer.has.complete for peer in (link.peer for link in host.links)] == [True]
 
 
 def test_who_has_everything_asks_a_super_seeder_ever_more_rarely():

@@ -95,6 +95,8 @@ def test_every_piece_comes_over_one_connection_and_then_it_is_left(size):
     assert bytes(rig.host.disk.data) == rig.payload
     assert rig.host.completed_at is not None
     assert (rig.connections, rig.origin.received) == (1, len(rig.payload))
+    rig.advance(0.25)
+    rig.advance(0.25)
     assert rig.transport.disconnected
     assert rig.host.session.peers == {}
     assert rig.reactor.getDelayedCalls() == []
@@ -114,6 +116,8 @@ def test_a_connection_that_the_origin_closes_is_made_again():
     rig.connect()
     rig.answer()
     assert rig.host.completed_at is not None
+    rig.advance(0.25)
+    rig.advance(0.25)
     assert rig.dropped == ["both have everything"]
 
 
