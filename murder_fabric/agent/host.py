@@ -190,7 +190,7 @@ class Host:
         info, raw = metainfo.info, metainfo.encode()
         self._created[info.digest.hex()] = path
         if request.tag is not None:
-            keep(request.tag, raw, path)
+            keep(request.tag, raw, path, request.token)
         fields = {
             "info_hash": info.info_hash.hex(),
             "digest": info.digest.hex(),

@@ -15,9 +15,11 @@ from .state import state_directory
 _MAX_RECORD = 64 << 10
 
 
-def keep(tag: str, torrent: bytes, path: str) -> None:
+def keep(tag: str, torrent: bytes, path: str, token: str | None = None) -> None:
     """
     Keep the torrent of what lies at *path* as *tag*; one that was kept so before is replaced.
+
+    *token* is for swarms of a tracker that is not ours, and so keeps no secret for them; None: a new one.
 
     Raises:
         StorageError: our state directory cannot take it.
@@ -28,9 +30,8 @@ def keep(tag: str, torrent: bytes, path: str) -> None:
     except OSError as error:
         raise StorageError(f"{os.path.dirname(kept)}: {error.strerror}") from None
     write_atomically(kept, torrent, 0o600)
-    # For swarms of a tracker that is not ours, and so keeps no secret for them.
-    token = secrets.token_hex(16)
-    write_atomically(record, json.dumps({"path": path, "token": token}).encode(), 0o600)
+    fields = {"path": path, "token": token or secrets.token_hex(16)}
+    write_atomically(record, json.dumps(fields).encode(), 0o600)
 
 
 def recall(tag: str) -> tuple[bytes, str, str]:

@@ -41,6 +41,8 @@ class Create(Request):
     tag: Optional[str] = None
     #: Refuse anything but one file.
     path_is_file: bool = False
+    #: The secret to keep with it (hex), for a swarm whose tracker has none; None: a new one.
+    token: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)

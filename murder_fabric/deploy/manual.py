@@ -17,11 +17,11 @@ from .roles import Roles, assign_roles
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from . import recipes, stopping
+    from . import recipes, stopping, torrents
     from .muster import Muster
     from .undertaking import Undertaking
 else:
-    recipes, stopping = lazily("recipes"), lazily("stopping")
+    recipes, stopping, torrents = lazily("recipes"), lazily("stopping"), lazily("torrents")
 
 TEMP_PATH = "The directory on this machine that the torrent comes to as TAG.torrent."
 TAG = {"tag": "Names what is moved; murder.default_tag if not given."}
@@ -72,7 +72,7 @@ def create_torrent(
     do_not_download_torrent: bool = False,
     **settings: Any,
 ) -> Undertaking:
-    """Make a torrent of what lies on the seeder."""
+    """Make a torrent of what lies on the seeder; where there are several, each must have the same."""
     known, roles = _known(
         c,
         settings,
@@ -83,15 +83,15 @@ def create_torrent(
     tag = _tag(known)
     path = _needed(known.default_seeder_files_path, "--files-path", "--files-path /srv/build")
     step = partial(
-        recipes.create_torrent,
-        host=roles.seeder,
+        torrents.create_torrent,
+        hosts=roles.seeders,
         tag=tag,
         files_path=path,
         exclude=exclude or (),
         directory=None if do_not_download_torrent else _directory(known, tag),
         path_is_file=path_is_file,
     )
-    return _asking(known, [roles.seeder], f"making the torrent of {tag} from {path} on", step, tag=tag)
+    return _asking(known, roles.seeders, f"making the torrent of {tag} from {path} on", step, tag=tag)
 
 
 @murder_task(help={**TAG, "temp_path": TEMP_PATH})
@@ -102,8 +102,8 @@ def download_torrent(
     known, roles = _known(c, settings, default_tag=tag, default_temp_path=_absolute(temp_path))
     tag = _tag(known)
     directory = _directory(known, tag)
-    step = partial(recipes.download_torrent, host=roles.seeder, tag=tag, directory=directory)
-    return _asking(known, [roles.seeder], f"fetching the torrent of {tag} to {directory} from", step, tag=tag)
+    step = partial(torrents.download_torrent, hosts=roles.seeders, tag=tag, directory=directory)
+    return _asking(known, roles.seeders, f"fetching the torrent of {tag} to {directory} from", step, tag=tag)
 
 
 @murder_task(help=TAG)
@@ -112,7 +112,7 @@ def start_seeding(c: GroupContext, /, tag: str | None = None, **settings: Any) -
     known, roles = _known(c, settings, default_tag=tag)
     tag = _tag(known)
     step = partial(recipes.start_seeding, roles=roles, settings=known, tag=tag)
-    return _asking(known, [roles.seeder], f"starting the seeder of {tag} on", step, [roles.tracker], tag)
+    return _asking(known, roles.seeders, f"starting the seeder of {tag} on", step, [roles.tracker], tag)
 
 
 @murder_task(help=TAG)
@@ -120,8 +120,8 @@ def stop_seeding(c: GroupContext, /, tag: str | None = None, **settings: Any) ->
     """End the seeder of a tag."""
     known, roles = _known(c, settings, default_tag=tag)
     tag = _tag(known)
-    step = partial(stopping.stop_seeding, host=roles.seeder, tag=tag)
-    return _asking(known, [roles.seeder], f"stopping the seeder of {tag} on", step, tag=tag)
+    step = partial(stopping.stop, kind="seeder", tag=tag)
+    return _asking(known, roles.seeders, f"stopping the seeder of {tag} on", step, tag=tag)
 
 
 @murder_task(
@@ -159,7 +159,7 @@ def peer(
         empty=unsafe_please_delete,
     )
     aim = f"bringing {tag} to {path}" + ", which is emptied first," * unsafe_please_delete + " on"
-    return _asking(known, roles.peers, aim, step, [roles.seeder, roles.tracker], tag, path)
+    return _asking(known, roles.peers, aim, step, [*roles.seeders, roles.tracker], tag, path)
 
 
 @murder_task(help=TAG)
@@ -167,7 +167,7 @@ def stop_peering(c: GroupContext, /, tag: str | None = None, **settings: Any) ->
     """End the peers of a tag."""
     known, roles = _known(c, settings, default_tag=tag)
     tag = _tag(known)
-    step = partial(stopping.stop_peering, tag=tag)
+    step = partial(stopping.stop, kind="peer", tag=tag)
     return _asking(known, roles.peers, f"stopping the peers of {tag} on", step, tag=tag)
 
 
@@ -176,7 +176,7 @@ def stop_all_seeding(c: GroupContext, /, **settings: Any) -> Undertaking:
     """End the seeders of all tags."""
     known, roles = _known(c, settings)
     step = partial(stopping.stop_all, kind="seeder")
-    return _asking(known, [roles.seeder], "stopping all seeders on", step)
+    return _asking(known, roles.seeders, "stopping all seeders on", step)
 
 
 @murder_task()

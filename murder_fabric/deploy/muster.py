@@ -52,6 +52,8 @@ class Muster:
         self.silent: dict[str, HostFailure] = {}
         #: Why hosts that are not counted, but spoke, are out.
         self.dropped: dict[str, HostFailure] = {}
+        #: What hosts answered to `ask_one` that was not done.
+        self.refused: dict[str, HostFailure] = {}
 
     def greet(self) -> None:
         """Wait until every agent speaks; hosts where none does are out, which is said at once."""
@@ -130,9 +132,13 @@ class Muster:
         """
         head = {} if to is None else {"to": to}
         requests = {host: Message({**request.fields(), **head}, attached)}
-        answer = self.channels.ask(requests, timeout, on_event, silence)[host]
+        return self.must_have_done(host, self.channels.ask(requests, timeout, on_event, silence)[host])
+
+    def must_have_done(self, host: str, answer: Message | HostFailure) -> Message:
+        """Return what *host* answered, if that is no failure; see `ask_one`."""
         if isinstance(answer, Message):
             return answer
+        self.refused[host] = answer
         if answer.exit_code == BadInput.exit_code:
             raise BadInput(f"{host}: {answer.reason}")
         known = host in self.outcome.lost

@@ -8,18 +8,14 @@ torrent, so that the next `fab` may run elsewhere.
 
 from __future__ import annotations
 
-import os
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from .. import control
 from ..control import Message
-from ..errors import AllHostsFailed, BadInput, StorageError
-from ..metainfo.parsing import parse_metainfo
-from ..metainfo.values import Metainfo
+from ..errors import AllHostsFailed, BadInput, MurderError
 from ..tracker.keys import announce_url
 from ..units import shown_size
 from .failures import HostFailure
@@ -28,6 +24,7 @@ from .outcome import HostState
 from .ranges import fold
 from .roles import Roles
 from .settings import Settings
+from .torrents import Torrent, kept_torrent
 from .transfers import note_fetched, note_verified
 from .trust import certificates
 
@@ -45,22 +42,6 @@ class Tracker(NamedTuple):
     announce: str
     #: The secret of its swarms, in hex; empty where it is not ours.
     token: str
-
-
-class Torrent(NamedTuple):
-    """What the seeder keeps of a tag."""
-
-    metainfo: Metainfo
-    raw: bytes
-    #: Where the payload lies on the seeder.
-    path: str
-    #: A secret for its swarm, in hex, where the tracker has none.
-    token: str
-
-    @property
-    def digest(self) -> str:
-        """The release's digest, in hex."""
-        return self.metainfo.info.digest.hex()
 
 
 def distribute_files(muster: Muster) -> str:
@@ -96,47 +77,39 @@ def stop_tracker(muster: Muster, host: str) -> str:
     return f"the tracker on {host} has ended"
 
 
-def create_torrent(
+def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) -> str:
+    """
+    Seed what the torrent of *tag* was made of, from where it lies on the seeders.
+
+    Each checks its copy; one that fails is out, and the others seed.
+
+    Raises:
+        MurderError: no seeder does; what stood in the way of the last.
+    """
+    trusted = certificates(settings)
+    tracker, torrent = _tracker(muster, roles.tracker, settings), kept_torrent(muster, roles.seeders, tag)
+    said: list[str] = []
+    for host in roles.seeders:
+        try:
+            said.append(_start_seeding(muster, host, settings, tag, tracker, torrent, trusted))
+        except MurderError as error:
+            if not said and host == roles.seeders[-1]:
+                raise
+            muster.drop(host, muster.refused.get(host, HostFailure("failed", str(error))))
+    return "; ".join(said)
+
+
+def _start_seeding(
     muster: Muster,
     host: str,
+    settings: Settings,
     tag: str,
-    files_path: str,
-    exclude: Iterable[str],
-    directory: str | None,
-    *,
-    path_is_file: bool = False,
+    tracker: Tracker,
+    torrent: Torrent,
+    trusted: str,
 ) -> str:
-    """
-    Make the torrent of what lies at *files_path* on the seeder.
-
-    Args:
-        directory: where a copy of the torrent comes to here; None for no copy.
-        path_is_file: refuse anything but one file.
-    """
-    with muster.view.stage("create"):
-        request = control.Create(files_path, exclude=list(exclude), tag=tag, path_is_file=path_is_file)
-        hashing = muster.hashing()
-        done = muster.ask_one(host, request, PAYLOAD_TIMEOUT, on_event=hashing, silence=SILENCE_LIMIT)
-    where = host if directory is None else f"{host} and in {_copy(directory, tag, done.attached)}"
-    facts = done.fields
-    muster.outcome.digest = facts["digest"]
-    what = f"{facts['file_count']} files, {shown_size(facts['length'])}, digest {facts['digest'][:12]}"
-    return f"the torrent of {tag} is on {where}: {what}"
-
-
-def download_torrent(muster: Muster, host: str, tag: str, directory: str) -> str:
-    """Bring the torrent of *tag* from the seeder into *directory* here, once more."""
-    torrent = _torrent(muster, host, tag)
-    length = shown_size(torrent.metainfo.info.geometry.length)
-    copy = _copy(directory, tag, torrent.raw)
-    return f"the torrent of {tag} is in {copy}: {length}, digest {torrent.digest[:12]}"
-
-
-def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) -> str:
-    """Seed what the torrent of *tag* was made of, from where it lies on the seeder."""
-    trusted = certificates(settings)
-    host, agent = roles.seeder, f"seeder-{tag}"
-    tracker, torrent = _tracker(muster, roles.tracker, settings), _torrent(muster, host, tag)
+    agent = f"seeder-{tag}"
+    path = kept_torrent(muster, [host], tag).path
     address = _address(muster, host, settings)
     with _staying(muster, host, agent, LIFETIME) as started:
         if not started:
@@ -146,7 +119,7 @@ def start_seeding(muster: Muster, roles: Roles, settings: Settings, tag: str) ->
         first, last = settings.peer_port_range()
         token = tracker.token or torrent.token
         request = control.Seed(
-            tag, address, first, last, tracker.announce, token, [address], trusted, path=torrent.path
+            tag, address, first, last, tracker.announce, token, [address], trusted, path=path
         )
         with muster.view.stage("check"):
             done = muster.ask_one(
@@ -166,17 +139,17 @@ def peer(
     """
     trusted = certificates(settings)
     tracker = _tracker(muster, roles.tracker, settings)
-    torrent = _torrent(muster, roles.seeder, tag)
+    torrent = kept_torrent(muster, roles.seeders, tag)
     addresses = muster.locate(settings.interface)
     must_have_some(muster)
-    hosts = sorted(set(addresses.values()))
-    _admit(muster, roles.seeder, tag, torrent, hosts)
+    hosts = sorted(addresses.values())
+    _admit_everywhere(muster, roles.seeders, tag, torrent, hosts)
     _track(muster, tracker, torrent, hosts)
     agent = f"peer-{tag}"
     started: list[str] = []
     try:
         started += _detach(muster, agent, settings.seed_for)
-        _stage(muster, agent, tag, torrent, destination, roles.seeder, empty)
+        _stage(muster, agent, tag, torrent, destination, roles.seeders, empty)
         first, last = settings.peer_port_range()
         url, token = tracker.announce, tracker.token or torrent.token
         web_seeds = settings.web_seeds.split()
@@ -210,11 +183,11 @@ def _detach(muster: Muster, agent: str, lifetime: float) -> list[str]:
 
 
 def _stage(
-    muster: Muster, agent: str, tag: str, torrent: Torrent, destination: str, seeder: str, empty: bool
+    muster: Muster, agent: str, tag: str, torrent: Torrent, destination: str, seeders: list[str], empty: bool
 ) -> None:
     def request(host: str) -> control.Request:
-        # The seeder's host has the files: they are copied there, not fetched over the network.
-        source = torrent.path if host == seeder else None
+        # A seeder's host has the files: they are copied there, not fetched over the network.
+        source = torrent.path if host in seeders else None
         return control.Stage(tag, torrent.digest, destination, "plain", source, empty)
 
     with muster.view.stage("stage") as said:
@@ -224,8 +197,8 @@ def _stage(
         removed = {host: one.fields["removed"] for host, one in staged.items() if one.fields.get("removed")}
         if removed:
             said.append(f"{sum(removed.values())} entries of {destination} deleted on {counted(removed)}")
-        if seeder in staged:
-            muster.outcome.noted(seeder, bytes_reused=torrent.metainfo.info.geometry.length)
+        for host in staged.keys() & set(seeders):
+            muster.outcome.noted(host, bytes_reused=torrent.metainfo.info.geometry.length)
     must_have_some(muster)
 
 
@@ -282,18 +255,25 @@ def _tracker(muster: Muster, host: str, settings: Settings) -> Tracker:
     return Tracker(host, url, token)
 
 
-def _torrent(muster: Muster, host: str, tag: str) -> Torrent:
-    kept = muster.ask_one(host, control.Recall(tag))
-    path, token = str(kept.fields["path"]), str(kept.fields["token"])
-    torrent = Torrent(parse_metainfo(kept.attached), kept.attached, path, token)
-    muster.outcome.digest = torrent.digest
-    return torrent
-
-
 def _track(muster: Muster, tracker: Tracker, torrent: Torrent, hosts: list[str]) -> None:
     if tracker.host:
         request = control.Track(torrent.metainfo.info.info_hash.hex(), hosts)
         muster.ask_one(tracker.host, request, to=TRACKER)
+
+
+def _admit_everywhere(
+    muster: Muster, seeders: list[str], tag: str, torrent: Torrent, hosts: list[str]
+) -> None:
+    """Have the seeders take connections of *hosts*; one that does not is out, unless it is the only one."""
+    admitted = False
+    for seeder in seeders:
+        try:
+            _admit(muster, seeder, tag, torrent, hosts)
+            admitted = True
+        except MurderError as error:
+            if not admitted and seeder == seeders[-1]:
+                raise
+            muster.view.say(f"  {muster.refused[seeder].reason if seeder in muster.refused else error}")
 
 
 def _admit(muster: Muster, seeder: str, tag: str, torrent: Torrent, hosts: list[str]) -> None:
@@ -323,25 +303,3 @@ def counted(hosts: Iterable[str]) -> str:
     """Return hosts and how many they are: `web[1-3] (3 hosts)`."""
     named = list(hosts)
     return f"{fold(named)} ({len(named)} host{'s' * (len(named) != 1)})"
-
-
-def _copy(directory: str, tag: str, torrent: bytes) -> str:
-    """Write the operator's copy of a torrent; return where that is."""
-    copy = os.path.join(directory, f"{tag}.torrent")
-    _write_privately(copy, torrent)
-    return copy
-
-
-def _write_privately(path: str, data: bytes) -> None:
-    """Write a file that only we may read; what lies at *path* is replaced, a link there is not followed."""
-    temporary = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".murder-")
-        with open(descriptor, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            with suppress(OSError):
-                os.unlink(temporary)
-        raise StorageError(f"{path}: {error.strerror}; set murder.default_temp_path") from None

@@ -14,17 +14,11 @@ from .ranges import fold
 from .recipes import counted, must_have_some
 
 
-def stop_seeding(muster: Muster, host: str, tag: str) -> str:
-    """End the seeder of *tag*."""
-    muster.ask_one(host, control.Dismiss(f"seeder-{tag}"))
-    return f"{host} seeds {tag} no more"
-
-
-def stop_peering(muster: Muster, tag: str) -> str:
-    """End the peers of *tag*."""
+def stop(muster: Muster, kind: str, tag: str) -> str:
+    """End the agents of *kind*, `seeder` or `peer`, that run for *tag*."""
     must_have_some(muster)
     ended, absent = [], []
-    for host, answer in _ask_all(muster, control.Dismiss(f"peer-{tag}")).items():
+    for host, answer in _ask_all(muster, control.Dismiss(f"{kind}-{tag}")).items():
         if isinstance(answer, Message):
             ended.append(host)
         elif answer.exit_code == BadInput.exit_code:
@@ -32,8 +26,8 @@ def stop_peering(muster: Muster, tag: str) -> str:
         else:
             muster.outcome.failed(host, answer)
     if absent and not ended and not muster.outcome.lost:
-        raise BadInput(f"no peer of {tag} is running on {counted(absent)}")
-    said = f"the peers of {tag} have ended on {counted(ended)}"
+        raise BadInput(f"no {kind} of {tag} is running on {counted(absent)}")
+    said = f"the {kind}s of {tag} have ended on {counted(ended)}"
     return said + f"; none was running on {fold(absent)}" * bool(absent)
 
 

@@ -63,6 +63,30 @@ def test_the_first_of_two_seeders_is_killed_and_the_second_brings_the_rest(
     assert [arrived(lab, host, app, build) for host in PEERS] == [[]] * 3
 
 
+def test_murders_own_tasks_do_with_the_seeder_that_is_left(
+    lab: rig.Lab, fab: Fab, app: str, build: Path
+) -> None:
+    (fab.directory / "fabric.yaml").write_text('{"murder": {"roles": {"seeder": "web[4-5]"}}}')
+    fab("web[1-2]", "murder.start-tracker")
+    try:
+        said = fab("web[1-2]", "murder.create-torrent", "--tag", "v1", "--files-path", "/srv/build")
+        assert "the torrent of v1 is on web[4-5] and in " in said
+        said = fab("web[1-2]", "murder.start-seeding", "--tag", "v1")
+        assert "web4 seeds v1 at " in said
+        assert "web5 seeds v1 at " in said
+        for pid in agents(lab, "web4"):
+            os.kill(pid, signal.SIGKILL)
+        said = fab("web[1-2]", "murder.peer", "--tag", "v1", "--destination-path", app)
+        assert "web[1-2] (2 hosts) complete with v1" in said
+        for host in ("web1", "web2"):
+            assert tree.differences(build, place(lab, host, app) / "v1") == []
+        said = fab("web[1-2]", "murder.stop-seeding", "--tag", "v1")
+        assert "the seeders of v1 have ended on web5 (1 host); none was running on web4" in said
+    finally:
+        for task in (("stop-peering", "--tag", "v1"), ("stop-tracker",), ("clean-temp-files", "--tag", "v1")):
+            fab("web[1-2]", f"murder.{task[0]}", *task[1:])
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     tree.generate(tmp_path / "files", 8_000_000, 60)

@@ -10,7 +10,7 @@ import pytest
 from fake_channels import FakeChannels
 
 from murder_fabric.control import Message
-from murder_fabric.deploy import recipes, stopping
+from murder_fabric.deploy import recipes, stopping, torrents
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
 from murder_fabric.deploy.roles import Roles
@@ -165,14 +165,14 @@ def test_ctrl_c_dismisses_the_peers_that_are_not_complete(says):
 def test_stopping_says_where_nothing_ran(says):
     channels = FakeChannels({"dismiss": lambda host, _: ABSENT if host == "web2" else {"pid": 7}})
     muster = mustered(channels)
-    said = stopping.stop_peering(muster, "foo")
+    said = stopping.stop(muster, "peer", "foo")
     assert said == "the peers of foo have ended on web[1,3] (2 hosts); none was running on web2"
     assert muster.outcome.lost == []
 
 
 def test_stopping_what_runs_nowhere_is_a_mistake():
     with pytest.raises(BadInput, match=r"no peer of foo is running on web\[1-3\] \(3 hosts\)"):
-        stopping.stop_peering(mustered(FakeChannels({"dismiss": ABSENT})), "foo")
+        stopping.stop(mustered(FakeChannels({"dismiss": ABSENT})), "peer", "foo")
 
 
 def test_the_operators_copy_replaces_a_link_and_does_not_follow_it(says, tmp_path, torrent):
@@ -181,7 +181,7 @@ def test_the_operators_copy_replaces_a_link_and_does_not_follow_it(says, tmp_pat
     copies = tmp_path / "copies"
     copies.mkdir()
     (copies / "foo.torrent").symlink_to(precious)
-    recipes.create_torrent(mustered(FakeChannels(says)), "web1", "foo", "/srv/build", [], str(copies))
+    torrents.create_torrent(mustered(FakeChannels(says)), ["web1"], "foo", "/srv/build", [], str(copies))
     copy = copies / "foo.torrent"
     assert (precious.read_text(), copy.is_symlink(), copy.read_bytes()) == ("mine", False, torrent)
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -190,20 +190,20 @@ def test_the_operators_copy_replaces_a_link_and_does_not_follow_it(says, tmp_pat
 
 def test_a_copy_that_cannot_be_written_is_one_sentence(says, tmp_path):
     with pytest.raises(StorageError, match=r"murder\.default_temp_path"):
-        recipes.create_torrent(
-            mustered(FakeChannels(says)), "web1", "foo", "/srv/build", [], str(tmp_path / "none")
+        torrents.create_torrent(
+            mustered(FakeChannels(says)), ["web1"], "foo", "/srv/build", [], str(tmp_path / "none")
         )
 
 
 def test_without_a_directory_the_torrent_stays_on_the_seeder(says, tmp_path):
     muster = mustered(FakeChannels(says))
-    said = recipes.create_torrent(muster, "web1", "foo", "/srv/build", [], None)
+    said = torrents.create_torrent(muster, ["web1"], "foo", "/srv/build", [], None)
     assert said.startswith("the torrent of foo is on web1: 1 files")
 
 
 def test_a_torrent_comes_down_again_as_it_is_kept(says, tmp_path, torrent):
     channels = FakeChannels(says)
-    said = recipes.download_torrent(mustered(channels), "web1", "foo", str(tmp_path))
+    said = torrents.download_torrent(mustered(channels), ["web1"], "foo", str(tmp_path))
     assert f"the torrent of foo is in {tmp_path}/foo.torrent: " in said
     assert (tmp_path / "foo.torrent").read_bytes() == torrent
     assert channels.heard("create") == []
@@ -250,3 +250,62 @@ def test_every_wait_for_a_payload_ends_when_a_host_says_nothing(says):
     recipes.peer(muster, ROLES, Settings(), "v1", "/srv/data/v1")
     waits = {request: silence for request, _, silence in channels.bounds}
     assert [waits[request] for request in ("stage", "join", "verify", "seed")] == [SILENCE_LIMIT] * 4
+
+
+# Several seeders ------------------------------------------------------------------------------------------
+
+SEEDERS = ["web8", "web9"]
+BOTH = Roles("web1", SEEDERS, HOSTS)
+OTHERS = HostFailure("failed", "/srv/build is not what the torrent of foo describes")
+
+
+def seeded_by_both(says):
+    """Return channels to seeders, tracker and peers, and a muster that counts the seeders."""
+    channels = FakeChannels(says)
+    return channels, mustered(channels, [*SEEDERS, *HOSTS], SEEDERS)
+
+
+def test_each_seeder_makes_its_torrent_and_keeps_the_same_secret(says):
+    channels, muster = seeded_by_both(says)
+    tokens = []
+    made = says["create"]
+    channels.says["create"] = lambda host, fields: tokens.append(fields["token"]) or made
+    said = torrents.create_torrent(muster, SEEDERS, "foo", "/srv/build", [], None)
+    assert said.startswith("the torrent of foo is on web[8-9]: 1 files")
+    assert len(tokens) == 2
+    assert len(set(tokens)) == 1
+
+
+def test_a_seeder_that_has_something_else_is_out(says, torrent):
+    made = says["create"].fields
+    channels, muster = seeded_by_both(says)
+    channels.says["create"] = lambda host, _: Message(
+        {**made, "digest": ("d" if host == "web8" else "e") * 64}, torrent
+    )
+    said = torrents.create_torrent(muster, SEEDERS, "foo", "/srv/build", [], None)
+    assert "is on web8: " in said
+    assert muster.outcome.complaints() == ["web9: /srv/build is not there what it is on web8"]
+
+
+@pytest.mark.parametrize("moment", ["seed", "detach", "recall"])
+def test_seeding_goes_on_with_the_seeders_that_can(says, moment):
+    said = says[moment]
+    _, muster = seeded_by_both({**says, moment: lambda host, fields: OTHERS if host == "web8" else said})
+    assert recipes.start_seeding(muster, BOTH, Settings(), "foo") == "web9 seeds foo at 10.0.0.9, port 6881"
+    assert muster.outcome.complaints() == [f"web8: {OTHERS.reason}"]
+
+
+def test_without_any_seeder_there_is_no_seeding(says):
+    _, muster = seeded_by_both({**says, "seed": OTHERS})
+    with pytest.raises(AllHostsFailed, match="is not what the torrent of foo describes"):
+        recipes.start_seeding(muster, BOTH, Settings(), "foo")
+
+
+def test_peers_need_one_seeder_only(says):
+    channels, _ = seeded_by_both({**says, "admit": lambda host, _: ABSENT if host == "web8" else {}})
+    muster = mustered(channels, [*SEEDERS, *HOSTS], HOSTS)
+    said = recipes.peer(muster, BOTH, Settings(), "foo", "/srv/data/foo")
+    assert said.startswith("web[1-3] (3 hosts) complete")
+    channels.says["admit"] = ABSENT
+    with pytest.raises(BadInput, match=r"murder\.start-seeding --tag foo starts the seeder"):
+        recipes.peer(mustered(channels, [*SEEDERS, *HOSTS], HOSTS), BOTH, Settings(), "foo", "/srv/data/foo")
