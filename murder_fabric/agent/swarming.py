@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -13,12 +14,14 @@ from twisted.internet.threads import deferToThread
 
 from ..bitfield import Bitfield
 from ..errors import BadInput, StorageError, VerifyError
+from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import LONGEST_TORRENT, parse_metainfo
 from ..metainfo.values import Info, Metainfo
 from ..metainfo.web_seeds import web_seeds
 from ..policy.stalling import Stall
 from ..storage.checking import check
 from ..storage.payload import Payload
+from ..storage.reuse import reuse
 from ..tracker.keys import with_passkey
 from ..units import shown_size
 from .addresses import Listen
@@ -76,8 +79,9 @@ def peer(options: argparse.Namespace) -> int:
         payload = Payload(info, root)
         try:
             payload.prepare()
-            have = await deferToThread(check, info, payload)
-            torrent = Torrent(reactor, info, payload, have, config)
+            holdings = await deferToThread(_look, metainfo, root, payload)
+            held = replace(config, held=frozenset(holdings.files))
+            torrent = Torrent(reactor, info, payload, holdings.pieces, held)
             torrent.complete.addCallback(lambda _: payload.finish(metainfo.mtimes))
             await _serve(reactor, torrent, report, info, options, seconds=options.seed_for)
         finally:
@@ -85,6 +89,14 @@ def peer(options: argparse.Namespace) -> int:
         return 0
 
     return run(main)
+
+
+def _look(metainfo: Metainfo, root: bytes, payload: Payload) -> Holdings:
+    """Return what is there of a payload that is to be fetched."""
+    holdings = replace(Holdings.none(metainfo.info), pieces=check(metainfo.info, payload))
+    payload.close()
+    reuse(metainfo, root, holdings, ())
+    return holdings
 
 
 async def _serve(

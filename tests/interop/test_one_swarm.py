@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import urllib.error
@@ -83,13 +84,14 @@ def announced(tracker: str, offer: Offer, complete: int, incomplete: int) -> boo
     return found is not None and (found.complete, found.incomplete) == (complete, incomplete)
 
 
-def they_seed(programs: Programs, client: StockClient, offer: Offer, tracker: str, home: Path) -> None:
+def they_seed(programs: Programs, client: StockClient, offer: Offer, tracker: str, home: Path) -> Program:
     """A stock client seeds, our peer fetches."""
     theirs = client.start(programs, "127.0.0.5", offer.torrent, offer.path.parent, tracker)
     wait_until(lambda: announced(tracker, offer, 1, 0), f"{client} seeds: {theirs.told()}")
     ours = programs.peer(offer.torrent, home / "ours", tracker, "--seed-for", "0")
     assert ours.wait() == 0, ours.told()
     assert offer.found_in(home / "ours")
+    return ours
 
 
 def they_fetch(programs: Programs, client: StockClient, offer: Offer, tracker: str, home: Path) -> None:
@@ -111,6 +113,18 @@ def they_fetch(programs: Programs, client: StockClient, offer: Offer, tracker: s
 
 def test_our_peer_fetches_from_a_stock_seeder(programs, client, offer, tmp_path):
     they_seed(programs, client, offer, programs.tracker(), tmp_path)
+
+
+def test_our_peer_asks_a_stock_seeder_for_the_rest_of_pieces_that_it_has_in_part(programs, client, tmp_path):
+    offer = make_offer("ours", tmp_path)
+    there = tmp_path / "ours" / offer.path.name
+    shutil.copytree(offer.path, there, symlinks=True)
+    gone = [path for path in sorted(there.rglob("*")) if path.is_file() and not path.is_symlink()][::3]
+    lacking = sum(path.stat().st_size for path in gone)
+    for path in gone:
+        path.unlink()
+    ours = they_seed(programs, client, offer, programs.tracker(), tmp_path)
+    assert ours.events[-1]["bytes_downloaded"] == lacking
 
 
 def test_a_stock_client_fetches_from_our_seeder(programs, client, offer, tmp_path):
