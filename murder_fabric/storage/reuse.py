@@ -86,8 +86,8 @@ class _Filling:
         self._replicas = Replicas(self._directories)
         #: Files of which something was there before.
         self._begun: set[int] = set()
-        #: Whether the bytes of a file are right, by device and inode: releases share files.
-        self._judged: dict[tuple[int, int], bool] = {}
+        #: What was read, by device and inode, since releases share files; None where that failed.
+        self._digests: dict[tuple[int, int], Optional[bytes]] = {}
         for file, entry in enumerate(self._info.files):
             if entry.sha256 is not None and self._is_incomplete(file):
                 self.wanted.setdefault(entry.sha256, []).append(file)
@@ -135,28 +135,28 @@ class _Filling:
     def _take(
         self, tag: str, original: Original, entry: FileEntry, sha256: bytes, mtime: Optional[int]
     ) -> None:
-        by_time = self._fast and _is_as_told(original.status, entry, mtime)
+        believed = self._fast and original.status.st_mtime_ns == mtime and _is_as_long(original, entry)
         for file in list(self.wanted[sha256]):
-            if not (by_time and file not in self._begun) and not self._is_right(original, entry, sha256):
+            if not (believed and file not in self._begun) and self._read(original, entry) != sha256:
+                self.reused.changed += 1
                 return
-            wanted = self._info.files[file]
-            mtime = None if self._mtimes is None else self._mtimes[file]
+            wanted, its_mtime = self._info.files[file], None if self._mtimes is None else self._mtimes[file]
             with naming(self._directories, wanted.path):
-                self._replicas.make(wanted.path, original, mode=file_mode(wanted), mtime=mtime)
+                self._replicas.make(wanted.path, original, mode=file_mode(wanted), mtime=its_mtime)
             self._found(sha256, file)
             self.reused.bytes_of[tag] = self.reused.bytes_of.get(tag, 0) + wanted.length
 
-    def _is_right(self, original: Original, entry: FileEntry, sha256: bytes) -> bool:
-        """Read a file of a former release again, once."""
+    def _read(self, original: Original, entry: FileEntry) -> Optional[bytes]:
+        """Return the SHA-256 of what a file of a former release is now; None where it cannot be right."""
         identity = (original.status.st_dev, original.status.st_ino)
-        if identity not in self._judged:
+        if not _is_as_long(original, entry):
+            return None
+        if identity not in self._digests:
             try:
-                right = _is_as_long(original.status, entry) and digest_of(original.descriptor) == sha256
+                self._digests[identity] = digest_of(original.descriptor)
             except OSError:
-                right = False
-            self._judged[identity] = right
-            self.reused.changed += not right
-        return self._judged[identity]
+                self._digests[identity] = None
+        return self._digests[identity]
 
     def _found(self, sha256: bytes, file: int) -> None:
         self._holdings.files.add(file)
@@ -176,9 +176,5 @@ class _Filling:
         )
 
 
-def _is_as_long(status: os.stat_result, entry: FileEntry) -> bool:
-    return stat.S_ISREG(status.st_mode) and status.st_size == entry.length
-
-
-def _is_as_told(status: os.stat_result, entry: FileEntry, mtime: Optional[int]) -> bool:
-    return _is_as_long(status, entry) and status.st_mtime_ns == mtime
+def _is_as_long(original: Original, entry: FileEntry) -> bool:
+    return stat.S_ISREG(original.status.st_mode) and original.status.st_size == entry.length

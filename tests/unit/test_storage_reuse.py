@@ -17,6 +17,7 @@ from murder_fabric.errors import StorageError
 from murder_fabric.metainfo.holdings import Holdings
 from murder_fabric.metainfo.values import Metainfo
 from murder_fabric.storage import replicas
+from murder_fabric.storage import reuse as reuse_module
 from murder_fabric.storage.checking import check, verify_tree
 from murder_fabric.storage.creation import create_metainfo
 from murder_fabric.storage.payload import Payload
@@ -329,6 +330,27 @@ def test_a_link_in_the_place_of_a_live_file_is_not_followed(scene: Scene, tmp_pa
     (scene.live / "d").symlink_to(outside)
     assert scene.reuse().changed == 3
     assert scene.fetch_the_rest() == 700 + 3000 + 10
+
+
+def test_one_file_in_the_place_of_another_as_long_is_not_taken_for_it(scene: Scene) -> None:
+    """Files are known by their inodes, so that what releases share is read once."""
+    (scene.source / "b").write_bytes(b"B" * 1500)
+    v1 = Former("v1", create_metainfo(str(scene.source), None, piece_length=PIECE), str(scene.live))
+    (scene.live / "b").unlink()
+    os.link(scene.live / "a", scene.live / "b")
+    scene.next_version()
+    assert scene.reuse(v1).changed == 1
+    assert scene.fetch_the_rest() == 1500
+
+
+def test_what_two_releases_share_is_read_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    tamper(scene.live / "a")
+    monkeypatch.setattr(
+        reuse_module, "digest_of", lambda descriptor: read.append(os.fstat(descriptor).st_ino)
+    )
+    scene.reuse(scene.former, replace(scene.former, tag="v0"))
+    assert len(read) == len(set(read)) == len(OLD)
 
 
 def test_fast_believes_size_and_time_and_nothing_else(scene: Scene) -> None:
