@@ -125,6 +125,15 @@ def test_the_readmes_settings_are_settings() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_on_a_page_can_be_read_and_imports_what_there_is(page: Path) -> None:
+    for block in code_blocks(page.read_text(), "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("murder_fabric"):
+                module = importlib.import_module(str(node.module))
+                assert [name.name for name in node.names if not hasattr(module, name.name)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_settings_that_a_page_shows_are_settings(page: Path) -> None:
     yaml = pytest.importorskip("invoke.vendor.yaml")
     for block in re.findall(r"^ *```yaml\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
@@ -223,6 +232,11 @@ def test_every_sentence_that_operations_explains_is_said_somewhere() -> None:
     sources = (ROOT / "murder_fabric").rglob("*.py")
     said = [sentence for path in sources for sentence in sentences_of(path.read_text())]
     assert [one for one in explained if not any(one in sentence for sentence in said)] == []
+
+
+def test_the_unit_of_operations_starts_the_agent() -> None:
+    (start,) = re.findall(r"^ExecStart=\S*/(murder-agent .*)$", OPERATIONS, re.MULTILINE)
+    check_command(shlex.split(start))
 
 
 def test_the_ports_of_operations_are_the_defaults() -> None:
