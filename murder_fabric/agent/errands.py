@@ -50,6 +50,12 @@ class Errands:
             await self._check(request, emit)
         return Answer({})
 
+    def end(self) -> None:
+        """End whatever is under way, and begin nothing more."""
+        self._ending = True
+        for errand in list(self._under_way):
+            errand.end("the agent is ending")
+
     async def _run(self, request: control.RunCommands, emit: Emit) -> None:
         destination = Destination(request.destination)
         variables = environment(destination, request.tag, request.previous, request.hook)
@@ -57,22 +63,18 @@ class Errands:
             await self._follow(Command(text, variables, _directory(destination)), request.timeout, emit)
 
     async def _check(self, request: control.CheckHealth, emit: Emit) -> None:
-        begun = self._reactor.seconds()
+        begun, tries = self._reactor.seconds(), 0
         while True:
+            tries += 1
             try:
                 await self._follow(_check_of(request), request.timeout, emit)
                 return
             except MurderError as error:
                 spent = self._reactor.seconds() - begun
-                if spent + PAUSE > request.patience or self._ending:
-                    raise MurderError(f"the health check failed for {spent:.0f} s: {error}") from None
-            await deferLater(self._reactor, PAUSE)
-
-    def end(self) -> None:
-        """End whatever is under way, and begin nothing more."""
-        self._ending = True
-        for errand in list(self._under_way):
-            errand.end("the agent is ending")
+                if spent >= request.patience or self._ending:
+                    often = f" {tries} times in {spent:.0f} s" if tries > 1 else ""
+                    raise MurderError(f"the health check failed{often}: {error}") from None
+            await deferLater(self._reactor, min(PAUSE, request.patience - spent))
 
     async def _follow(self, errand: Errand, timeout: float, emit: Emit) -> None:
         if self._ending:

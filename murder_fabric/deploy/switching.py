@@ -201,7 +201,8 @@ class Switching:
         reason = said[-1]
         returned = [host for host in self._switched if host not in unsure and self._current[host] != tag]
         if returned:
-            said.append(f"{fold(returned)} {'are' if returned[1:] else 'is'} back where it was")
+            how = "are back where they were" if returned[1:] else "is back where it was"
+            said.append(f"{fold(returned)} {how}")
         if not is_last:
             said.append("the others were not switched")
         if is_bad and not self._is_rollback:

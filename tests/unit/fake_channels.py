@@ -19,6 +19,7 @@ class Answered:
 
     def __init__(self, answers: dict[str, Answer]) -> None:
         self.answers = answers
+        self.asked_at = self.heard_at = dict.fromkeys(answers, 0.0)
 
     def wait(self, timeout: Optional[float] = None) -> dict[str, Answer]:
         return self.answers

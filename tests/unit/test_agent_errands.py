@@ -131,8 +131,14 @@ def test_a_check_that_never_passes_fails_when_patience_is_over_and_says_what_cam
         assert said == []
         FakeCommand.made[number].over.errback(MurderError(f"try {number}"))
         asked.clock.advance(PAUSE)
-    assert said[0].getErrorMessage() == "the health check failed for 10 s: try 10"
+    assert said[0].getErrorMessage() == "the health check failed 11 times in 10 s: try 10"
     assert len(FakeCommand.made) == 11
+
+
+def test_without_patience_there_is_one_try(asked):
+    said = asked(control.CheckHealth("/srv/app", "v2", "check me", 200, 5.0, 0.0))
+    FakeCommand.made[0].over.errback(MurderError("connection refused"))
+    assert said[0].getErrorMessage() == "the health check failed: connection refused"
 
 
 def test_a_check_is_not_tried_again_once_the_agent_ends(asked):
