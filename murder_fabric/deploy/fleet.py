@@ -81,6 +81,11 @@ class Fleet:
         fleet._hosts = [host for group in groups for host in group.host_kwargs]
         return fleet
 
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts as they were written, and as a `Result` names them; none where roles say who is meant."""
+        return GroupContext(self.config, self._hosts).hosts
+
     def context(self) -> GroupContext:
         """Return what a group task of these hosts gets, with a configuration of its own."""
         return GroupContext(self.config.clone(), self._hosts)

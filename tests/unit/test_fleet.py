@@ -32,24 +32,20 @@ def file(tmp_path: Path) -> str:
     return str(tmp_path / "fabric.yaml")
 
 
-def hosts_of(fleet: Fleet) -> list[str]:
-    return fleet.context().hosts
-
-
 def settings(fleet: Fleet) -> Settings:
     return Settings.from_config(fleet.context().config)
 
 
 def test_hosts_are_named_as_after_h() -> None:
-    assert hosts_of(Fleet("web[1-2],db1:2222")) == ["web1", "web2", "db1:2222"]
-    assert hosts_of(Fleet(["ann@web[1-2]", "[::1]:22"])) == ["ann@web1", "ann@web2", "[::1]:22"]
-    assert hosts_of(Fleet()) == []
+    assert Fleet("web[1-2],db1:2222").hosts == ["web1", "web2", "db1:2222"]
+    assert Fleet(["ann@web[1-2]", "[::1]:22"]).hosts == ["ann@web1", "ann@web2", "[::1]:22"]
+    assert Fleet().hosts == []
     with pytest.raises(HostRangeError, match="never closed"):
         Fleet("web[1-")
 
 
 def test_a_file_has_roles_and_settings(file: str) -> None:
-    assert hosts_of(Fleet("@peer,!@canary", config=file)) == ["db2"]
+    assert Fleet("@peer,!@canary", config=file).hosts == ["db2"]
     fleet = Fleet(config=file, connect_timeout=3)
     assert (settings(fleet).keep_releases, settings(fleet).connect_timeout) == (7, 3)
     assert fleet.context().config.user == "ann"
@@ -113,17 +109,16 @@ def test_a_gateway_that_was_given_is_kept_and_one_of_ssh_config_is_found_again(h
 
 
 def test_a_group_of_fabrics_is_a_fleet() -> None:
-    hosts = Fleet.of(fabric.SerialGroup("bob@web1", "ann@web2")).context().hosts
-    assert hosts == ["bob@web1:22", "ann@web2:22"]
+    assert Fleet.of(fabric.SerialGroup("bob@web1", "ann@web2")).hosts == ["bob@web1:22", "ann@web2:22"]
 
 
 def test_what_tasks_get_is_a_fleet() -> None:
     group = GroupContext(fabric.Config(), ["web1", "web2"])
-    assert hosts_of(Fleet.of(group)) == ["web1", "web2"]
-    assert hosts_of(Fleet.of(Context())) == []
+    assert Fleet.of(group).hosts == ["web1", "web2"]
+    assert Fleet.of(Context()).hosts == []
     fleet = Fleet("web1")
     assert Fleet.of(fleet) is fleet
-    assert hosts_of(Fleet.of(["web[1-2]"])) == ["web1", "web2"]
+    assert Fleet.of(["web[1-2]"]).hosts == ["web1", "web2"]
 
 
 def test_who_is_told_may_be_chosen_and_may_be_nobody(capsys: pytest.CaptureFixture[str]) -> None:
