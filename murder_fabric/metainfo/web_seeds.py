@@ -67,6 +67,9 @@ def file_url(base: str, info: Info, file: int) -> str:
 
 def shown_origin(url: str) -> str:
     """Return *url* as it may be shown: without user and query, where secrets stand."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(an unreadable URL)"
     netloc = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{netloc}{parts.path}"[:200]

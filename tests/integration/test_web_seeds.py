@@ -9,6 +9,8 @@ import pytest
 from origins import NGINX, Nginx, serving
 from programs import Program, Programs, create, make_tree, snapshot
 
+from murder_fabric.bencoding import decode, encode
+
 SIZE = 3_000_000
 
 
@@ -41,6 +43,16 @@ def test_an_origin_does_a_seeders_job(programs: Programs, tree: Path, torrent: P
     assert snapshot(tmp_path / "here/an app") == snapshot(tree)
     assert done["bytes_of_web_seeds"] == done["bytes_downloaded"] == origin.sent
     assert any(path.startswith("/an%20app/a/50%25%20%26%20more%3F.txt") for path in origin.asked)
+
+
+def test_a_torrent_says_itself_where_its_files_are(
+    programs: Programs, tree: Path, torrent: Path, tmp_path: Path
+) -> None:
+    with serving(tmp_path / "www") as origin:
+        top = {**decode(torrent.read_bytes(), 1 << 24), b"url-list": [b"ftp://none/", origin.url.encode()]}
+        torrent.write_bytes(encode(top))
+        assert alone(programs, torrent, tmp_path / "here").wait() == 0
+    assert snapshot(tmp_path / "here/an app") == snapshot(tree)
 
 
 def test_hosts_share_what_one_of_them_got_from_the_origin(

@@ -44,6 +44,7 @@ def test_a_single_file_is_the_url_unless_that_is_a_directory(base, url):
 
 def test_what_is_shown_holds_no_secret():
     assert shown_origin("http://user:pass@o:81/x/y?sig=secret#f") == "http://o:81/x/y"
+    assert shown_origin("http://[") == "(an unreadable URL)"
 
 
 @pytest.mark.parametrize(
