@@ -199,7 +199,8 @@ class Switching:
         said = [f"{count} {those} {how}" for how, count in losses.items() if count]
         said = said or [f"{counted(len(outcome.lost), 'host')} failed"]
         reason = said[-1]
-        returned = [host for host in self._switched if host not in unsure and self._current[host] != tag]
+        switched = [host for host in outcome if host in self._switched]
+        returned = [host for host in switched if host not in unsure and self._current[host] != tag]
         if returned:
             how = "are back where they were" if returned[1:] else "is back where it was"
             said.append(f"{fold(returned)} {how}")
