@@ -6,13 +6,15 @@ import ssl
 
 import pytest
 from certificates import Authority
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import ClientFactory, Protocol
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
 from murder_fabric.errors import TrackerError
+from murder_fabric.net.http_client import get
 from murder_fabric.net.tls import HANDSHAKE_TIMEOUT, SecuredFactory, client_context
 
 HOST = "192.0.2.9"
@@ -49,7 +51,7 @@ class InnerFactory(ClientFactory):
 class Rig:
     """A client of ours and a server, with a wire between them that is moved by hand."""
 
-    def __init__(self, certificates, certified, host=HOST):
+    def __init__(self, certificates, certified, host=HOST, client=None):
         self.clock, self.factory, self.transport = Clock(), InnerFactory(), StringTransport()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certified)
@@ -57,7 +59,7 @@ class Rig:
         self.server = context.wrap_bio(self.incoming, self.outgoing, server_side=True)
         self.said = b""
         secured = SecuredFactory(self.clock, self.factory, client_context(certificates), host)
-        self.client = secured.buildProtocol(None)
+        self.client = client or secured.buildProtocol(None)
         self.client.makeConnection(self.transport)
 
     def move(self, size=10**6):
@@ -151,3 +153,28 @@ def test_an_end_counts_as_one_where_the_server_says_so(authority, certified, in_
 def test_certificates_that_are_none_are_said_to_be():
     with pytest.raises(TrackerError, match=r"certificates of murder\.ca_file are none"):
         client_context("-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n")
+
+
+def test_an_announce_goes_through_tls_where_the_url_says_so(authority, certified):
+    reactor, outcome = MemoryReactorClock(), []
+    certificates = authority.file.read_text()
+    asked = Deferred.fromCoroutine(get(reactor, f"https://{HOST}/announce?x=1", certificates=certificates))
+    asked.addBoth(outcome.append)
+    host, port, factory, *_ = reactor.tcpClients[0]
+    assert (host, port) == (HOST, 443)
+    rig = Rig(certificates, certified, client=factory.buildProtocol(None))
+    rig.move()
+    assert rig.said.startswith(b"GET /announce?x=1 HTTP/1.0\r\nHost: 192.0.2.9\r\n")
+    rig.server.write(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nbody")
+    rig.move()
+    assert outcome == [b"body"]
+    assert reactor.getDelayedCalls() == []
+
+
+def test_a_tracker_nobody_vouches_for_is_refused_by_name(certified):
+    reactor, outcome = MemoryReactorClock(), []
+    Deferred.fromCoroutine(get(reactor, f"https://{HOST}/secret/announce")).addErrback(outcome.append)
+    Rig("", certified, client=reactor.tcpClients[0][2].buildProtocol(None)).move()
+    said = outcome[0].getErrorMessage()
+    assert outcome[0].check(TrackerError)
+    assert said.startswith(f"https://{HOST}/.../announce: its certificate is refused: ")
