@@ -93,6 +93,19 @@ def simulate(c: Context, seeds: int = 500, first: int = 1) -> None:
     raise Exit(code=done.exited if done else 1)
 
 
+@task(help={"examples": "how many inputs each parser gets (default 50000)"})
+def fuzz(c: Context, examples: int = 50_000) -> None:
+    """Feed every parser inputs that are almost right, on all cores."""
+    with c.cd(str(REPOSITORY)):
+        done = c.run(
+            f"{PYTHON} -m pytest -q -n auto --durations=0 tests/fuzz",
+            env={"MURDER_FUZZ_EXAMPLES": str(examples)},
+            warn=True,
+            pty=sys.stdout.isatty(),
+        )
+    raise Exit(code=done.exited if done else 1)
+
+
 @task
 def lint(c: Context) -> None:
     """Check style and format."""
@@ -197,5 +210,5 @@ def environment(c: Context, name: str, python: str, *pins: str) -> str:
 
 
 ns = Collection(
-    demo, test, bench, simulate, lint, types, docs, changes, package, lab=Collection("lab", up, down)
+    demo, test, bench, simulate, fuzz, lint, types, docs, changes, package, lab=Collection("lab", up, down)
 )

@@ -161,11 +161,22 @@ async def dismiss(reactor: Any, name: str) -> dict[str, Any]:
 def running_pid(name: str) -> int | None:
     """Return the pid of the agent *name*, if it is that very process that still runs."""
     try:
-        state = json.loads(read_limited(paths_of(name)[1], 4096))
-        pid, started = state["pid"], state["start_time"]
-    except (BadInput, ValueError, KeyError, TypeError):
+        state = parse_state(read_limited(paths_of(name)[1], 4096))
+    except BadInput:
         return None
-    return pid if isinstance(pid, int) and start_time(pid) == started else None
+    return state[0] if state is not None and start_time(state[0]) == state[1] else None
+
+
+def parse_state(data: bytes) -> tuple[int, int] | None:
+    """Return pid and start time that a state file tells; None where that can be those of no agent."""
+    try:
+        state = json.loads(data)
+        pid, started = state["pid"], state["start_time"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    # Signals to 0, -1 and 1 go to our group, to everybody and to init.
+    fits = type(pid) is int and 1 < pid < 2**31 and type(started) is int
+    return (pid, started) if fits else None
 
 
 def start_time(pid: int) -> int | None:
