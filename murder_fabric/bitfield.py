@@ -98,6 +98,12 @@ class Bitfield:
             self._bits[index >> 3] |= 0x80 >> (index & 7)
             self._have += 1
 
+    def add_all(self, other: Bitfield) -> None:
+        """Put every index of *other* in, which has as many pieces."""
+        union = int.from_bytes(self._bits, "big") | int.from_bytes(other._bits, "big")
+        self._bits[:] = union.to_bytes(len(self._bits), "big")
+        self._have = bin(union).count("1")
+
     def discard(self, index: int) -> None:
         """Take *index* out; once more is no change."""
         if index in self:

@@ -125,6 +125,7 @@ async def _serve(
     def tick() -> None:
         _report_progress(torrent, report)
         torrent.look_for_hope(stall)
+        torrent.look_for_source(stall)
 
     ticker = LoopingCall(tick)
     ticker.clock = reactor

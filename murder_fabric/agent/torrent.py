@@ -26,7 +26,7 @@ from ..net.tracker_client import TrackerClient
 from ..net.web_seed import WebSeed
 from ..policy.crowding import Crowding
 from ..policy.rates import RateMeter
-from ..policy.stalling import Stall, never_began_sentence, sentence
+from ..policy.stalling import Stall, never_began_sentence, orphaned_sentence, sentence
 from ..storage.payload import Payload
 from ..swarm.ports import Address
 from ..swarm.session import NEWS_INTERVAL, Session, SwarmConfig
@@ -126,6 +126,8 @@ class Torrent:
         self._bytes = sum(info.geometry.piece_size(index) for index in have)
         self._listening: Any = None
         self._crowding = Crowding(config.hosts)
+        #: The most that were ever connected.
+        self._most_peers = 0
         #: Where peers reach us, once started.
         self.port = 0
         self._tickers = [LoopingCall(self._tick), LoopingCall(lambda: self.session.tell_news())]
@@ -225,6 +227,14 @@ class Torrent:
         elif stall.is_over(progress.bytes_downloaded, now=now):
             self.gave_up(sentence(missing, progress.piece_count, progress.peers, self.tracker_problem))
 
+    def look_for_source(self, stall: Stall) -> None:
+        """Give up soon where whoever had the rest has left (fault row 4); for who has nobody to tell them."""
+        progress = self.progress()
+        missing = progress.piece_count - progress.pieces
+        now, has_source = self._reactor.seconds(), self._has_source()
+        if missing and stall.is_orphaned(progress.bytes_downloaded, has_source=has_source, now=now):
+            self.gave_up(orphaned_sentence(missing, progress.piece_count, progress.peers))
+
     def gave_up(self, reason: str) -> None:
         """Tell whoever waits that nothing will come any more."""
         if not self.complete.called:
@@ -270,6 +280,20 @@ class Torrent:
     def _build_protocol(self, address: Address | None) -> PeerProtocol:
         return PeerProtocol(self.session, self.info, self._payload, self._reactor, self._max_block, address)
 
+    def _has_source(self) -> bool:
+        """
+        Return whether all that is missing may come from somewhere.
+
+        Where nobody has left it may: a seeder that shows its pieces one by one seems to lack the others.
+        """
+        peers = self.session.trusted_peers
+        if len(peers) >= self._most_peers or len(self.origin_problems) < len(self._origins):
+            return True
+        found = self._have.copy()
+        for peer in peers:
+            found.add_all(peer.has)
+        return found.complete
+
     def _may_come(self, host: str) -> bool:
         standing = sum(not peer.dialed and peer.address[0] == host for peer in self.session.peers)
         return self._crowding.has_room_for(host, standing)
@@ -279,6 +303,7 @@ class Torrent:
 
     def _tick(self) -> None:
         self.session.tick(now=self._reactor.seconds())
+        self._most_peers = max(self._most_peers, len(self.session.trusted_peers))
 
     def _start_announcing(self, bind: str | None) -> None:
         client = TrackerClient(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: Seconds without a byte of payload. Snubbing and new announces have long been tried by then (10 s, 15 s).
 GIVE_UP_AFTER = 60.0
+#: Seconds without a byte once who had the missing pieces has left; time for that one to come back.
+ORPHANED_AFTER = 25.0
 #: Seconds in which a tracker or a peer must have answered at all; they may be started some seconds later.
 REACH_WITHIN = 30.0
 
@@ -16,6 +18,7 @@ class Stall:
         self._began_at = now
         self._moved_at = now
         self._reached = False
+        self._source_at = now
 
     def never_began(self, reached: bool, *, now: float) -> bool:
         """Return whether to give up since nobody answers; *reached*: a tracker or a peer has, or does now."""
@@ -30,10 +33,26 @@ class Stall:
             byte_count: payload received so far, right or wrong: a slow link is no stall, however long a piece
                 takes on it.
         """
+        self._note(byte_count, now=now)
+        return now - self._moved_at >= GIVE_UP_AFTER
+
+    def is_orphaned(self, byte_count: int, *, has_source: bool, now: float) -> bool:
+        """
+        Return whether to give up since whoever had the rest has left, and has not come back.
+
+        Args:
+            byte_count: as in `is_over`.
+            has_source: whether all that is missing may still come from somewhere.
+        """
+        self._note(byte_count, now=now)
+        if has_source:
+            self._source_at = now
+        return now - max(self._source_at, self._moved_at) >= ORPHANED_AFTER
+
+    def _note(self, byte_count: int, *, now: float) -> None:
         if byte_count != self._bytes:
             self._bytes = byte_count
             self._moved_at = now
-        return now - self._moved_at >= GIVE_UP_AFTER
 
 
 def sentence(missing: int, piece_count: int, peers: int, tracker_problem: str | None) -> str:
@@ -43,6 +62,15 @@ def sentence(missing: int, piece_count: int, peers: int, tracker_problem: str | 
         return f"{lack}: {tracker_problem}; what is there is kept. Start the tracker again, then the same run"
     among = f"from {peers} connected peer{'s' * (peers != 1)}" if peers else "as no peer is connected"
     return f"{lack} {among}; what is there is kept. Start the seeder again, then the same run"
+
+
+def orphaned_sentence(missing: int, piece_count: int, peers: int) -> str:
+    """Return why a download is given up whose source has left, and what to do about it."""
+    left = f"none of the {peers} connected peers has them all" if peers > 1 else "no connected peer has them"
+    return (
+        f"{missing} of {piece_count} pieces are missing, {left}, and nothing came for {ORPHANED_AFTER:g} s;"
+        " what is there is kept. Start the seeder again, then the same run"
+    )
 
 
 def never_began_sentence(tracker_problem: str | None) -> str:

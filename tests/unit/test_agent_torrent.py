@@ -11,7 +11,7 @@ from murder_fabric.agent.addresses import Listen
 from murder_fabric.agent.torrent import Torrent, TorrentConfig
 from murder_fabric.bitfield import Bitfield
 from murder_fabric.errors import SwarmError
-from murder_fabric.policy.stalling import GIVE_UP_AFTER, REACH_WITHIN, Stall
+from murder_fabric.policy.stalling import GIVE_UP_AFTER, ORPHANED_AFTER, REACH_WITHIN, Stall
 from murder_fabric.storage.creation import create_metainfo
 
 REFUSED = "http://192.0.2.1:6969/announce: the tracker refused: Requested download is not authorized"
@@ -62,4 +62,30 @@ def test_who_is_complete_waits_for_nobody(waiting):
     stall = Stall(now=clock.seconds())
     clock.advance(GIVE_UP_AFTER)
     torrent.look_for_hope(stall)
+    assert not torrent.complete.called
+
+
+def test_where_the_only_source_has_left_it_is_waited_for_and_not_for_long(waiting):
+    """Fault row 4: nobody is there to say it, as an operator would be in a deploy."""
+    torrent, clock = waiting
+    torrent.session.tick = lambda now: None
+    torrent.session.trusted_peers = [SimpleNamespace(has=Bitfield(1)), SimpleNamespace(has=Bitfield.full(1))]
+    torrent._tick()
+    stall = Stall(now=clock.seconds())
+    torrent.look_for_source(stall)
+    torrent.session.trusted_peers.pop()
+    clock.advance(ORPHANED_AFTER)
+    torrent.look_for_source(stall)
+    (sentence,) = given_up(torrent)
+    assert "1 of 1 pieces are missing, no connected peer has them" in sentence
+
+
+def test_a_seeder_that_does_not_show_all_it_has_is_not_taken_for_gone(waiting):
+    torrent, clock = waiting
+    torrent.session.tick = lambda now: None
+    torrent.session.trusted_peers = [SimpleNamespace(has=Bitfield(1))]
+    torrent._tick()
+    stall = Stall(now=clock.seconds())
+    clock.advance(ORPHANED_AFTER)
+    torrent.look_for_source(stall)
     assert not torrent.complete.called

@@ -68,3 +68,15 @@ def test_a_full_bitfield_has_no_spare_bits_set(count):
 def test_a_bitfield_of_the_wrong_length_or_with_spare_bits_is_the_senders_fault(data, count):
     with pytest.raises(RemoteProtocolError):
         Bitfield.from_bytes(data, count)
+
+
+def test_what_several_have_is_counted_once():
+    ours, theirs = Bitfield(10), Bitfield(10)
+    for index in (0, 3):
+        ours.add(index)
+    for index in (3, 9):
+        theirs.add(index)
+    ours.add_all(theirs)
+    assert (list(ours), ours.have) == ([0, 3, 9], 3)
+    ours.add_all(Bitfield.full(10))
+    assert ours.complete
