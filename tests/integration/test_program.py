@@ -62,6 +62,30 @@ def test_help_and_completion_name_the_tasks_and_their_options(murder):
     assert "--destination-path" in murder("--complete", "--", "murder", "deploy", "--d")[1].split()
 
 
+def test_bash_completes_its_tasks_by_the_script_that_it_prints(murder, tmp_path):
+    program = tmp_path / "bin" / "murder"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{PROGRAM}' \"$@\"\n")
+    program.chmod(0o755)
+    (tmp_path / "script").write_text(murder("--print-completion-script", "bash")[1])
+    press_tab = 'COMP_WORDS=(murder ro); _complete_murder murder ro murder; echo "${COMPREPLY[@]}"'
+    done = subprocess.run(
+        ["bash", "--norc", "-c", f". ./script && complete -p murder && {press_tab}"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "HOME": str(tmp_path),
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[1:] == ["rollback"], done.stderr
+
+
 def test_murders_spelling_names_the_same_tasks_and_no_tag_is_spelt_anew(murder):
     code, _, said = murder("--dry", "-H", "web1", "start_tracker")
     assert (code, said.splitlines()[0]) == (0, "murder: starting the tracker on web1")
