@@ -11,15 +11,17 @@ from .. import control
 from ..errors import ControlError, StorageError, VerifyError
 from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import parse_metainfo
-from ..metainfo.values import Metainfo
+from ..metainfo.values import Info, Metainfo
 from ..storage.additions import Additions
 from ..storage.checking import NOTHING_MORE, check, verify_tree
 from ..storage.clearing import remove_strangers
 from ..storage.payload import Payload, root_of
 from ..storage.reuse import Reused, reuse
+from ..units import shown_size
 from .answer import Answer
 from .cleaning import empty
 from .destination import Destination, expand, expand_source
+from .files import nearest
 from .formers import formers
 from .state import state_directory
 
@@ -60,8 +62,8 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
         raise ControlError("the torrent that came is not the one that was announced; nothing was changed")
     removed = _make_empty(request)
     root, destination, released = _place(request)
-    if request.layout == "temporary":
-        _must_have_room(root, metainfo.info.geometry.length)
+    if request.layout != "release":
+        _must_have_room(root, metainfo.info)
     payload, nothing = Payload(metainfo.info, root), Holdings.none(metainfo.info)
     made = not os.path.lexists(root)
     staged = Staged(
@@ -224,13 +226,19 @@ def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:
     return destination.release(request.tag), destination, True
 
 
-def _must_have_room(root: str, length: int) -> None:
-    """Refuse a payload only to be seeded where it does not fit; a destination was looked at before."""
-    found = os.statvfs(os.path.dirname(root))
-    free = found.f_bavail * found.f_frsize
+def _must_have_room(root: str, info: Info) -> None:
+    """Refuse a payload where it does not fit; a destination of releases was looked at before."""
+    found = os.statvfs(nearest(root))
+    length, free = info.geometry.length, found.f_bavail * found.f_frsize
     if free < length:
         raise StorageError(
-            f"no space left for {root}: it needs {length} bytes, {free} are free; nothing was written"
+            f"no space left for {root}: it needs {shown_size(length)}, {shown_size(free)} are free; nothing"
+            " was written"
+        )
+    entries = len(info.files) + len(info.directories)
+    if found.f_files and found.f_favail < entries:
+        raise StorageError(
+            f"no inodes left for {root}: it needs {entries}, {found.f_favail} are free; nothing was written"
         )
 
 

@@ -126,5 +126,6 @@ def _must_be_unchanged(before: Tree, after: Tree) -> None:
 
 def _changed(path: bytes) -> TreeError:
     return TreeError(
-        f"source changed: {shown(path)} was changed while its tree was read; no torrent was made"
+        f"source changed: {shown(path)} was changed while its tree was read; no torrent was made."
+        " Run it again once nothing writes there"
     )

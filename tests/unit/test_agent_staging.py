@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+
 import pytest
 
 from murder_fabric import control
-from murder_fabric.agent import staging
 from murder_fabric.agent.staging import discard, finish_and_verify, stage
 from murder_fabric.errors import StorageError, VerifyError
 from murder_fabric.storage.creation import create_metainfo
@@ -87,8 +89,27 @@ def test_a_peer_starts_with_nothing(staged, tmp_path):
     assert taken.holdings.pieces.have == 0
 
 
-def test_a_seeder_that_is_no_peer_needs_room_too(tmp_path):
-    length = 1 << 62
-    with pytest.raises(StorageError, match=f"it needs {length} bytes, .* nothing was written"):
-        staging._must_have_room(str(tmp_path / "seeds"), length)
-    staging._must_have_room(str(tmp_path / "seeds"), 1)
+@pytest.mark.parametrize(
+    ("room", "why"),
+    [
+        (
+            {"f_bavail": 17},
+            r"no space left for \S+/data: it needs 70\.0 kB, 69\.6 kB are free; nothing was written",
+        ),
+        ({"f_favail": 3}, r"no inodes left for \S+/data: it needs 4, 3 are free; nothing was written"),
+        ({"f_favail": 0, "f_files": 0}, None),
+        ({}, None),
+    ],
+)
+def test_what_is_no_release_needs_room_too(staged, tmp_path, monkeypatch, room, why):
+    """A release had it before; this is said before a directory is made, wherever the nearest one is."""
+    found = {"f_bavail": 1000, "f_frsize": 4096, "f_files": 100, "f_favail": 50, **room}
+    asked = []
+    monkeypatch.setattr(os, "statvfs", lambda path: asked.append(path) or SimpleNamespace(**found))
+    if why is None:
+        staged(tmp_path / "data").payload.close()
+    else:
+        with pytest.raises(StorageError, match=why):
+            staged(tmp_path / "data")
+        assert not (tmp_path / "data").exists()
+    assert asked == [str(tmp_path)]
