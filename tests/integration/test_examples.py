@@ -68,7 +68,8 @@ def test_a_fabfile_lists_its_own_tasks_beside_ours(copy: Copy, example: str) -> 
     assert (done.returncode, done.stderr) == (0, "")
     own = re.findall(r"^def (\w+)\(c", (EXAMPLES / example / "fabfile.py").read_text(), re.MULTILINE)
     listed = re.findall(r"^  (\S+)", done.stdout, re.MULTILINE)
-    assert {"murder.deploy", *(name.replace("_", "-") for name in own)} <= set(listed)
+    assert "murder.deploy" in listed
+    assert {name.replace("_", "-") for name in own} <= {name.rpartition(".")[2] for name in listed}
 
 
 @pytest.mark.parametrize(("example", "line"), [pair for pair in LINES if pair[1].startswith("fab ")])

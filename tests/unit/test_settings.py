@@ -26,6 +26,16 @@ GOOD = [
     ("allow_failures", 3, "3"),
     ("allow_failures", "10%", "10%"),
     ("host_keys", False, "off"),
+    ("batch", 3, "3"),
+    ("batch", "100%", "100%"),
+    ("health_check", "curl -fs localhost | grep ok", "curl -fs localhost | grep ok"),
+    ("health_check", "https://[::1]:8443/a?b=1", "https://[::1]:8443/a?b=1"),
+    (
+        "hooks",
+        {"before_switch": "drain", "failed": ["a", "b"]},
+        {"before_switch": ["drain"], "failed": ["a", "b"]},
+    ),
+    ("hooks", {"after_switch": None}, {"after_switch": []}),
     ("python", "/opt/python3.11/bin/python3.11", "/opt/python3.11/bin/python3.11"),
 ]
 
@@ -53,6 +63,24 @@ BAD = [
     ("allow_failures", "101%", "a share"),
     ("allow_failures", -1, "a share"),
     ("host_keys", "ask", "strict, accept-new or off"),
+    ("batch", 0, "a number of hosts from 1 on"),
+    ("batch", "0%", "a number of hosts from 1 on"),
+    ("batch", "101%", "a share of them"),
+    ("batch", True, "a number of hosts from 1 on"),
+    ("switch_delay", 31, "from 0 to 30"),
+    ("at", 870, "a moment such as '03:00'"),
+    ("health_check", "http://", "a URL such as"),
+    ("health_check", "HTTP://localhost/", "a URL such as"),
+    ("health_check", "http://ann:secret@localhost/", "without user"),
+    ("health_check", "http://localhost/a b", "all quoted"),
+    ("health_check", "  ", "a command, or a URL"),
+    ("health_check", ["true"], "a command, or a URL"),
+    ("health_status", 99, "from 100 to 599"),
+    ("hooks", ["drain"], "names of hooks"),
+    ("hooks", {"before_swich": "drain"}, "did you mean before_switch?"),
+    ("hooks", {"before_switch": 7}, "before_switch is not"),
+    ("hooks", {"before_switch": ["drain", ""]}, "before_switch is not"),
+    ("hooks", {"before_connect": "drain"}, "can only be a task of murder.hooks"),
     ("roles", ["web1"], "role names"),
     ("roles", {"peer": 7}, "role names"),
     ("roles", {"a b": "web1"}, "role names"),
@@ -146,7 +174,8 @@ def test_peer_ports_are_two_numbers():
 
 
 @pytest.mark.parametrize(
-    "value", ["http://a/x https://b:81", ["http://a/x", "https://b:81"], " http://a/x  https://b:81 http://a/x"]
+    "value",
+    ["http://a/x https://b:81", ["http://a/x", "https://b:81"], " http://a/x  https://b:81 http://a/x"],
 )
 def test_web_seeds_are_urls_however_they_are_written(value):
     settings = Settings.from_config({"murder": {"web_seeds": value}})

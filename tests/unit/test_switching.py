@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_channels import FakeChannels
 
+from murder_fabric.agent.command import environment
+from murder_fabric.agent.destination import Destination
 from murder_fabric.control import Message
 from murder_fabric.deploy import clocks, switching
 from murder_fabric.deploy.clocks import Offset, measure, offset_of
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.hook_names import NAMES, TASKS_ONLY, complaint, failure_counts
+from murder_fabric.deploy.hook_names import NAMES, STAGES, TASKS_ONLY, complaint, failure_counts
 from murder_fabric.deploy.hooks import NO_HOOKS, Hooks, before_connecting, run_hook
 from murder_fabric.deploy.muster import Muster
 from murder_fabric.deploy.outcome import HostState, Outcome
@@ -456,3 +460,12 @@ def test_every_name_is_one_and_others_are_told_the_nearest() -> None:
         *("before_finish", "after_finish", "failed"),
     ]
     assert set(TASKS_ONLY) < set(NAMES)
+
+
+def test_the_page_of_hooks_names_every_stage_and_variable() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "switching.md").read_text()
+    assert tuple(re.findall(r"^\| `(\w+)` \| .* \|.*\|.*\|.*\|", page, re.MULTILINE)) == STAGES
+    variables = environment(Destination("/srv/app"), "v2", "v1", "failed")
+    assert set(re.findall(r"`(MURDER_\w+)`", page)) == {
+        name for name in variables if name.startswith("MURDER_")
+    }
