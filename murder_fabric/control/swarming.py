@@ -136,7 +136,7 @@ class TakePart(Request):
     last_port: int
     announce: str
     token: Optional[str] = None
-    #: The only addresses connections are taken from (None: any).
+    #: The only addresses connections are taken from, one that several hosts have as often (None: any).
     hosts: Optional[list[str]] = None
     #: CA certificates (PEM) of trackers and web seeds, beside those the host trusts.
     certificates: str = ""
