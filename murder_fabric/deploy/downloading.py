@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 import time
 import urllib.error
@@ -88,7 +89,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 def _explain(error: Exception) -> str:
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(cause, TimeoutError):
+    if isinstance(cause, (TimeoutError, socket.timeout)):  # one and the same from Python 3.10 on
         return f"no answer within {SILENCE:g} s, or not all of it within {TIMEOUT:g} s"
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {cause.verify_message}; murder.ca_file can name the CA"

@@ -117,7 +117,10 @@ class _Secured(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send *data*."""
-        self._tls.write(data)
+        try:
+            self._tls.write(data)
+        except ssl.SSLError as error:  # the server has said that it takes no more
+            self._fail(_sentence(error))
         self._flush()
 
     def abortConnection(self) -> None:

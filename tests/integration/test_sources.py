@@ -61,6 +61,15 @@ class Elsewhere:
     def tracker(self) -> str:
         return f"http://{self.address}:{self.agent('tracker')}/announce"
 
+    def nginx(self, name: str, text: str, **fields: object) -> Path:
+        """Start nginx with the configuration *text*; return where its log is."""
+        place = self.srv / name
+        place.mkdir(exist_ok=True)
+        (place / "nginx.conf").write_text(text.format(place=place, address=self.address, **fields))
+        self.start(str(NGINX), "-p", str(place), "-c", str(place / "nginx.conf"))
+        wait_until((place / "pid").exists, "nginx runs")
+        return place / "access.log"
+
     def end(self) -> None:
         for program in self._started:
             with suppress(ProcessLookupError):
@@ -134,24 +143,19 @@ def stock(torrent: Path) -> None:
 def test_an_origin_has_the_files_and_the_operator_only_the_torrent(
     fab: Fab, lab: rig.Lab, elsewhere: Elsewhere, tree: Path, place: str, tmp_path: Path
 ) -> None:
-    nginx = elsewhere.srv / "nginx"
-    nginx.mkdir()
-    address, root = elsewhere.address, tree.parent
-    text = CONFIG.format(place=nginx, root=root, address=address, port=8080)
-    (nginx / "nginx.conf").write_text(f"user root;{text}".replace("s3cr&t=1", "s3cr%26t"))
-    elsewhere.start(str(NGINX), "-p", str(nginx), "-c", str(nginx / "nginx.conf"))
-    wait_until((nginx / "pid").exists, "nginx runs")
+    text = f"user root;{CONFIG}".replace("s3cr&t=1", "s3cr%26t")
+    log = elsewhere.nginx("nginx", text, root=tree.parent, port=8080)
     create(tree, tmp_path / "app.torrent", "--piece-length", "65536")
     ended = fab(
         *("murder.deploy", "--torrent", str(tmp_path / "app.torrent"), "--tag", "v1"),
         *("--destination-path", f"{place}/app"),
-        web_seeds=f"http://{address}:8080/?key=s3cr%26t",
+        web_seeds=f"http://{elsewhere.address}:8080/?key=s3cr%26t",
     )
     arrived(lab, ended, tree, f"{place}/app/current")
     assert "MB of it from web seeds" in ended.stderr
     assert "s3cr" not in ended.stderr
     assert "upload " not in ended.stderr
-    sent = sum(int(line.split('"')[2].split()[1]) for line in (nginx / "access.log").read_text().splitlines())
+    sent = sum(int(line.split('"')[2].split()[1]) for line in log.read_text().splitlines())
     assert SIZE * 0.9 < sent < SIZE * 2.6, "the hosts did not share"
 
 
@@ -176,14 +180,11 @@ def test_torrent_and_files_come_by_https_from_where_they_were_moved_to(
     fab: Fab, lab: rig.Lab, elsewhere: Elsewhere, tree: Path, place: str, tmp_path: Path
 ) -> None:
     """The torrent itself names its web seed; nobody but a CA of our own vouches for that."""
-    nginx = elsewhere.srv / "secure"
-    nginx.mkdir()
-    authority, address = Authority(nginx), elsewhere.address
+    place_of_ca = elsewhere.srv / "secure"
+    place_of_ca.mkdir()
+    authority, address = Authority(place_of_ca), elsewhere.address
     certificate, key = authority.certify(address)
-    text = SECURE.format(place=nginx, root=tree.parent, address=address, certificate=certificate, key=key)
-    (nginx / "nginx.conf").write_text(text)
-    elsewhere.start(str(NGINX), "-p", str(nginx), "-c", str(nginx / "nginx.conf"))
-    wait_until((nginx / "pid").exists, "nginx runs")
+    log = elsewhere.nginx("secure", SECURE, root=tree.parent, certificate=certificate, key=key)
     torrent = tree.parent / "app.torrent"
     create(tree, torrent, "--piece-length", "65536")
     old = f"https://{address}:8443/old/"
@@ -204,9 +205,7 @@ def test_torrent_and_files_come_by_https_from_where_they_were_moved_to(
     arrived(lab, ended, tree, f"{place}/app/current")
     assert "MB of it from web seeds" in ended.stderr
     assert "s3cr" not in refused.stderr + ended.stderr
-    statuses = Counter(
-        line.split('"')[2].split()[0] for line in (nginx / "access.log").read_text().splitlines()
-    )
+    statuses = Counter(line.split('"')[2].split()[0] for line in log.read_text().splitlines())
     assert set(statuses) == {"200", "302", "206"}
     assert statuses["200"] == 1
 
