@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from .hook_names import TASKS_ONLY, complaint
@@ -117,6 +118,15 @@ def batch(value: Any) -> str:
     if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,5}|[1-9][0-9]?%|100%", str(value)):
         raise ValueError("a number of hosts from 1 on such as 3, or a share of them such as 10%")
     return str(value)
+
+
+def moment(value: Any) -> str:
+    """Check that it may be a moment; see `waves.moment_of`. YAML makes numbers and dates of bare ones."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if value is not None and not isinstance(value, str):
+        raise ValueError("a moment in quotes such as '03:00' or '2026-11-22T03:00:00+01:00'")
+    return value or ""
 
 
 def health_check(value: Any) -> str:

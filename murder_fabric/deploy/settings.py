@@ -148,7 +148,7 @@ class Settings:
     )
     at: str = _setting(
         "",
-        checks.text(r".*", "a moment such as '03:00' or 2026-11-22T03:00:00+01:00", optional=True),
+        checks.moment,
         "The moment when the hosts, or the first wave of them, switch; as soon as all is ready if empty.",
     )
     switch_delay: int = _setting(

@@ -158,5 +158,7 @@ def test_tasks_of_the_collection_are_known_by_their_hook(monkeypatch: pytest.Mon
     hooks.add_task(before_switch)
     assert hook_tasks() == {"before_switch": before_switch}
     hooks.add_task(before_swich)
-    with pytest.raises(BadInput, match="murder.hooks: 'before_swich' is no hook; did you mean before_switch"):
+    with pytest.raises(
+        BadInput, match=r"murder\.hooks: 'before_swich' is no hook; did you mean before_switch"
+    ):
         hook_tasks()

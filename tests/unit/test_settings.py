@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,9 @@ GOOD = [
     ("batch", "100%", "100%"),
     ("health_check", "curl -fs localhost | grep ok", "curl -fs localhost | grep ok"),
     ("health_check", "https://[::1]:8443/a?b=1", "https://[::1]:8443/a?b=1"),
-    (
-        "hooks",
-        {"before_switch": "drain", "failed": ["a", "b"]},
-        {"before_switch": ["drain"], "failed": ["a", "b"]},
-    ),
+    ("hooks", {"failed": "mail"}, {"failed": ["mail"]}),
+    ("hooks", {"before_switch": ["a", "b"]}, {"before_switch": ["a", "b"]}),
+    ("at", datetime(2026, 11, 22, 3, tzinfo=timezone.utc), "2026-11-22T03:00:00+00:00"),
     ("hooks", {"after_switch": None}, {"after_switch": []}),
     ("python", "/opt/python3.11/bin/python3.11", "/opt/python3.11/bin/python3.11"),
 ]
@@ -68,7 +67,7 @@ BAD = [
     ("batch", "101%", "a share of them"),
     ("batch", True, "a number of hosts from 1 on"),
     ("switch_delay", 31, "from 0 to 30"),
-    ("at", 870, "a moment such as '03:00'"),
+    ("at", 870, "a moment in quotes such as '03:00'"),
     ("health_check", "http://", "a URL such as"),
     ("health_check", "HTTP://localhost/", "a URL such as"),
     ("health_check", "http://ann:secret@localhost/", "without user"),
