@@ -14,6 +14,7 @@ from ..units import counted, shown_size
 from . import inventory
 from .calls import Call, Door, faults, rounds
 from .choosing import by_value
+from .clocks import offset_of
 from .deployment import Deployment
 from .failures import HostFailure, printable
 from .muster import PROMPT_TIMEOUT, TRACKER_PORTS, shared_addresses, sharing_sentence
@@ -96,13 +97,16 @@ class _Checkup:
 
     def read_clocks(self) -> None:
         """Compare the hosts' clocks with ours."""
-        began = time.time()
-        answers = self._ask(self.hosts, lambda _: control.Heartbeat())
-        ended = time.time()
+        ask = self._run.muster.channels.begin(
+            dict.fromkeys(self.hosts, Message(control.Heartbeat().fields()))
+        )
+        answers = self._settled(ask.wait(PROMPT_TIMEOUT))
+        epoch = time.time() - time.monotonic()
         for host, fields in answers.items():
-            offset = float(fields["time"]) - (began + ended) / 2
+            # Every answer says what time it is there.
+            found = offset_of(float(fields["time"]) - epoch, ask.asked_at[host], ask.heard_at[host])
             self._run.outcome.noted(
-                host, clock_offset=round(offset, 3), clock_error=round((ended - began) / 2, 3)
+                host, clock_offset=round(found.seconds, 3), clock_error=round(found.error, 3)
             )
 
     def call(self) -> list[Call]:

@@ -35,7 +35,8 @@ class Hosts:
         self.doors: dict[tuple[str, int], tuple[str, str]] = {}
         told = {
             "examine": FIT,
-            "heartbeat": lambda host, fields: {"time": time.time()},
+            # The channels say that it was asked and heard at 0 of the monotonic clock.
+            "heartbeat": lambda host, fields: {"time": time.time() - time.monotonic()},
             "locate": lambda host, fields: {"address": f"10.0.0.{host[3:]}"},
             "stand_by": self.stand_by,
             "reach": self.reach,
@@ -76,6 +77,7 @@ def test_all_well() -> None:
     )
     facts = hosts.outcome["web2"].facts
     assert (facts["agent"], facts["current"], facts["address"]) == ("present", "v1", "10.0.0.2")
+    assert (abs(facts["clock_offset"]) < 1, facts["clock_error"]) == (True, 0.0)
     assert hosts.channels.heard("finish") == HOSTS
 
 
