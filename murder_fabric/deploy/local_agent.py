@@ -68,8 +68,9 @@ class LocalAgent:
         return self._process.poll() is not None
 
     def recv_exit_status(self) -> int:
-        """Return what it ended with."""
-        return self._process.wait(_END_TIMEOUT)
+        """Return what it ended with; of a signal, what a shell would say."""
+        status = self._process.wait(_END_TIMEOUT)
+        return status if status >= 0 else 128 - status
 
     # What is asked ------------------------------------------------------------------------------------------
 
@@ -101,9 +102,9 @@ class LocalAgent:
         return self
 
     @property
-    def sock(self) -> LocalAgent:
-        """As `get_transport`."""
-        return self
+    def sock(self) -> IO[bytes]:
+        """What is closed to leave without waiting: the agent ends once it notices."""
+        return self._input
 
     def close(self) -> None:
         """End the process, at once if it does not go."""

@@ -54,7 +54,7 @@ def open_channels(
     connections = {host: gateways.connection(context.kwargs_of(host)) for host in named if host != HERE}
     command = remote_command(settings.python, settings.sudo)
     start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes(), settings.sudo)
-    local = {HERE: LocalAgent()} if HERE in named else {}
+    local = {HERE: _start_here()} if HERE in named else {}
     try:
         opened = connect_all(
             connections,
@@ -65,9 +65,17 @@ def open_channels(
         )
     except BaseException:
         for agent in local.values():
-            agent.close()
+            if isinstance(agent, LocalAgent):
+                agent.close()
         raise
     return Channels({**opened, **local}, start, on_closed=gateways.close, running=local)
+
+
+def _start_here() -> Union[LocalAgent, HostFailure]:
+    try:
+        return LocalAgent()
+    except OSError as error:
+        return HostFailure("agent", f"no agent could be started here: {error.strerror}")
 
 
 def connect_all(
