@@ -50,7 +50,8 @@ def check_up(deployment: Deployment, tree: Tree | None = None) -> str:
     for host, sentences in checkup.problems.items():
         run.outcome.failed(host, HostFailure("failed", ALSO.join(dict.fromkeys(sentences))))
     run.outcome.report = report_text({host: run.outcome[host].facts for host in checkup.hosts})
-    fit, count = len(run.outcome.going), len(run.outcome.by_host())
+    fit = len(run.outcome.going)
+    count = fit + len(run.outcome.lost)
     return f"{fit} of {counted(count, 'host')} {'is' if fit == 1 else 'are'} fit for a deploy"
 
 

@@ -139,7 +139,7 @@ def test_two_names_of_one_host_are_no_problem() -> None:
     hosts = Hosts(
         locate=lambda host, fields: {"address": "10.0.0.2" if host == "web4" else f"10.0.0.{host[3:]}"}
     )
-    hosts.check()
+    assert hosts.check() == "3 of 3 hosts are fit for a deploy"
     assert hosts.outcome.hosts(HostState.SKIPPED) == ["web4"]
     assert hosts.outcome.lost == []
     assert "web4 is another name of web2: it is deployed to once" in hosts.view.getvalue()
