@@ -65,6 +65,8 @@ class Geometry:
         position = index * self.piece_length + begin
         end = position + length
         file = bisect_right(self._starts, position) - 1
+        if end <= self._starts[file + 1]:  # so it is with nearly every part of a large file
+            return [Span(file, position - self._starts[file], length)]
         spans = []
         while position < end:
             stop = min(end, self._starts[file + 1])

@@ -23,7 +23,7 @@ from .ports import Clock
 #: Bytes taken from the socket at once: few from a slow peer, since Python makes room for all of them each
 #: time; more from one that fills that; and never so many that they leave the CPU's cache before they are
 #: hashed and written (docs/performance.md).
-LEAST_RECEIVED, MOST_RECEIVED = 1 << 15, 1 << 18
+LEAST_RECEIVED, MOST_RECEIVED = 1 << 15, 1 << 19
 #: Milliseconds unacknowledged data may wait before the kernel calls the connection dead.
 USER_TIMEOUT = 10_000
 

@@ -46,7 +46,7 @@ class RarityBuckets:
 
     def shift(self, index: int, step: int) -> None:
         """Change the count of *index* by *step*."""
-        inside = index in self
+        inside = self._place[index] != _NOWHERE
         if inside:
             self._pull(index)
         self._seen[index] += step

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ..errors import StorageError
 from ..metainfo.paths import Path
 from .directories import Directories
 
 
-@contextmanager
-def naming(directories: Directories, path: Path) -> Iterator[None]:
-    """Turn an OSError of the block into the StorageError that names `path` in full."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno == errno.ENOSPC and _out_of_inodes(directories.root):
-            reason = "No inodes left on device"
-        raise StorageError(f"{reason}: {directories.shown(path)}") from error
+class naming:
+    """
+    Turns an OSError of its block into the StorageError that names `path` in full.
+
+    A class, as it stands around each part of a piece: a generator would take three times as long.
+    """
+
+    __slots__ = ("_directories", "_path")
+
+    def __init__(self, directories: Directories, path: Path) -> None:
+        self._directories = directories
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            if error.errno == errno.ENOSPC and _out_of_inodes(self._directories.root):
+                reason = "No inodes left on device"
+            raise StorageError(f"{reason}: {self._directories.shown(self._path)}") from error
 
 
 def _out_of_inodes(root: bytes) -> bool:

@@ -25,8 +25,9 @@ HANDSHAKE_TIMEOUT = 5.0
 #: Seconds of our silence after which we say that we are still here, and of theirs after which we hang up.
 KEEP_ALIVE_AFTER = 30.0
 SILENT_AFTER = 120.0
-#: Seconds between telling peers of new pieces. A message for each would cost more CPU than the pieces do.
-NEWS_INTERVAL = 0.05
+#: Seconds between telling peers of new pieces. To tell each of them of each at once would cost more CPU than
+#: the pieces do; and on virtual time no swarm was seen to be slower with 0.2 than with 0.05.
+NEWS_INTERVAL = 0.1
 #: Seconds between two hand-outs of upload slots.
 RECHOKE_INTERVAL = 1.0
 #: Ticks further apart than this (seconds): it was us who did not listen, and peers did not keep us waiting.

@@ -288,12 +288,13 @@ def test_room_to_receive_grows_with_a_peer_that_fills_it_and_shrinks_again(scene
     """Python makes room for all that might come at each call, so a slow peer is given little."""
     sizes = []
     keep_alive = scene.wire.send(KeepAlive())
-    for length in (4, LEAST_RECEIVED, 2 * LEAST_RECEIVED, 4 * LEAST_RECEIVED, MOST_RECEIVED, 4):
+    filled = [LEAST_RECEIVED << doublings for doublings in range(5)]
+    for length in (4, *filled, 4):
         scene.protocol.dataReceived(keep_alive * (length // 4))
         sizes.append(scene.transport.bufferSize)
 
-    doubled = [LEAST_RECEIVED, 2 * LEAST_RECEIVED, 4 * LEAST_RECEIVED, MOST_RECEIVED, MOST_RECEIVED]
-    assert sizes == [*doubled, LEAST_RECEIVED]
+    assert filled[-1] == MOST_RECEIVED
+    assert sizes == [*filled, MOST_RECEIVED, LEAST_RECEIVED]
 
 
 def test_garbage_ends_the_connection_and_the_session_hears_that(scene):
