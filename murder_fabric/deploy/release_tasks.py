@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from .lazily import lazily
 from .murder_task import murder_task, settings_of
 from .ranges import fold
 from .roles import assign_roles
-from .settings import Settings, absolute
+from .settings import AnyPath, Settings, absolute
 
 if TYPE_CHECKING:
     from ..storage.tree import Tree
@@ -50,7 +51,7 @@ def switch(
     c: GroupContext,
     /,
     tag: str | None = None,
-    destination_path: str | None = None,
+    destination_path: AnyPath | None = None,
     allow_failures: str | int | None = None,
     batch: str | int | None = None,
     canary: str | None = None,
@@ -81,7 +82,7 @@ def rollback(
     c: GroupContext,
     /,
     to: str | None = None,
-    destination_path: str | None = None,
+    destination_path: AnyPath | None = None,
     allow_failures: str | int | None = None,
     force: bool = False,
     **settings: Any,
@@ -105,7 +106,7 @@ def catch_up(
     c: GroupContext,
     /,
     tag: str | None = None,
-    destination_path: str | None = None,
+    destination_path: AnyPath | None = None,
     force: bool = False,
     **settings: Any,
 ) -> Undertaking:
@@ -117,13 +118,13 @@ def catch_up(
 
 
 @murder_task(help=DESTINATION)
-def releases(c: GroupContext, /, destination_path: str | None = None, **settings: Any) -> Undertaking:
+def releases(c: GroupContext, /, destination_path: AnyPath | None = None, **settings: Any) -> Undertaking:
     """Show which releases the hosts have, and what each is worth."""
     return _going_through(c, _settings(c, settings, destination_path), "releases", stages.show)
 
 
 @murder_task(help=DESTINATION)
-def verify(c: GroupContext, /, destination_path: str | None = None, **settings: Any) -> Undertaking:
+def verify(c: GroupContext, /, destination_path: AnyPath | None = None, **settings: Any) -> Undertaking:
     """Read what is current on all hosts again, and name what has changed."""
     return _going_through(c, _settings(c, settings, destination_path), "verify", stages.verify_current)
 
@@ -139,7 +140,7 @@ def cleanup(
     c: GroupContext,
     /,
     keep_releases: str | int | None = None,
-    destination_path: str | None = None,
+    destination_path: AnyPath | None = None,
     force: bool = False,
     **settings: Any,
 ) -> Undertaking:
@@ -151,7 +152,7 @@ def cleanup(
 
 @murder_task(help={"reason": "Why nobody is to deploy; they are told.", **DESTINATION})
 def lock(
-    c: GroupContext, /, reason: str | None = None, destination_path: str | None = None, **settings: Any
+    c: GroupContext, /, reason: str | None = None, destination_path: AnyPath | None = None, **settings: Any
 ) -> Undertaking:
     """Refuse deploys to all hosts until unlock, whoever asks."""
     known = _settings(c, settings, destination_path)
@@ -162,7 +163,7 @@ def lock(
 
 @murder_task(help={**DESTINATION, "force": "Take off what somebody else locked."})
 def unlock(
-    c: GroupContext, /, destination_path: str | None = None, force: bool = False, **settings: Any
+    c: GroupContext, /, destination_path: AnyPath | None = None, force: bool = False, **settings: Any
 ) -> Undertaking:
     """Let deploys to all hosts go on."""
     known = _settings(c, settings, destination_path)
@@ -180,8 +181,8 @@ def unlock(
 def doctor(
     c: GroupContext,
     /,
-    destination_path: str | None = None,
-    files_path: str | None = None,
+    destination_path: AnyPath | None = None,
+    files_path: AnyPath | None = None,
     exclude: list[str] | None = None,
     **settings: Any,
 ) -> Undertaking:
@@ -195,7 +196,7 @@ def doctor(
 TASKS = (switch, rollback, catch_up, releases, verify, cleanup, lock, unlock, doctor)
 
 
-def _tree(settings: Settings, files_path: str | None, exclude: Sequence[str]) -> Tree | None:
+def _tree(settings: Settings, files_path: AnyPath | None, exclude: Sequence[str]) -> Tree | None:
     if not files_path:
         return None
     if not settings.default_destination_path:
@@ -203,11 +204,11 @@ def _tree(settings: Settings, files_path: str | None, exclude: Sequence[str]) ->
     from ..storage.tree import scan
     from .wanted import patterns_of
 
-    return scan(files_path, patterns_of(settings, exclude))
+    return scan(os.fspath(files_path), patterns_of(settings, exclude))
 
 
 def _settings(
-    c: GroupContext, settings: Mapping[str, Any], destination_path: str | None, **flags: Any
+    c: GroupContext, settings: Mapping[str, Any], destination_path: AnyPath | None, **flags: Any
 ) -> Settings:
     known = settings_of(c, settings, default_destination_path=destination_path, **flags)
     if not known.default_destination_path:

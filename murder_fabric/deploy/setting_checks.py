@@ -51,6 +51,8 @@ def path(value: Any) -> str:
     meant = "an absolute path or one that starts with ~/, without '..' in it, and not '/' or '~' itself"
     if value in (None, ""):
         return ""
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if not isinstance(value, str) or not value.isprintable() or not value.startswith(("/", "~/")):
         raise ValueError(meant)
     normal = os.path.normpath(value)

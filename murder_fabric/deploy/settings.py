@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Union
 
 from ..errors import SettingsError
 from . import setting_checks as checks
@@ -18,6 +18,9 @@ from .ranges import RoleHosts
 SECTION = "murder"
 #: The roles of Murder; others may be named too, for `-H @canary`.
 ROLES = ("tracker", "seeder", "peer")
+
+#: What Python code may give for a path.
+AnyPath = Union[str, "os.PathLike[str]"]
 
 #: What the name of a setting has before that of its flag.
 _FLAG = re.compile(r"^default_(seeder_)?")
@@ -259,6 +262,6 @@ def _nearest(name: str, known: list[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
 
 
-def absolute(files_path: str | None, on_seeder: bool) -> str | None:
+def absolute(files_path: AnyPath | None, on_seeder: bool) -> AnyPath | None:
     """Return a path of this machine as its setting must be; one of the seeder's is left as it is."""
     return files_path if not files_path or on_seeder else os.path.abspath(os.path.expanduser(files_path))

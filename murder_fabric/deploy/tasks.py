@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
@@ -16,7 +16,7 @@ from .lazily import lazily
 from .murder_task import murder_task, settings_of
 from .ranges import fold
 from .roles import HERE, Roles, assign_roles
-from .settings import SECTION, Settings, absolute, defaults
+from .settings import SECTION, AnyPath, Settings, absolute, defaults
 
 if TYPE_CHECKING:
     from . import deployment, releases
@@ -62,12 +62,12 @@ FILES = {
 def deploy(
     c: GroupContext,
     /,
-    files_path: str | None = None,
-    destination_path: str | None = None,
+    files_path: AnyPath | None = None,
+    destination_path: AnyPath | None = None,
     tag: str | None = None,
     on_seeder: bool = False,
     seed_here: bool = False,
-    exclude: list[str] | None = None,
+    exclude: Sequence[str] | None = None,
     torrent: str | None = None,
     allow_failures: str | int | None = None,
     batch: str | int | None = None,
@@ -96,12 +96,12 @@ def deploy(
 def fetch(
     c: GroupContext,
     /,
-    files_path: str | None = None,
-    destination_path: str | None = None,
+    files_path: AnyPath | None = None,
+    destination_path: AnyPath | None = None,
     tag: str | None = None,
     on_seeder: bool = False,
     seed_here: bool = False,
-    exclude: list[str] | None = None,
+    exclude: Sequence[str] | None = None,
     torrent: str | None = None,
     force: bool = False,
     **settings: Any,
@@ -120,10 +120,10 @@ def fetch(
 
 def _wanted(
     settings: Settings,
-    files_path: str | None,
+    files_path: AnyPath | None,
     on_seeder: bool,
     seed_here: bool,
-    exclude: list[str] | None,
+    exclude: Sequence[str] | None,
     torrent: str | None,
     force: bool,
 ) -> Wanted:
@@ -131,7 +131,8 @@ def _wanted(
     from .wanted import check_wanted
 
     if torrent is None:
-        return check_wanted(settings, on_seeder, exclude or (), seed_here=seed_here, force=force)
+        patterns = [exclude] if isinstance(exclude, str) else exclude or ()
+        return check_wanted(settings, on_seeder, patterns, seed_here=seed_here, force=force)
     if files_path or on_seeder or seed_here or exclude:
         raise BadInput(
             "--torrent says what is deployed, and who seeds it is elsewhere: leave --files-path, --on-seeder,"

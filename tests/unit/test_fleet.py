@@ -85,6 +85,11 @@ def test_a_configuration_of_ones_own_stays_as_it_is() -> None:
     assert "murder" not in config
 
 
+def test_a_path_may_be_one_of_pathlibs() -> None:
+    fleet = Fleet("web1", default_destination_path=Path("/srv/app"))
+    assert settings(fleet).default_destination_path == "/srv/app"
+
+
 def test_what_a_call_is_given_stays_with_that_call() -> None:
     fleet = Fleet("web1", keep_releases=2)
     assert settings_of(fleet.context(), {"host_keys": "off"}).host_keys == "off"

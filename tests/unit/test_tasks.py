@@ -1,0 +1,73 @@
+"""What tasks make of their arguments, before any host is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import fabric
+import pytest
+
+from murder_fabric.deploy import release_tasks, tasks
+from murder_fabric.deploy.executor import GroupContext
+from murder_fabric.errors import BadInput, SettingsError
+
+
+@pytest.fixture
+def c() -> GroupContext:
+    return GroupContext(fabric.Config(lazy=True), ["web1", "web2"])
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "page").write_text("hello")
+    (tmp_path / "debug.log").write_text("x")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("exclude", "files"), [(None, 2), ("*.log", 1), (["*.log", "page"], 0), (("page",), 1)]
+)
+def test_one_pattern_may_stand_without_a_list(
+    c: GroupContext, tree: Path, exclude: Sequence[str] | None, files: int
+) -> None:
+    def planned() -> Any:
+        return tasks.deploy.plan(
+            c, files_path=tree, destination_path=Path("/srv/app"), tag="v1", exclude=exclude
+        )
+
+    if not files:
+        with pytest.raises(BadInput):
+            planned()
+        return
+    undertaking = planned()
+    assert f"web[1-2] (2 hosts): {files} file" in undertaking.aim
+    assert (undertaking.tag, undertaking.destination) == ("v1", "/srv/app")
+    assert (list(undertaking.hosts), undertaking.is_long) == (["web1", "web2"], True)
+
+
+def test_what_python_gives_besides_the_flags_is_a_setting_of_this_run(c: GroupContext) -> None:
+    planned: Any = release_tasks.cleanup.plan(
+        c, destination_path="/srv/app", keep_releases=3, connect_timeout=7
+    )
+    assert (planned.settings.keep_releases, planned.settings.connect_timeout) == (3, 7)
+    with pytest.raises(SettingsError, match="connect_timeout is 'soon', but must be a whole number"):
+        release_tasks.releases.plan(c, destination_path="/srv/app", connect_timeout="soon")
+
+
+def test_a_task_about_no_tag_does_not_say_one(c: GroupContext) -> None:
+    planned: Any = release_tasks.verify.plan(c, destination_path="/srv/app", default_tag="v1")
+    assert planned.tag == ""
+    planned = release_tasks.switch.plan(c, destination_path="/srv/app", default_tag="v1")
+    assert planned.tag == "v1"
+
+
+def test_hosts_are_shown_with_their_roles_and_none_is_asked(c: GroupContext) -> None:
+    shown: Any = tasks.hosts.plan(c, roles={"tracker": "build1", "seeder": "build1", "peer": ""})
+    assert shown.report.splitlines() == ["tracker: build1", "seeder: build1", "peers: web[1-2] (2)"]
+    assert {host: one.facts["roles"] for host, one in shown.hosts.items()} == {
+        "web1": ["peer"],
+        "web2": ["peer"],
+        "build1": ["tracker", "seeder"],
+    }
