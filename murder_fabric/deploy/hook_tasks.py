@@ -71,6 +71,8 @@ def call(
 def _call_each(
     task: Task[Any], group: GroupContext, hosts: Sequence[str], pool_size: int
 ) -> dict[str, HostFailure]:
+    if not hosts:
+        return {}
     gateways = group.gateways()
     connections = {host: gateways.connection(group.kwargs_of(host)) for host in hosts}
 

@@ -10,7 +10,7 @@ from .. import control
 from ..control import Message
 from ..errors import HostsFailed
 from .failures import HostFailure
-from .hook_names import TASKS_ONLY, failure_counts
+from .hook_names import FAILED, TASKS_ONLY, failure_counts
 from .hook_tasks import call, hook_tasks
 from .muster import PROMPT_TIMEOUT, SILENCE_LIMIT
 from .outcome import grouped
@@ -67,7 +67,8 @@ def run_hook(
     """
     Run the hook *name*, if there is one, on *hosts*, or on all that are left; return those that failed.
 
-    They are out of the run, where that can still hold something back; else it is only said.
+    They are out of the run, where that can still hold something back; else it is only said. Tasks are told
+    that a run failed even where no host is left: somebody may have to hear of it.
 
     Args:
         previous: by host, what `current` was before the run, where that is known.
@@ -75,15 +76,15 @@ def run_hook(
     """
     hooks = run.hooks
     hosts = list(run.outcome.going if hosts is None else hosts)
-    if not hosts or not (hooks.commands.get(name) or name in hooks.tasks):
+    if not (hooks.commands.get(name) or name in hooks.tasks) or not (hosts or name == FAILED):
         return []
     with run.view.stage("hook") as said:
         failures = _run_commands(run, name, hosts, previous or {}, timeout or hooks.timeout)
         left = [host for host in hosts if host not in failures]
-        if name in hooks.tasks and left:
+        if name in hooks.tasks and (left or not hosts):
             failures.update(hooks.tasks[name](left, _about(run.wanted)))
         done = [host for host in hosts if host not in failures]
-        said.append(f"{name} on {fold(done)}" if done else f"{name} failed on {fold(failures)}")
+        said.append(f"{name} on {fold(done) or 'no host'}" + f", not on {fold(failures)}" * bool(failures))
     reasons = {host: f"{name}: {failure.reason}" for host, failure in failures.items()}
     if failure_counts(name):
         for host, reason in reasons.items():

@@ -104,6 +104,15 @@ def test_a_group_task_is_called_once_with_the_hosts_that_are_left(gateways: list
     )
 
 
+def test_a_plain_task_is_not_called_where_there_is_no_host(gateways: list[FakeGateways]) -> None:
+    @fabric.task
+    def failed(c: Any) -> None:
+        raise AssertionError
+
+    assert call(failed, context(), [], ABOUT, 8) == {}
+    assert gateways == []
+
+
 def unexpected(stderr: str) -> UnexpectedExit:
     return UnexpectedExit(Result(command="drain", exited=3, stdout="some\n", stderr=stderr))
 

@@ -451,6 +451,16 @@ def test_on_ctrl_c_the_commands_of_going_back_are_not_waited_for_long() -> None:
     assert [(one["hook"], one["timeout"]) for one in ran] == [("after_switch_back", 6.0)] * 4
 
 
+def test_who_wants_to_hear_of_a_failure_hears_of_it_though_no_host_is_left() -> None:
+    app, tasks = App(), Tasks()
+    app.channels.silent = dict.fromkeys(HOSTS, HostFailure("refused", "refused the connection to port 22"))
+    hooks = tasks.hooks("failed", "after_connect", failed=["mail"], after_connect=["mail"])
+    with pytest.raises(AllHostsFailed):
+        app.go(AT_ONCE, hooks)
+    assert [(name, hosts) for name, hosts, _ in tasks.called] == [("failed", [])]
+    assert app.asked("failed", "after_connect") == []
+
+
 def test_every_name_is_one_and_others_are_told_the_nearest() -> None:
     assert all(complaint(name) == "" for name in NAMES)
     assert "did you mean before_switch?" in complaint("before-switch")
