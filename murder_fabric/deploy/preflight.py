@@ -55,7 +55,8 @@ def prepare(run: Run) -> Ready:
     for host in (run.tracker(), *run.seeders()):
         if host not in addresses:
             run.muster.drop(host, HostFailure("failed", "it did not say where peers find it"))
-    run.tracker(), run.seeders()  # there must be some left
+    run.tracker()
+    run.seeders()  # there must be some left
     return Ready(
         addresses,
         {host: (one["free_bytes"], one["free_inodes"]) for host, one in fields.items()},

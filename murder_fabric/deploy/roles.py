@@ -22,11 +22,6 @@ class Roles(NamedTuple):
     seeders: list[str]
     peers: list[str]
 
-    @property
-    def seeder(self) -> str:
-        """The first seeder."""
-        return self.seeders[0]
-
     def hosts(self) -> list[str]:
         """Return every host once, peers first."""
         return list(dict.fromkeys([*self.peers, *self.seeders, self.tracker]))

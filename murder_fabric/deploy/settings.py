@@ -40,8 +40,9 @@ class Settings:
     roles: Mapping[str, RoleHosts] = _setting(
         dict.fromkeys(checks.ROLES, ""),
         checks.roles,
-        "Which hosts are tracker, seeder and peer. Without them the hosts of -H are the peers, and the first "
-        "of them is tracker and seeder too. Further names are groups for `-H @name`.",
+        "Which hosts are tracker, seeder and peer; seeders may be several. Without them the hosts of -H are "
+        "the peers, and the first of them is tracker and seeder too. Further names are groups for "
+        "`-H @name`.",
     )
     default_tag: str = _setting(
         "",
