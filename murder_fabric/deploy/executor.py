@@ -140,7 +140,9 @@ class Executor(fabric.Executor):
                 self._refuse(tasks, error)
             raise Exit(f"{SECTION}: {error}", code=error.exit_code) from None
         except AmbiguousMergeError as error:
-            raise Exit(f"fab: a setting has the wrong shape: {error}", code=2) from None
+            wrong = SettingsError(f"a setting has the wrong shape: {error}")
+            self._refuse(tasks, wrong)
+            raise Exit(f"fab: {wrong}", code=wrong.exit_code) from None
         except KeyboardInterrupt:  # Invoke would end with 1, as if something had failed
             raise Exit("fab: interrupted", code=Interrupted.exit_code) from None
 
@@ -170,7 +172,7 @@ class Executor(fabric.Executor):
     def _refuse(self, tasks: Iterable[Any], error: MurderError) -> None:
         for asked in tasks:
             task = self.collection[asked.name] if isinstance(asked, ParserContext) else None
-            if isinstance(task, GroupTask):
+            if isinstance(task, GroupTask) and not task.called:
                 task.refused(error, asked.as_kwargs)
 
     def _expand_command_line(self) -> None:

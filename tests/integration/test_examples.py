@@ -144,18 +144,3 @@ def test_with_json_every_task_prints_one_document(on_lab: Copy, lab: rig.Lab, ap
     assert (hosts["web2"]["facts"]["drift_count"], hosts["web1"]["facts"]["drift"]) == (1, [])
     assert hosts["web1"]["facts"]["digest"] == deployed["digest"]
     assert hosts["web3:9"]["error"] == "refused the connection to port 9"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["-H", "web[1-", "murder.hosts", "--json"], "'[' is never closed"),
-        (["murder.lock", "--json", "--destination-path", "/srv/app", "--reason", "x"], "no hosts are named"),
-    ],
-)
-def test_bad_input_is_a_document_too(copy: Copy, arguments: list[str], message: str) -> None:
-    done = copy.run("minimal", "fab", *arguments)
-    (said,) = documents(done)
-    assert (said["exit_code"], said["hosts"]) == (2, {})
-    assert message in said["message"]
-    assert message in done.stderr

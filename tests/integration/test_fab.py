@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -16,7 +17,7 @@ REPOSITORY = pathlib.Path(__file__).parent.parent.parent
 FABFILE = """
 from fabric import task
 from invoke import Collection, call
-from murder_fabric import group_task, murder
+from murder_fabric import errors, group_task, murder
 
 @task
 def before(c):
@@ -43,7 +44,11 @@ def wrapped(c, tag):
 def after(c):
     pass
 
-ns = Collection(hi, here, fixed, wrapped, after, murder)
+@group_task
+def bad(c):
+    raise errors.BadInput("no")
+
+ns = Collection(hi, here, fixed, wrapped, after, bad, murder)
 """
 SETTINGS = """
 user: deploy
@@ -182,6 +187,23 @@ def test_a_bad_setting_is_one_line_and_exit_2(fab, settings, environment, reason
     assert (code, lines) == (2, [])
     assert reason in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("hosts", "settings", "reason"), [("web1", "murder: 7", "wrong shape"), ("web[1-", "", "never closed")]
+)
+def test_what_ends_before_any_task_is_a_document_too_where_that_was_asked(fab, hosts, settings, reason):
+    code, lines, error = fab("-H", hosts, "murder.hosts", "--json", settings=settings)
+    (document,) = (json.loads(line) for line in lines)
+    assert (code, document["task"], document["exit_code"]) == (2, "hosts", 2)
+    assert reason in document["message"]
+    assert reason in error
+
+
+def test_a_task_of_ours_that_went_well_is_not_said_to_be_refused_by_what_comes_after(fab):
+    code, lines, _ = fab("-H", "web1", "murder.hosts", "--json", "bad", settings="")
+    assert code == 2
+    assert [json.loads(line)["exit_code"] for line in lines] == [0]
 
 
 def test_a_pre_task_gets_no_hosts_and_says_so(fab):
