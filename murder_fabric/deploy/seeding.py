@@ -44,6 +44,8 @@ def upload(run: Run, metainfo: Metainfo, staged: Mapping[str, Message]) -> list[
     """
     Bring a seeder what it lacks of the operator's tree; return the one that has all of it then.
 
+    It is the first, unless another one has more of it from an earlier try.
+
     Args:
         staged: what hosts said to `Stage`, which is what they have.
 
@@ -52,18 +54,18 @@ def upload(run: Run, metainfo: Metainfo, staged: Mapping[str, Message]) -> list[
         StorageError: the operator's own tree cannot be read (any more).
         TreeError: it was changed after it was hashed.
     """
-    seeders = run.seeders()
+    has = {host: Holdings.from_bytes(metainfo.info, staged[host].attached) for host in run.seeders()}
+    seeders = sorted(has, key=lambda host: has[host].bytes_lacking)
     for seeder in seeders:
-        failure = _upload(run, seeder, metainfo, staged[seeder].attached)
+        failure = _upload(run, seeder, metainfo, has[seeder])
         if failure is None:
             return [seeder]
         run.muster.drop(seeder, failure)
     raise run.lost(seeders, "seeder")
 
 
-def _upload(run: Run, seeder: str, metainfo: Metainfo, attached: bytes) -> HostFailure | None:
-    wanted, has = run.wanted, Holdings.from_bytes(metainfo.info, attached)
-    total = has.bytes_lacking
+def _upload(run: Run, seeder: str, metainfo: Metainfo, has: Holdings) -> HostFailure | None:
+    wanted, total = run.wanted, has.bytes_lacking
     if not total:
         return None
     if not wanted.files_path:

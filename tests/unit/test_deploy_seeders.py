@@ -58,6 +58,20 @@ def test_the_operators_tree_goes_to_the_first_and_the_second_joins_like_a_peer(f
     assert all_switched(deploy)
 
 
+def test_a_seeder_that_has_more_from_an_earlier_try_is_brought_the_rest(files: Path) -> None:
+    deploy, agents = seeded(files)
+    answer = agents._answer
+
+    def has_all(host: str, message: Any) -> Any:
+        agents.held = (0,) if host == "build2" else ()
+        return answer(host, message)
+
+    agents._answer = has_all  # type: ignore[method-assign]
+    deploy.run()
+    assert agents.those_asked("store_piece") == []
+    assert all_switched(deploy)
+
+
 @pytest.mark.parametrize("moment", ["greet", "locate", "stage", "store_piece"])
 def test_the_second_gets_the_tree_where_the_first_is_lost(files: Path, moment: str) -> None:
     deploy, agents = seeded(files, when("build1", moment))
