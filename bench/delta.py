@@ -1,4 +1,4 @@
-"""`delta`: the next release of a large tree, of which one file in a hundred is new: what moves to each host."""
+"""`delta`: the next release of a large tree, one file in a hundred of which is new: what moves to a host."""
 
 from __future__ import annotations
 
