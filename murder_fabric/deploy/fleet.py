@@ -78,6 +78,9 @@ class Fleet:
     def _of_contexts(cls, contexts: Iterable[Context], view: View | None) -> Fleet:
         groups = [group_context(context) for context in contexts]
         fleet = cls(config=fabric_config(groups[0].config) if groups else None, view=view)
+        # Invoke reads a variable for a key that is there; a task of the user's own has none of ours.
+        there = fleet.config.get(SECTION, {})
+        write_settings(fleet.config, {name: one for name, one in _environment().items() if name not in there})
         fleet._hosts = [host for group in groups for host in group.host_kwargs]
         return fleet
 
@@ -89,6 +92,15 @@ class Fleet:
     def context(self) -> GroupContext:
         """Return what a group task of these hosts gets, with a configuration of its own."""
         return GroupContext(self.config.clone(), self._hosts)
+
+
+def _environment() -> dict[str, Any]:
+    """Return the settings that variables of the environment give."""
+    config = fabric.Config(lazy=True)
+    config.load_collection({SECTION: defaults()})
+    load_environment(config)
+    found = {name: dict(one) if hasattr(one, "keys") else one for name, one in config[SECTION].items()}
+    return {name: found[name] for name, one in defaults().items() if found[name] != one}
 
 
 def _load(path: str | None) -> fabric.Config:

@@ -126,6 +126,17 @@ def test_what_tasks_get_is_a_fleet() -> None:
     assert Fleet.of(["web[1-2]"]).hosts == ["web1", "web2"]
 
 
+def test_the_environment_counts_in_a_task_that_has_no_settings_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FABRIC_MURDER_KEEP_RELEASES", "9")
+    monkeypatch.setenv("FABRIC_MURDER_ROLES_PEER", "db[1-2]")
+    assert settings(Fleet.of(Context())).keep_releases == 9
+    assert settings(Fleet.of(Context())).roles["peer"] == "db[1-2]"
+    told = GroupContext(fabric.Config(overrides={"murder": {"keep_releases": 7}}), ["web1"])
+    assert settings(Fleet.of(told)).keep_releases == 7
+
+
 def test_who_is_told_may_be_chosen_and_may_be_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO()
     Fleet("web1", view=View(stream)).view.say("hello")
