@@ -65,7 +65,7 @@ def _switch_back(request: control.SwitchBack) -> Answer:
                 now=time.time(),
             )
             history.append_line(destination.path, line)
-    return Answer({"back": switched})
+    return Answer({})
 
 
 def _list_releases(request: control.ListReleases) -> Answer:

@@ -86,11 +86,7 @@ class Switch(Request):
 
 @dataclasses.dataclass(frozen=True)
 class SwitchBack(Request):
-    """
-    Point `current` back at `previous` (None: remove it), if it still points at `tag`.
-
-    Done: `back` (whether it did).
-    """
+    """Point `current` back at `previous` (None: remove it), if it still points at `tag`."""
 
     name = "switch_back"
     destination: str

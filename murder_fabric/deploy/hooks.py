@@ -37,6 +37,10 @@ class Hooks:
     #: Seconds for one command.
     timeout: float = 300.0
 
+    def has(self, name: str) -> bool:
+        """Whether there is something to do for the hook *name*."""
+        return bool(self.commands.get(name)) or name in self.tasks
+
 
 NO_HOOKS = Hooks()
 
@@ -76,7 +80,7 @@ def run_hook(
     """
     hooks = run.hooks
     hosts = list(run.outcome.going if hosts is None else hosts)
-    if not (hooks.commands.get(name) or name in hooks.tasks) or not (hosts or name == FAILED):
+    if not hooks.has(name) or not (hosts or name == FAILED):
         return []
     with run.view.stage("hook") as said:
         failures = _run_commands(run, name, hosts, previous or {}, timeout or hooks.timeout)

@@ -53,8 +53,8 @@ class Switching:
         self._current = current
         self._is_rollback = back
         self._alone = alone
-        #: Those that may have switched: an answer may be lost after the switch was made.
-        self._asked: list[str] = []
+        #: Those whose wave has begun: hooks may have changed something, and answers may have been lost.
+        self._begun: list[str] = []
         self._switched: list[str] = []
 
     def must_go_on(self) -> None:
@@ -93,9 +93,9 @@ class Switching:
             self._go_through(wave, at if number == 0 else None, is_last=wave is waves[-1])
 
     def back(self, *, in_haste: bool = False) -> list[str]:
-        """Take the hosts back that were asked to switch, if they did; return those that do not answer."""
-        unsure = take_back(self._run, self._asked, self._current, in_haste=in_haste)
-        self._asked = []
+        """Take the hosts back whose wave has begun, if they switched; return those that do not answer."""
+        unsure = take_back(self._run, self._begun, self._current, in_haste=in_haste)
+        self._begun = []
         return unsure
 
     def _go_through(self, wave: Wave, at: float | None, *, is_last: bool) -> None:
@@ -108,10 +108,15 @@ class Switching:
             going = [host for host in left if host in run.outcome.going]
             losses[how], left = len(left) - len(going), going
 
+        if at is not None:
+            self._announce(at)
+            # Hooks that keep to their time are through with it at the moment.
+            _sleep_until(at - LEAD - (run.settings.hook_timeout if run.hooks.has("before_switch") else 0))
+        self._begun += left
         run_hook(run, "before_switch", left, self._current)
         drop_lost("failed before_switch")
         if at is not None:
-            self._wait(at)
+            _sleep_until(at - LEAD)
         did = self._make(wave, left, at) if left and not self._too_many_lost() else []
         drop_lost("did not switch")
         run_hook(run, "after_switch", did, self._current)
@@ -122,10 +127,12 @@ class Switching:
         unwell = [host for host in did if host not in left]
         if not self._alone and (self._too_many_lost() or not did or not left):
             raise self._given_up(wave, losses, is_bad=bool(unwell), is_last=is_last)
-        if unwell:
-            run.view.say(f"  {fold(unwell)}: back where it was")
-            take_back(run, unwell, self._current)
-            self._asked = [host for host in self._asked if host not in unwell]
+        out = [host for host in wave.hosts if host not in left]
+        if out:
+            unsure = take_back(run, out, self._current)
+            self._begun = [host for host in self._begun if host not in out]
+            if returned := [host for host in unwell if host not in unsure]:
+                run.view.say(f"  {fold(returned)}: back where it was")
 
     def _make(self, wave: Wave, hosts: Sequence[str], at: float | None) -> list[str]:
         """Let *hosts* switch, at one moment; return those that did."""
@@ -147,7 +154,6 @@ class Switching:
                 told = None if moment is None else moment + offsets[host].seconds
                 return dataclasses.replace(request, at=told)
 
-            self._asked += hosts
             done = run.muster.ask(hosts, of_host, PROMPT_TIMEOUT + max(run.pace.delay, LEAD))
             for host in done:
                 run.outcome.reached(host, HostState.SWITCHED)
@@ -174,8 +180,8 @@ class Switching:
         # Half of it must be left for telling them.
         return max(decided + delay, time.monotonic() + delay / 2), offsets
 
-    def _wait(self, at: float) -> None:
-        """Wait until it is time to tell the hosts of a moment of `--at`, in Unix seconds."""
+    def _announce(self, at: float) -> None:
+        """Say what is waited for; *at* is in Unix seconds."""
         run, tag = self._run, self._run.wanted.tag
         left = at - time.time()
         when = datetime.fromtimestamp(at).astimezone().isoformat(" ", "seconds")
@@ -185,15 +191,11 @@ class Switching:
                 f" murder.switch --tag {tag} goes there"
             )
         run.view.say(f"  switch   at {when}, {left:.0f} s from now; Ctrl-C leaves all as it was")
-        # In short steps: this machine's clock may be set meanwhile, or the machine sleep.
-        while (left := at - time.time() - LEAD) > 0:
-            time.sleep(min(left, 1.0))
-        self.must_go_on()
 
     def _given_up(self, wave: Wave, losses: Mapping[str, int], *, is_bad: bool, is_last: bool) -> HostsFailed:
         """Take all back that had switched, and return the sentence about it."""
         run, outcome, tag = self._run, self._run.outcome, self._run.wanted.tag
-        asked = list(self._asked)
+        begun = list(self._begun)
         unsure = self.back()
         those = f"of {counted(len(wave.hosts), 'host')}" + f" of {wave.name}" * bool(wave.name)
         said = [f"{count} {those} {how}" for how, count in losses.items() if count]
@@ -207,7 +209,7 @@ class Switching:
         if not is_last:
             said.append("the others were not switched")
         if is_bad and not self._is_rollback:
-            having = dict.fromkeys([*outcome.going, *asked])
+            having = dict.fromkeys([*outcome.going, *begun])
             mark_bad(run, tag, [host for host in having if self._current[host] != tag], reason)
             said.append(f"{tag} is marked bad")
         return (HostsFailed if outcome.going else AllHostsFailed)("; ".join(said))
@@ -230,6 +232,12 @@ class Switching:
 
     def _too_many_lost(self) -> bool:
         return not self._alone and len(self._run.outcome.lost) > self._allowed
+
+
+def _sleep_until(at: float) -> None:
+    """Sleep until *at*, in Unix seconds; in short steps: the clock may be set, or the machine sleep."""
+    while (left := at - time.time()) > 0:
+        time.sleep(min(left, 1.0))
 
 
 def _spread(done: Mapping[str, Message], offsets: Mapping[str, Offset]) -> str:

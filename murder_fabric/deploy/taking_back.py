@@ -22,6 +22,8 @@ def take_back(
     """
     Point `current` back on *hosts*, where it was switched; return those that do not answer.
 
+    The hooks of going back are run on all: `before_switch` may have done something where it never came to that.
+
     Args:
         current: by host, what it was.
         in_haste: somebody waits for it: the commands of hooks have no longer than the hosts themselves.
@@ -35,18 +37,16 @@ def take_back(
         )
         for host in hosts
     }
-    unsure, moved = [], []
+    unsure = []
     for host, answer in run.muster.channels.ask(requests, BACK_TIMEOUT).items():
         if isinstance(answer, HostFailure):
             unsure.append(host)
             reason = f"current may point at {wanted.tag} there: {answer.reason}"
             outcome.failed(host, HostFailure(answer.cause, reason))
-            continue
-        if answer.fields.get("back"):
-            moved.append(host)
-        if host in outcome.going:
+        elif host in outcome.going:
             outcome.reached(host, HostState.VERIFIED)
-    run_hook(run, "after_switch_back", moved, current, patience)
+    answered = [host for host in hosts if host not in unsure]
+    run_hook(run, "after_switch_back", answered, current, patience)
     return unsure
 
 

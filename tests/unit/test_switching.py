@@ -67,9 +67,9 @@ class App:
         return {"previous": previous, "warning": "", "clock": 1000.0 + HOSTS.index(host) / 100}
 
     def switch_back(self, host: str, fields: dict[str, Any]) -> dict[str, Any]:
-        back = self.current[host] == fields["tag"] != fields["previous"]
-        self.current[host] = fields["previous"] if back else self.current[host]
-        return {"back": back}
+        if self.current[host] == fields["tag"]:
+            self.current[host] = fields["previous"]
+        return {}
 
     def run(self, pace: Pace = AT_ONCE, hooks: Hooks = NO_HOOKS, **settings: Any) -> Run:
         muster = Muster(self.channels, Outcome(HOSTS), View(self.said))  # type: ignore[arg-type]
@@ -394,6 +394,30 @@ def test_a_host_whose_hook_fails_before_the_switch_does_not_switch() -> None:
     assert app.asked("switch") == []
     assert app.deployment.outcome["web2"].error == "before_switch: No space left on device"
     assert tasks.called[0][1] == ["web1", "web3", "web4"]
+
+
+def test_what_a_hook_did_before_the_switch_is_undone_where_it_never_came_to_that() -> None:
+    app, tasks = App(), Tasks(before_switch="web2")
+    hooks = tasks.hooks("before_switch", "after_switch_back")
+    app.go(Pace(batch="2"), hooks, allow_failures="1")
+    assert [hosts for name, hosts, _ in tasks.called if name == "after_switch_back"] == [["web2"]]
+    app, tasks = App(), Tasks(before_switch="web2")
+    with pytest.raises(
+        HostsFailed, match="1 of 2 hosts of batch 1 of 2 failed before_switch; the others were"
+    ):
+        app.go(Pace(batch="2"), tasks.hooks("before_switch", "after_switch_back"))
+    assert tasks.called[-1][:2] == ("after_switch_back", ["web1", "web2"])
+    assert set(app.current.values()) == {"v1"}
+
+
+def test_hooks_before_a_moment_have_their_time(clock: Time) -> None:
+    app, tasks = App(), Tasks()
+    begun: list[float] = []
+    hooks = tasks.hooks("before_switch")
+    hooks.tasks["before_switch"] = lambda hosts, about: begun.append(clock.time()) or {}  # type: ignore[index]
+    app.go(Pace(at=1_000_100.0), hooks, hook_timeout=30)
+    assert begun == [pytest.approx(1_000_100 - 30 - 2, abs=0.01)]
+    assert clock.time() == pytest.approx(1_000_100 - 2, abs=0.01)
 
 
 def test_a_host_whose_hook_fails_after_the_switch_takes_all_back_and_hooks_hear_of_it() -> None:
