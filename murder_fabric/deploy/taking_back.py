@@ -22,7 +22,7 @@ def take_back(
     """
     Point `current` back on *hosts*, where it was switched; return those that do not answer.
 
-    The hooks of going back are run on all: `before_switch` may have done something where it never came to that.
+    The hooks of going back are run on all: `before_switch` may have done something where none was made.
 
     Args:
         current: by host, what it was.
