@@ -39,6 +39,16 @@ def test_listing_the_tasks_loads_nothing_that_they_do():
     )
 
 
+def test_listing_the_tasks_loads_next_to_nothing_that_fab_has_not_loaded_itself():
+    code = (
+        "import sys, fabric.main; before = set(sys.modules);"
+        " from murder_fabric import murder; murder.task_names; print(*set(sys.modules) - before)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    others = {name for name in shown.split() if not name.startswith("murder_fabric")}
+    assert others <= {"concurrent.futures", "concurrent.futures._base", "concurrent.futures.thread"}
+
+
 def test_a_peer_started_by_hand_loads_nothing_of_operators():
     """A swarm on a machine of two cores waits for each of its processes to start."""
     loaded = modules_after(
