@@ -28,7 +28,8 @@ HOSTS = ("web1", "web2")
 
 @pytest.fixture
 def build(fab: Fab) -> Path:
-    """A tree to deploy, as its next versions will be made from it."""
+    """A tree to deploy, as its next versions will be made from it; nobody waits for a moment to switch."""
+    (fab.directory / "fabric.yaml").write_text("murder: {switch_delay: 0}")
     files = fab.directory / "build"
     tree.generate(files, 1_500_000, 150)
     return files
@@ -84,7 +85,7 @@ def tamper(path: Path) -> None:
 def test_only_what_is_new_is_moved_and_the_live_release_stays_as_it_is(
     lab: rig.Lab, fab: Fab, app: str, build: Path
 ) -> None:
-    (fab.directory / "fabric.yaml").write_text("murder: {keep_releases: 1}")
+    (fab.directory / "fabric.yaml").write_text("murder: {switch_delay: 0, keep_releases: 1}")
     arguments = ("--files-path", "build", "--destination-path", app, "--tag")
     fab("web[1-2]", *arguments, "v1")
     first = fab.directory / "first"
@@ -139,7 +140,7 @@ def test_what_was_tampered_with_is_fetched_and_what_fast_did_not_see_fails_its_h
     assert [arrived(lab, host, app, build) for host in HOSTS] == [[]] * 2
     assert tampered.read_bytes()[:1] == b"X"
 
-    (fab.directory / "fabric.yaml").write_text("murder: {verify: fast}")
+    (fab.directory / "fabric.yaml").write_text("murder: {switch_delay: 0, verify: fast}")
     far = next(path for path in (build / "part-07").rglob("*.dat") if path.stat().st_size > 1000)
     name = str(far.relative_to(build))
     tamper(place(lab, "web2", app) / "releases/v2" / name)
