@@ -43,7 +43,7 @@ class HostResult:
     error: str = ""
     #: Bytes of the payload that came to it: from other hosts, web seeds, or over SSH.
     bytes_moved: int = 0
-    #: Bytes of the payload that it had already, from an earlier try or as the seeder.
+    #: Bytes of the payload that it had already: from an earlier try, of older releases, or as the seeder.
     bytes_reused: int = 0
     #: What it took to fetch and to verify the payload.
     seconds: float = 0.0
