@@ -33,7 +33,8 @@ def check_tag(tag: str) -> str:
 def check_depth(path: str) -> str:
     """Return *path*, where something is to be written; BadInput if it is too short to be meant."""
     if path.startswith("/") and path.rstrip("/").count("/") < 2:  # where ~ leads is known on the host alone
-        raise BadInput(f"{path}: a destination is at least two directories deep, such as /srv/app")
+        shown = path if path.isprintable() else repr(path)
+        raise BadInput(f"{shown}: a destination is at least two directories deep, such as /srv/app")
     return path
 
 

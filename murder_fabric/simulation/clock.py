@@ -24,7 +24,11 @@ class Clock:
 
     def call_later(self, delay: float, call: Callable[..., object], *arguments: Any) -> None:
         """Call *call* in *delay* seconds."""
-        heapq.heappush(self._calls, (self.now + delay, next(self._order), call, arguments))
+        self.call_at(self.now + delay, call, *arguments)
+
+    def call_at(self, at: float, call: Callable[..., object], *arguments: Any) -> None:
+        """Call *call* at the time *at*."""
+        heapq.heappush(self._calls, (at, next(self._order), call, arguments))
 
     def run(self, until: float, done: Callable[[], bool]) -> None:
         """Make calls until *done*, until the time *until*, or until there are none."""

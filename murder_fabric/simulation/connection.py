@@ -21,6 +21,9 @@ WINDOW = 256 * 1024
 #: connection, both as `net` has them.
 MAX_UNREAD = 256 * 1024
 USER_TIMEOUT = 10.0
+#: On links below so many bytes a second, connections take turns packet by packet: with longer parts a peer
+#: whose link thirty share would hear nothing from most of them for seconds, and take them for dead.
+FAST, SEGMENT = 1e6, 1448
 #: Seconds until TCP sends again what was lost.
 RETRANSMISSION = 0.2
 
@@ -155,7 +158,7 @@ class End:
             self._unread = 0
             words = b"".join(self._words)
             self._words.clear()
-            self._current.extend(parts_of(words, QUANTUM))
+            self._current.extend(parts_of(words, self._most()))
         elif self._blocks:
             request = self._blocks.popleft()
             try:
@@ -165,9 +168,14 @@ class End:
                 self.host.session.storage_failed(str(error))
                 return
             self._sending = request
-            head, *rest = parts_of(self._wire.send(Piece(*request)) + data, QUANTUM)
-            self._current.append(head)
-            self._current.extend(rest)
+            self._current.extend(parts_of(self._wire.send(Piece(*request)) + data, self._most()))
+
+    def _most(self) -> int:
+        """Return the length of what leaves at once."""
+        slowest = (
+            self.host.link.rate if self.other is None else min(self.host.link.rate, self.other.host.link.rate)
+        )
+        return QUANTUM if slowest >= FAST else SEGMENT
 
     def _offer(self) -> None:
         if not self._queued and not self.closed:
@@ -200,15 +208,10 @@ class End:
             return
         loss = max(self.host.link.loss, other.host.link.loss)
         if loss and self.host.chance.random() < loss:
-            self._late_until = max(self._late_until, now + RETRANSMISSION)
-        if now <= self._late_until:  # what was sent after a lost part waits for it
-            self.host.clock.call_later(self._late_until - now, self._arrive, part)
-        else:
-            self._arrive(part)
-
-    def _arrive(self, part: bytes) -> None:
-        if self.other is not None:
-            self.other.host.downlink.arrive(self._latency(), part, self.other._came)
+            self._late_until = max(self._late_until, now) + RETRANSMISSION
+        # What was sent after a part that got lost, or took a longer way, waits for it.
+        self._late_until = max(self._late_until, now + self._latency())
+        self.host.clock.call_at(self._late_until, other.host.downlink.arrive, part, other._came)
 
     def _came(self, part: bytes) -> None:
         """The kernel has *part*, from the other end."""

@@ -75,18 +75,35 @@ class Uplink:
 
 
 class Downlink:
-    """Takes in what comes for one host, one part after the other, at the link's rate."""
+    """Takes in what comes for one host, for all of its connections in turn, at the link's rate."""
 
     def __init__(self, clock: Clock, link: Link) -> None:
         self.link = link
         self._clock = clock
-        self._free_at = 0.0
+        self._waiting: dict[Callable[[bytes], None], deque[bytes]] = {}
+        self._busy = False
 
-    def arrive(self, latency: float, part: bytes, take: Callable[[bytes], None]) -> None:
-        """*part* comes in after *latency* seconds of way; *take* has it when the last byte is in."""
-        start = max(self._clock.now + latency, self._free_at)
-        self._free_at = start + len(part) / self.link.rate
-        self._clock.call_later(self._free_at - self._clock.now, take, part)
+    def arrive(self, part: bytes, take: Callable[[bytes], None]) -> None:
+        """*part* is here; *take*, which stands for its connection, has it when its last byte is in."""
+        self._waiting.setdefault(take, deque()).append(part)
+        if not self._busy:
+            self._busy = True
+            self._next()
+
+    def _next(self) -> None:
+        if not self._waiting:
+            self._busy = False
+            return
+        take = next(iter(self._waiting))
+        parts = self._waiting.pop(take)
+        part = parts.popleft()
+        if parts:
+            self._waiting[take] = parts
+        self._clock.call_later(len(part) / self.link.rate, self._in, part, take)
+
+    def _in(self, part: bytes, take: Callable[[bytes], None]) -> None:
+        take(part)
+        self._next()
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,10 @@ from murder_fabric.simulation.faults import FAULTS
 from murder_fabric.simulation.run import simulate
 
 #: How many are run here; `./dev simulate --seeds 10000` is the long run.
-SEEDS = 120
+SEEDS = 60
 #: Hosts squared times pieces, to which the time of a run is about proportional: those beyond are left to the
 #: long run.
-SMALL_ENOUGH = 6_000
+SMALL_ENOUGH = 3_000
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,150 @@
+"""How much longer a swarm takes when one thing goes wrong, on virtual time (docs/reliability.md)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+
+from murder_fabric.simulation.drawing import Plan
+from murder_fabric.simulation.faults import FAULTS
+from murder_fabric.simulation.hostile import Corrupter, Mute
+from murder_fabric.simulation.run import simulate
+from murder_fabric.simulation.world import World
+
+#: Twelve hosts at 20 Mbit/s and 6 MiB; two and a half seconds are ideal.
+PLAN = Plan(seed=11, hosts=12, pieces=100, slowest=2.5e6, fastest=2.5e6)
+
+
+def world_with(*events, plan=PLAN):
+    """Return a world that has run, where each of *events* (seconds, a call with the world) happened."""
+    world = World(plan)
+    for at, happen in events:
+        world.clock.call_later(at, happen, world)
+    world.run()
+    assert world.watch.violations == []
+    return world
+
+
+def last(world, *but):
+    """Return when the last peer was complete, *but* these."""
+    times = {peer.name: peer.verified_at for peer in world.peers if peer not in but}
+    assert None not in times.values()
+    return max(times.values())
+
+
+@lru_cache
+def undisturbed():
+    """Return T0: when the last one is complete where nothing goes wrong."""
+    return last(world_with())
+
+
+def strike(name):
+    return lambda world: FAULTS[name].strike(world, 0.0)
+
+
+def test_an_undisturbed_swarm_is_near_the_ideal():
+    assert undisturbed() < 1.5 * PLAN.length / PLAN.slowest
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_kind_of_fault_strikes_and_breaks_nothing(name):
+    account = simulate(Plan(seed=3, hosts=6, pieces=30, slowest=1e6, fastest=4e6, faults=(name,)))
+
+    assert account.violations == []
+    assert account.faults == {name: 1}
+    assert account.completed == account.expected_to_complete
+    assert account.completed >= 5 or name == "seeder-lost"
+
+
+def test_a_tracker_that_dies_costs_a_tenth_at_the_most():
+    """Row 7."""
+
+    def die(world):
+        world.tracker.up = False
+
+    assert last(world_with((undisturbed() / 2, die))) < 1.1 * undisturbed()
+
+
+def test_a_seeder_that_dies_after_one_copy_costs_a_third_at_the_most():
+    """Row 5."""
+
+    def look(world):
+        if FAULTS["seeder-dies-after-one-copy"].strike(world, 0.0) is None:
+            world.clock.call_later(0.05, look, world)
+
+    world = world_with((0.1, look))
+    assert world.seeder.lost
+    assert last(world) < 1.3 * undisturbed()
+
+
+def test_a_straggler_is_alone_with_it():
+    """Row 21."""
+
+    def slow(world):
+        world.peers[3].link.rate = 32_000
+
+    world = world_with((0.0, slow))
+    assert last(world, world.peers[3]) < 1.15 * undisturbed()
+    assert world.peers[3].verified_at > 10 * undisturbed()
+
+
+@pytest.mark.parametrize(("kind", "most"), [(Corrupter, 1.1), (Mute, 1.15)])
+def test_a_hostile_peer_among_a_dozen_costs_little(kind, most):
+    """Rows 43 and 46."""
+    assert last(world_with((0.0, lambda world: world.join(kind)))) < most * undisturbed()
+
+
+def test_a_peer_that_hangs_or_is_cut_off_holds_nobody_up():
+    """Rows 10 and 14; it completes itself soon after."""
+
+    def hang(world):
+        world.peers[3].freeze(20)
+
+    def cut(world):
+        names = [name for name in world.names() if name != world.peers[4].name]
+        rules = [
+            world.network.block(names, [world.peers[4].name]),
+            world.network.block([world.peers[4].name], names),
+        ]
+        world.trouble(20, lambda: [world.network.heal(rule) for rule in rules])
+
+    began = undisturbed() / 2
+    world = world_with((began, hang), (began, cut))
+    assert last(world, *world.peers[3:5]) < 1.15 * undisturbed()
+    assert last(world) < began + 20 + 15 + undisturbed()
+
+
+def test_peers_that_are_there_first_begin_soon_after_the_tracker():
+    """Row 8: whoever is short of peers asks every five seconds, give or take a tenth."""
+    world = World(PLAN)
+    world.tracker.up = False
+    began = []
+
+    def up():
+        world.tracker.up = True
+
+    for at in (12.0, 17.6):
+        world.clock.call_later(at, lambda: began.append(sum(peer.downloaded > 0 for peer in world.peers)))
+    world.clock.call_later(12.0, up)
+    world.run()
+    assert world.watch.violations == []
+    assert began == [0, len(world.peers)]
+
+
+def test_who_joins_after_the_tracker_forgot_everybody_finds_peers_in_time():
+    """Row 9."""
+    found = []
+    plan = Plan(seed=11, hosts=12, pieces=40, slowest=2e5, fastest=2e5)
+    late = World(plan).peers[5].name
+
+    def forget(world):
+        world.tracker.restart()
+        (host,) = (peer for peer in world.peers if peer.name == late)
+        host.die()
+        host.disk.power_cut(world.rng)
+        world.clock.call_later(0.1, host.start)
+        world.clock.call_later(10.1, lambda: found.append(len(host.session.trusted_peers)))
+
+    world_with((5.0, forget), plan=plan)
+    assert found[0] >= 4
