@@ -155,7 +155,9 @@ def test_murders_manual_sequence(fab: Fab, hosts: Hosts, directory: Path) -> Non
 def test_what_does_not_run_cannot_be_stopped_or_used(fab: Fab, hosts: Hosts) -> None:
     two = "web[1-2]"
     refused(fab(two, "murder.stop-tracker"), 2, "murder: web1: no tracker is running here")
-    refused(fab(two, "murder.stop-seeding", "--tag", "foo"), 2, "no seeder of foo is running on web1 (1 host)")
+    refused(
+        fab(two, "murder.stop-seeding", "--tag", "foo"), 2, "no seeder of foo is running on web1 (1 host)"
+    )
     refused(
         fab(two, "murder.stop-peers", "--tag", "foo"), 2, "no peer of foo is running on web[1-2] (2 hosts)"
     )
