@@ -78,6 +78,8 @@ class Deployment:
             raise Interrupted(_interrupted(unsure, self._finish(), self._left())) from None
         except Exception:
             try:
+                if self._switching is not None:  # what it did not foresee: a wave may have begun all the same
+                    self._switching.back()
                 run_hook(self.plan, FAILED, self._reachable())
             finally:
                 self._finish()

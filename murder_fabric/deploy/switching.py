@@ -56,6 +56,8 @@ class Switching:
         #: Those whose wave has begun: hooks may have changed something, and answers may have been lost.
         self._begun: list[str] = []
         self._switched: list[str] = []
+        #: Those that did not answer when they were to go back.
+        self._unsure: list[str] = []
 
     def must_go_on(self) -> None:
         """
@@ -93,10 +95,10 @@ class Switching:
             self._go_through(wave, at if number == 0 else None, is_last=wave is waves[-1])
 
     def back(self, *, in_haste: bool = False) -> list[str]:
-        """Take the hosts back whose wave has begun, if they switched; return those that do not answer."""
-        unsure = take_back(self._run, self._begun, self._current, in_haste=in_haste)
+        """Take the hosts back whose wave has begun, if they switched; return those that did not answer."""
+        self._unsure += take_back(self._run, self._begun, self._current, in_haste=in_haste)
         self._begun = []
-        return unsure
+        return self._unsure
 
     def _go_through(self, wave: Wave, at: float | None, *, is_last: bool) -> None:
         """Switch the hosts of *wave* and see that they are well; else all that switched go back."""
@@ -129,9 +131,9 @@ class Switching:
             raise self._given_up(wave, losses, is_bad=bool(unwell), is_last=is_last)
         out = [host for host in wave.hosts if host not in left]
         if out:
-            unsure = take_back(run, out, self._current)
+            self._unsure += take_back(run, out, self._current)
             self._begun = [host for host in self._begun if host not in out]
-            if returned := [host for host in unwell if host not in unsure]:
+            if returned := [host for host in unwell if host not in self._unsure]:
                 run.view.say(f"  {fold(returned)}: back where it was")
 
     def _make(self, wave: Wave, hosts: Sequence[str], at: float | None) -> list[str]:
@@ -206,6 +208,8 @@ class Switching:
         if returned:
             how = "are back where they were" if returned[1:] else "is back where it was"
             said.append(f"{fold(returned)} {how}")
+        if stayed := [host for host in unsure if self._current[host] != tag]:
+            said.append(f"{fold(stayed)} may have {tag}: look with murder.releases")
         if not is_last:
             said.append("the others were not switched")
         if is_bad and not self._is_rollback:

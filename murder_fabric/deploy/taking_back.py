@@ -37,14 +37,18 @@ def take_back(
         )
         for host in hosts
     }
-    unsure = []
+    unsure, unsaid = [], {}
     for host, answer in run.muster.channels.ask(requests, BACK_TIMEOUT).items():
         if isinstance(answer, HostFailure):
             unsure.append(host)
             reason = f"current may point at {wanted.tag} there: {answer.reason}"
+            if host not in outcome.going:  # what made it fail stays its reason
+                unsaid[host] = reason
             outcome.failed(host, HostFailure(answer.cause, reason))
         elif host in outcome.going:
             outcome.reached(host, HostState.VERIFIED)
+    for line in grouped(unsaid):
+        run.view.say(f"  {line}")
     answered = [host for host in hosts if host not in unsure]
     run_hook(run, "after_switch_back", answered, current, patience)
     return unsure

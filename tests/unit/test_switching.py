@@ -196,6 +196,23 @@ def test_a_host_that_catches_up_goes_back_alone() -> None:
     assert app.asked("mark_bad") == []
 
 
+LOST = HostFailure("lost", "its SSH connection was lost")
+
+
+def test_that_a_host_which_switched_could_not_be_taken_back_is_said_whatever_made_it_fail() -> None:
+    app = App(switch_back=on("web3", LOST), check_health=on("web3", UNWELL))
+    with pytest.raises(HostsFailed, match=r"web\[1-2,4\] are back where they were; web3 may have v2: "):
+        app.go(AT_ONCE, **CHECKED)
+    assert "web3: current may point at v2 there: its SSH connection was lost" in app.said.getvalue()
+    assert app.deployment.outcome["web3"].error == UNWELL.reason
+
+
+def test_a_host_that_stayed_behind_in_an_earlier_wave_is_not_said_to_be_back() -> None:
+    app = App(switch_back=on("web3", LOST), check_health=on("web3 web4", UNWELL))
+    with pytest.raises(HostsFailed, match=r"; web\[1-2,4\] are back where they were; web3 may have v2: "):
+        app.go(Pace(["web1", "web3"], "3"), allow_failures="1", **CHECKED)
+
+
 def test_ctrl_c_between_waves_takes_all_back() -> None:
     def check(host: str, fields: dict[str, Any]) -> dict[str, Any]:
         if host == "web4":
@@ -206,6 +223,19 @@ def test_ctrl_c_between_waves_takes_all_back() -> None:
     with pytest.raises(Interrupted, match="every host is as it was"):
         app.go(CANARY, **CHECKED)
     assert set(app.current.values()) == {"v1"}
+
+
+def test_an_error_that_nobody_foresaw_between_waves_takes_all_back() -> None:
+    def check(host: str, fields: dict[str, Any]) -> dict[str, Any]:
+        if host == "web4":
+            raise RuntimeError("a task of the user's")
+        return {}
+
+    app = App(check_health=check)
+    with pytest.raises(RuntimeError):
+        app.go(CANARY, **CHECKED)
+    assert set(app.current.values()) == {"v1"}
+    assert app.channels.heard("finish") == HOSTS
 
 
 # Moments --------------------------------------------------------------------------------------------------
