@@ -14,7 +14,11 @@ LIVE_INTERVAL = 0.2
 
 
 class View:
-    """Writes to *stream*, which is stderr, as stdout is for records; to nobody where it is None."""
+    """
+    Writes to *stream*, which is stderr, as stdout is for records; to nobody where it is None.
+
+    Once it cannot be written to, nobody is told any more, and what is under way goes on.
+    """
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
@@ -25,9 +29,8 @@ class View:
 
     def say(self, text: str) -> None:
         """Write a line that stays."""
-        if self._stream is not None:
-            self._clear()
-            print(text, file=self._stream, flush=True)
+        self._clear()
+        self._write(text, "\n")
 
     def begin(self, name: str) -> None:
         """Let stage *name* begin now: what comes before its body counts, and may show progress."""
@@ -58,11 +61,19 @@ class View:
         self._shown_at = now
         if self._live:
             self._moving = True
-            print(f"\r\033[K  {self._name:<9}{text}", end="", file=self._stream, flush=True)
+            self._write(f"\r\033[K  {self._name:<9}{text}")
         else:
             self.say(f"  {self._name:<9}{text}")
 
     def _clear(self) -> None:
         if self._moving:
             self._moving = False
-            print("\r\033[K", end="", file=self._stream)
+            self._write("\r\033[K")
+
+    def _write(self, text: str, end: str = "") -> None:
+        if self._stream is None:
+            return
+        try:
+            print(text, end=end, file=self._stream, flush=True)
+        except OSError:  # a closed terminal, a pipe that nobody reads: no reason to leave hosts half done
+            self._stream, self._live = None, False

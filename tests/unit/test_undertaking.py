@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from fake_channels import FakeChannels
 
 from murder_fabric.deploy import bundle, remote
+from murder_fabric.deploy.ending import SIGNALS
 from murder_fabric.deploy.executor import GroupContext
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.murder_task import MurderTask, murder_task
@@ -141,6 +144,46 @@ def test_ctrl_c_is_told_with_what_it_leaves(channels: FakeChannels, monkeypatch:
     monkeypatch.setattr(remote, "open_channels", interrupt)
     with pytest.raises(Interrupted, match="while connecting; no host was changed"):
         carry_out("try", context(), undertaking(interrupt), View(None))
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_would_end_us_is_as_ctrl_c(channels: FakeChannels, number: signal.Signals) -> None:
+    cleaned_up = []
+
+    def step(muster: Muster) -> str:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt:
+            signal.raise_signal(number)  # as from a closed terminal, which is told by its shell too
+            cleaned_up.append(number)
+            raise
+        return "went on"
+
+    with pytest.raises(Interrupted):
+        carry_out("try", context(), undertaking(step), View(None))
+    assert cleaned_up == [number]
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_means_something_already_goes_on_meaning_that(
+    channels: FakeChannels, request: pytest.FixtureRequest
+) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGHUP, lambda number, frame: heard.append(number))
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
+
+    def step(muster: Muster) -> str:
+        signal.raise_signal(signal.SIGHUP)
+        return "went on"
+
+    assert carry_out("try", context(), undertaking(step), View(None)).message == "went on"
+    assert heard == [signal.SIGHUP]
+
+
+def test_in_another_thread_signals_are_left_alone(channels: FakeChannels) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(carry_out, "try", context(), undertaking(lambda muster: "done"), View(None))
+    assert done.result().message == "done"
 
 
 def test_a_dry_run_connects_to_nobody(channels: FakeChannels) -> None:

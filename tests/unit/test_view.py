@@ -88,3 +88,24 @@ def test_on_a_terminal_the_line_moves_and_gives_way_to_those_that_stay(now: list
         watched.say("web3: lost")
     assert "too soon" not in stream.getvalue()
     assert "1 %\r\033[Kweb3: lost\n" in stream.getvalue()
+
+
+class Closed(Terminal):
+    """A terminal whose window was closed after the first line."""
+
+    def write(self, text: str) -> int:
+        if self.getvalue():
+            raise OSError(5, "Input/output error")
+        return super().write(text)
+
+
+def test_a_run_goes_on_though_nobody_can_be_told_any_more(now: list[float]) -> None:
+    stream = Closed()
+    watched = View(stream)
+    with watched.stage("swarm") as said:
+        for percent in range(3):
+            now[0] += 1.0
+            watched.progress(f"{percent} %")
+        said.append("8 hosts complete")
+    watched.say("done")
+    assert stream.getvalue() == "\r\033[K  swarm    0 %"

@@ -1,0 +1,37 @@
+"""What ends a process from outside, taken as Ctrl-C is: hosts go back, and nothing of ours stays."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+#: How a service or a CI runner ends what it started, and a terminal that is closed.
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """
+    Raise KeyboardInterrupt for a signal of `SIGNALS` that would else end this process at once.
+
+    What has a meaning already, as under `nohup` or in a program that we are called from, keeps it; and so do
+    all where we are not in the main thread, which alone may change that.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    taken = [number for number in SIGNALS if is_main and signal.getsignal(number) is signal.SIG_DFL]
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # Of a closed terminal we hear twice, from it and from its shell: no second Ctrl-C, which leaves at once.
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in taken:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
