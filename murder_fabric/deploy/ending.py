@@ -24,7 +24,7 @@ def signals_as_interrupts() -> Iterator[None]:
     taken = [number for number in SIGNALS if is_main and signal.getsignal(number) is signal.SIG_DFL]
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        # Of a closed terminal we hear twice, from it and from its shell: no second Ctrl-C, which leaves at once.
+        # A terminal that is closed says so twice, itself and by its shell; a second Ctrl-C leaves at once.
         signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 

@@ -13,6 +13,10 @@ from typing import IO
 from paramiko.buffered_pipe import BufferedPipe
 
 _PART_LENGTH = 64 * 1024
+#: `python -m` would look for modules in the directory that `fab` was called in first: in the user's project.
+_PROGRAM = (
+    "import sys; sys.path = list(filter(None, sys.path)); from murder_fabric.__main__ import main; main()"
+)
 #: Seconds that a process which was told to end may take.
 _END_TIMEOUT = 5.0
 
@@ -30,7 +34,7 @@ class LocalAgent:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "murder_fabric", "control"],
+            [sys.executable, "-c", _PROGRAM, "control"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

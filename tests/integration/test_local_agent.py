@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from programs import PATIENCE, wait_until
@@ -53,6 +54,16 @@ def test_it_answers_like_any_agent_and_is_in_a_session_of_its_own(rig: Rig) -> N
     assert isinstance(refused, HostFailure)
     assert (refused.reason, refused.exit_code) == ("nothing is running here for the tag v1", 2)
     assert os.getsid(rig.pid) == rig.pid != os.getsid(0)
+
+
+def test_what_lies_where_fab_is_called_is_no_module_of_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secrets.py").write_text("raise SystemExit('the project has a module of that name')\n")
+    monkeypatch.chdir(tmp_path)
+    rig = Rig()
+    rig.channels.close()
+    assert not running(rig.pid)
 
 
 def test_one_that_is_killed_fails_with_what_killed_it(rig: Rig) -> None:
