@@ -206,7 +206,7 @@ class WebSeed:
             self._move(error)
             return
         except RemoteProtocolError as error:
-            if self._moved.pop(self._spans[0].file, None):  # where it was moved to, it may not be for long
+            if self._spans[0].file in self._moved:  # where it was moved to, it may not be for long
                 self._stumble(str(error))
             else:
                 self._drop(str(error))
@@ -265,6 +265,9 @@ class WebSeed:
     def _stumble(self, why: str) -> None:
         """It could not answer: try again in a while, or give it up."""
         self._hang_up()
+        if self._spans:  # if it had sent us elsewhere, it may know a better place by then
+            self._moved.pop(self._spans[0].file, None)
+        self._moves = 0
         self._reader = self._current = None
         self._spans.clear()
         self._waiting.clear()

@@ -254,6 +254,30 @@ def test_where_a_file_was_moved_to_it_may_not_stay():
     assert rig.host.completed_at is not None
 
 
+@pytest.mark.parametrize("fault", ["refuses", "is busy", "dies in the middle"])
+def test_where_what_a_file_was_moved_to_fails_the_origin_is_asked_for_another_place(fault):
+    rig = Rig(pieces=2)
+    rig.connect()
+    rig.refer("http://10.0.0.8/mirror")
+    if fault == "refuses":
+        rig.refuse()
+    else:
+        rig.connect()
+        if fault == "is busy":
+            rig.protocol.dataReceived(b"HTTP/1.1 503 Busy\r\n\r\n")
+        else:
+            rig.answer(share=0.5)
+            rig.hang_up()
+    rig.advance(1.1)
+    assert rig.dialled == ("10.0.0.9", 80)
+    rig.connect()
+    rig.refer("http://10.0.0.7/mirror")
+    rig.connect()
+    rig.answer()
+    rig.answer()
+    assert rig.host.completed_at is not None
+
+
 def test_an_origin_that_sends_us_in_circles_is_given_up():
     rig = Rig()
     for _ in range(6):
