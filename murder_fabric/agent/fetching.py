@@ -1,8 +1,8 @@
 """
 Whether an HTTP or HTTPS URL answers as it should, in a thread.
 
-The client in `net` knows no TLS and takes nothing but a 200; this one needs the status line and no more. No
-proxy is asked, and no redirect followed: the answer is that of the application on this host.
+The client in `net` takes nothing but a 200; this one needs the status line and no more. No proxy is asked,
+and no redirect followed: the answer is that of the application on this host.
 """
 
 from __future__ import annotations

@@ -65,10 +65,12 @@ def read_certificates(path: str | None) -> str:
     """
     Return what is in the file of certificates at *path*; nothing where there is no path.
 
+    They are ASCII; comments beside them may be anything, and the standard library's TLS takes no more of it.
+
     Raises:
         BadInput: the file cannot be read.
     """
-    return "" if path is None else read_limited(path, MAX_CERTIFICATES).decode("ascii", "replace")
+    return "" if path is None else read_limited(path, MAX_CERTIFICATES).decode("ascii", "ignore")
 
 
 def read_token(path: str | None) -> bytes | None:

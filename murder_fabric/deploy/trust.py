@@ -23,7 +23,7 @@ def certificates(settings: Settings) -> str:
         return ""
     try:
         with open(os.path.expanduser(settings.ca_file), "rb") as file:
-            text = file.read(LONGEST + 1).decode("ascii")
+            text = file.read(LONGEST + 1).decode("ascii", "ignore")  # comments may be in any language
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text or "none")
     except (ssl.SSLError, ValueError):
         why = "it holds no certificates (PEM)"

@@ -36,8 +36,8 @@ def client_context(certificates: str) -> ssl.SSLContext:
     if certificates:
         try:
             context.load_verify_locations(cadata=certificates)
-        except (ssl.SSLError, ValueError):
-            raise TrackerError("the certificates of murder.ca_file are none (PEM)") from None
+        except (ssl.SSLError, ValueError, TypeError):  # the last for what is not ASCII
+            raise TrackerError("the certificates of murder.ca_file (--ca-file) are none (PEM)") from None
     return context
 
 

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
+from murder_fabric.agent.files import read_certificates
 from murder_fabric.errors import TrackerError
 from murder_fabric.net.http_client import get
 from murder_fabric.net.tls import HANDSHAKE_TIMEOUT, SecuredFactory, client_context
@@ -150,9 +151,18 @@ def test_an_end_counts_as_one_where_the_server_says_so(authority, certified, in_
     assert rig.factory.inner.lost is lost
 
 
-def test_certificates_that_are_none_are_said_to_be():
-    with pytest.raises(TrackerError, match=r"certificates of murder\.ca_file are none"):
-        client_context("-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n")
+@pytest.mark.parametrize("held", ["-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n", "ő"])
+def test_certificates_that_are_none_are_said_to_be(held):
+    with pytest.raises(TrackerError, match=r"certificates of murder\.ca_file \(--ca-file\) are none"):
+        client_context(held)
+
+
+def test_a_file_of_certificates_may_have_comments_in_any_language(authority, certified, tmp_path):
+    bundle = tmp_path / "bundle"
+    bundle.write_bytes("# Főtanúsítvány\n".encode() + authority.file.read_bytes())
+    rig = Rig(read_certificates(str(bundle)), certified)
+    rig.move()
+    assert rig.said == b"hello"
 
 
 def test_an_announce_goes_through_tls_where_the_url_says_so(authority, certified):

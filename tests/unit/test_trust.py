@@ -16,6 +16,14 @@ def test_what_is_in_the_file_goes_to_the_hosts(tmp_path):
     assert certificates(Settings()) == ""
 
 
+def test_what_stands_beside_certificates_in_any_language_is_left_out(tmp_path):
+    """Bundles of distributions have the names of CAs as comments, in UTF-8."""
+    authority = Authority(tmp_path)
+    (tmp_path / "bundle").write_bytes("# Főtanúsítvány\n".encode() + authority.file.read_bytes())
+    held = certificates(Settings(ca_file=str(tmp_path / "bundle")))
+    assert held == "# Ftanstvny\n" + authority.file.read_text()
+
+
 @pytest.mark.parametrize("held", ["", "hello", "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"])
 def test_a_file_without_certificates_is_refused(tmp_path, held):
     (tmp_path / "ca").write_text(held)
