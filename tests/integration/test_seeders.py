@@ -99,7 +99,8 @@ def seeding_here(fab: Fab) -> list[str]:
         with contextlib.suppress(OSError):
             words = (process / "cmdline").read_bytes().split(b"\0")
             if (
-                words[1:4] == [b"-m", b"murder_fabric", b"control"]
+                words[1:2] == [b"-c"]
+                and words[3:4] == [b"control"]
                 and (process / "cwd").resolve() == fab.directory
             ):
                 found.append(process.name)
