@@ -32,21 +32,24 @@ def offset_of(clock: float, asked_at: float, heard_at: float) -> Offset:
     return Offset(clock - (asked_at + heard_at) / 2, (heard_at - asked_at) / 2)
 
 
-def measure(muster: Muster, hosts: Sequence[str], until: float) -> dict[str, Offset]:
+def measure(
+    muster: Muster, hosts: Sequence[str], until: float, patience: float = PROMPT_TIMEOUT
+) -> dict[str, Offset]:
     """
     Return the offsets of *hosts*; those that do not answer are out.
 
     Args:
         until: on our monotonic clock; no further question is asked after that.
+        patience: seconds from now in which a host must have answered all it was asked.
     """
     request = Message(control.ReadClock().fields())
     best: dict[str, Offset] = {}
-    going = list(hosts)
+    going, deadline = list(hosts), time.monotonic() + patience
     for number in range(ROUNDS):
         if number and time.monotonic() > until:
             break
         ask = muster.channels.begin(dict.fromkeys(going, request))
-        answers = muster.settle(ask.wait(PROMPT_TIMEOUT))
+        answers = muster.settle(ask.wait(max(0.0, deadline - time.monotonic())))
         for host, answer in answers.items():
             found = offset_of(float(answer.fields["clock"]), ask.asked_at[host], ask.heard_at[host])
             if host not in best or found.error < best[host].error:

@@ -41,6 +41,10 @@ class Hooks:
         """Whether there is something to do for the hook *name*."""
         return bool(self.commands.get(name)) or name in self.tasks
 
+    def longest(self, name: str) -> float:
+        """Return how many seconds the hook *name* may take; a task is given as long as one command."""
+        return self.timeout * (len(self.commands.get(name, ())) + (name in self.tasks))
+
 
 NO_HOOKS = Hooks()
 

@@ -113,7 +113,7 @@ class Switching:
         if at is not None:
             self._announce(at)
             # Hooks that keep to their time are through with it at the moment.
-            _sleep_until(at - LEAD - (run.settings.hook_timeout if run.hooks.has("before_switch") else 0))
+            _sleep_until(at - LEAD - run.hooks.longest("before_switch"))
         self._begun += left
         run_hook(run, "before_switch", left, self._current)
         drop_lost("failed before_switch")
@@ -177,7 +177,9 @@ class Switching:
             return None, {}
         if at is not None:
             left = at - time.time()
-            return decided + left, measure(self._run.muster, hosts, decided + left / 2)
+            # One that does not answer must not make all the others late.
+            patience = max(LEAD / 4, left * 3 / 4)
+            return decided + left, measure(self._run.muster, hosts, decided + left / 2, patience)
         offsets = measure(self._run.muster, hosts, decided + delay / 2)
         # Half of it must be left for telling them.
         return max(decided + delay, time.monotonic() + delay / 2), offsets

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_channels import FakeChannels
+from fake_channels import Answered, FakeChannels
 
 from murder_fabric.agent.command import environment
 from murder_fabric.agent.destination import Destination
@@ -325,6 +325,24 @@ def test_it_is_ours_to_wait_for_a_moment_that_is_far_and_hosts_are_told_shortly_
     assert "switch   at " in app.said.getvalue()
 
 
+def test_a_host_that_says_nothing_before_a_moment_makes_no_other_late(clock: Time) -> None:
+    app, waited = App(read_clock=on("web2", HostFailure("timeout", "no answer"), clock=50.0)), []
+
+    class Waited(Answered):
+        def wait(self, timeout: float | None = None) -> Any:
+            waited.append(timeout)
+            clock.now += (timeout or 0) * any(isinstance(one, HostFailure) for one in self.answers.values())
+            return self.answers
+
+    begin = app.channels.begin
+    app.channels.begin = lambda requests: Waited(begin(requests).answers)  # type: ignore[method-assign]
+    app.go(Pace(at=1_000_010.0), allow_failures="1")
+    assert waited[0] == pytest.approx(1.5)
+    # By then it is not the moment yet.
+    assert clock.time() < 1_000_010.0
+    assert app.current == {"web1": "v2", "web2": "v1", "web3": "v2", "web4": "v2"}
+
+
 def test_a_moment_that_has_passed_when_all_is_ready_switches_nobody(clock: Time) -> None:
     app = App()
     with pytest.raises(HostsFailed, match=r"all was ready 5 s after .*, the moment of --at, so nothing was"):
@@ -443,11 +461,16 @@ def test_what_a_hook_did_before_the_switch_is_undone_where_it_never_came_to_that
 def test_hooks_before_a_moment_have_their_time(clock: Time) -> None:
     app, tasks = App(), Tasks()
     begun: list[float] = []
-    hooks = tasks.hooks("before_switch")
-    hooks.tasks["before_switch"] = lambda hosts, about: begun.append(clock.time()) or {}  # type: ignore[index]
-    app.go(Pace(at=1_000_100.0), hooks, hook_timeout=30)
-    assert begun == [pytest.approx(1_000_100 - 30 - 2, abs=0.01)]
-    assert clock.time() == pytest.approx(1_000_100 - 2, abs=0.01)
+    hooks = tasks.hooks("before_switch", before_switch=["drain", "warm up"])
+
+    def drain(host: str, fields: dict[str, Any]) -> dict[str, Any]:
+        begun.append(clock.time())
+        return {}
+
+    app.channels.says = {**app.channels.says, "run_commands": drain}
+    app.go(Pace(at=1_000_200.0), hooks)
+    assert begun == [pytest.approx(1_000_200 - 3 * 30 - 2, abs=0.01)] * 4
+    assert clock.time() == pytest.approx(1_000_200 - 2, abs=0.01)
 
 
 def test_a_host_whose_hook_fails_after_the_switch_takes_all_back_and_hooks_hear_of_it() -> None:
