@@ -16,6 +16,7 @@ from ..errors import BadInput, MurderError
 from .executor import GroupContext, GroupTask
 from .failures import HostFailure, explain, printable
 from .hook_names import complaint
+from .roles import HERE
 from .settings import SECTION
 
 #: `murder.hooks`: what is added here under the name of a hook is called by every run.
@@ -55,7 +56,8 @@ def call(
         pool_size: how many connections at a time.
 
     Returns:
-        The hosts where it failed, and why; all of them, where a group task did.
+        The hosts where it failed, and why; all of them, where a group task did, or this machine if there is
+        none.
     """
     config: Any = context.config.clone()
     config[ABOUT] = dict(about)
@@ -64,7 +66,8 @@ def call(
         config[SECTION].update(default_tag=about["tag"], default_destination_path=about["destination"])
     group = GroupContext(config, [context.kwargs_of(host) for host in hosts])
     if isinstance(task, GroupTask):
-        return dict.fromkeys(hosts, failure) if (failure := _failure_of(lambda: task(group))) else {}
+        failure = _failure_of(lambda: task(group))
+        return {} if failure is None else dict.fromkeys(hosts or [HERE], failure)
     return _call_each(task, group, hosts, pool_size)
 
 

@@ -89,7 +89,7 @@ def run_hook(
     with run.view.stage("hook") as said:
         failures = _run_commands(run, name, hosts, previous or {}, timeout or hooks.timeout)
         left = [host for host in hosts if host not in failures]
-        if name in hooks.tasks and (left or not hosts):
+        if name in hooks.tasks and (left or name == FAILED):
             failures.update(hooks.tasks[name](left, _about(run.wanted)))
         done = [host for host in hosts if host not in failures]
         said.append(f"{name} on {fold(done) or 'no host'}" + f", not on {fold(failures)}" * bool(failures))

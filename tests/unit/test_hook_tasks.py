@@ -171,3 +171,13 @@ def test_tasks_of_the_collection_are_known_by_their_hook(monkeypatch: pytest.Mon
         BadInput, match=r"murder\.hooks: 'before_swich' is no hook; did you mean before_switch"
     ):
         hook_tasks()
+
+
+def test_that_a_group_task_failed_is_not_lost_where_no_host_is_left() -> None:
+    @group_task
+    def failed(c: GroupContext) -> None:
+        raise ValueError("no mail server")
+
+    assert {host: one.reason for host, one in call(failed, context(), [], ABOUT, 8).items()} == {
+        "this machine": "ValueError: no mail server"
+    }

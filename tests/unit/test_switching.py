@@ -538,6 +538,13 @@ def test_who_wants_to_hear_of_a_failure_hears_of_it_though_no_host_is_left() -> 
     assert app.asked("failed", "after_connect") == []
 
 
+def test_who_wants_to_hear_of_a_failure_hears_of_it_though_commands_failed_everywhere() -> None:
+    app, tasks = App(run_commands=FULL), Tasks()
+    with pytest.raises(HostsFailed):
+        app.go(Pace(at=1.0), tasks.hooks("failed", failed=["mail"]))
+    assert [(name, hosts) for name, hosts, _ in tasks.called] == [("failed", [])]
+
+
 def test_every_name_is_one_and_others_are_told_the_nearest() -> None:
     assert all(complaint(name) == "" for name in NAMES)
     assert "did you mean before_switch?" in complaint("before-switch")
