@@ -55,6 +55,7 @@ def _switch_back(request: control.SwitchBack) -> Answer:
     destination.switch_back(request.tag, request.previous)
     # As with the switch: `current` is back, whether or not that can be noted.
     if switched:
+        releases.mark_again(destination, request.tag)
         with contextlib.suppress(StorageError):
             history.History(destination.own).taken_back(request.tag)
             line = history.rolled_back_line(

@@ -67,9 +67,20 @@ def mark_bad(destination: Destination, tag: str, operator: str, reason: str) -> 
 
 
 def unmark(destination: Destination, tag: str) -> None:
-    """Take the mark of a bad release off, if there is one."""
+    """Take the mark of a bad release off, if there is one; until the next time it can be put on again."""
+    mark, taken_off = _marks(destination, tag)
     with contextlib.suppress(OSError):
-        os.unlink(os.path.join(destination.own, "bad", check_tag(tag)))
+        os.replace(mark, taken_off)
+        return
+    with contextlib.suppress(OSError):
+        os.unlink(taken_off)
+
+
+def mark_again(destination: Destination, tag: str) -> None:
+    """Put the mark on again that `unmark` took off, if it did: the switch was taken back."""
+    mark, taken_off = _marks(destination, tag)
+    with contextlib.suppress(OSError):
+        os.replace(taken_off, mark)
 
 
 def clean_up(destination: Destination, keep: int) -> list[str]:
@@ -93,6 +104,12 @@ def clean_up(destination: Destination, keep: int) -> list[str]:
     return removed
 
 
+def _marks(destination: Destination, tag: str) -> tuple[str, str]:
+    """Return where a bad release has its mark, and where one lies that was taken off."""
+    bad = os.path.join(destination.own, "bad")
+    return os.path.join(bad, check_tag(tag)), os.path.join(bad, f".off-{tag}")
+
+
 def _take_away(destination: Destination, tag: str) -> None:
     release = destination.release(tag)
     gone = os.path.join(destination.own, "staging", f"{REMOVED}{tag}")
@@ -106,9 +123,10 @@ def _take_away(destination: Destination, tag: str) -> None:
         os.rename(release, gone)
     except OSError as error:
         raise StorageError(f"{release} cannot be removed: {error.strerror}") from None
-    for directory in ("receipts", "torrents", "bad"):
+    records = [os.path.join(destination.own, directory, tag) for directory in ("receipts", "torrents")]
+    for record in (*records, *_marks(destination, tag)):
         with contextlib.suppress(OSError):
-            os.unlink(os.path.join(destination.own, directory, tag))
+            os.unlink(record)
     remove_tree(gone)
 
 

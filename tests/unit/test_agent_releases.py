@@ -148,6 +148,21 @@ def test_the_way_back_skips_what_is_bad_until_a_switch_names_it(app: Destination
         mark_bad(app, "v9", "ann@desk", "no")
 
 
+def test_a_switch_that_was_taken_back_leaves_a_bad_release_bad(app: Destination, source: Path) -> None:
+    for tag in ("v1", "v2"):
+        deploy(app, source, tag)
+        switch(app, tag)
+    ask(control.SwitchBack(app.path, "v2", "v1"))
+    mark_bad(app, "v2", "ann@desk", "it was slow")
+    switch(app, "v2")
+    ask(control.SwitchBack(app.path, "v2", "v1"))
+    assert states(app)["v2"] == "bad"
+    for tag in ("v2", "v1", "v2"):
+        switch(app, tag)
+    ask(control.SwitchBack(app.path, "v2", "v1"))
+    assert states(app)["v2"] == "good"  # the mark was off before that switch
+
+
 def test_capistranos_releases_are_taken_over_where_they_lie(tmp_path: Path, source: Path) -> None:
     root = tmp_path / "srv" / "cap"
     for name in ("20260101120000", "20260102120000"):
