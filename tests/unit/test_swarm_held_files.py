@@ -134,5 +134,39 @@ def test_a_second_copy_of_the_rest_is_joined_with_what_is_held(reverse):
     assert {start_of(request) for request in quick.heard(Request)} <= host.disk.written
 
 
+def drawn(draw, world, name, info, payload):
+    """Return a host that holds files as *draw* has it, some of which are not what they should be."""
+    geometry = info.geometry
+    held = frozenset(file for file in range(len(info.files)) if draw.random() < 0.6)
+    pieces = range(geometry.piece_count)
+    whole = [index for index in pieces if not geometry.runs(index, lambda file: file not in held)]
+    host = Host(world, name, info, pieces=whole, held=held, rate=draw.choice([None, 300_000]))
+    fault = draw.choice([0.0, 0.5])
+    for index in pieces:
+        for begin, length in geometry.runs(index, held.__contains__):
+            at = index * PIECE_LENGTH + begin
+            host.disk.data[at : at + length] = payload[at : at + length]
+            host.disk.data[at] ^= index not in whole and draw.random() < fault
+    return host
+
+
+@pytest.mark.parametrize("liar", [False, True], ids=["honest", "with a liar"])
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_each_holds_and_is_wrong_of_it_all_complete_and_none_but_liars_are_banned(seed, liar):
+    draw, world = random.Random(seed), World()
+    info, payload = torrent_of([draw.choice([700, 9_000, 70_000]) for _ in range(16)], seed=seed)
+    sources = [Host(world, "seeder", info, payload, super_seed=draw.random() < 0.5)]
+    if liar:
+        sources.append(Host(world, "liar", info, payload))
+        sources[1].disk.lie = True
+    peers = [drawn(draw, world, f"peer{number}", info, payload) for number in range(3)]
+    for host in peers:
+        host.learn(*sources, *(other for other in peers if other is not host))
+    assert world.run(60, until=lambda: all(host.session.have.complete for host in peers))
+    assert [bytes(host.disk.data) == payload for host in peers] == [True] * 3
+    banned = {link.address[0] for host in peers for link in host.links if "banned" in str(link.closed)}
+    assert banned <= {"liar"}
+
+
 def start_of(request):
     return request.index * PIECE_LENGTH + request.begin
