@@ -55,5 +55,7 @@ class Fetch:
             raise MurderError(f"{self._url}: {why}") from None
         finally:
             self._connection.close()
+        if self._why:  # the end of the answer was our hanging up
+            raise MurderError(f"{self._url}: {self._why}")
         if answered != self._status:
             raise MurderError(f"{self._url} answered {answered}, not {self._status}")

@@ -99,10 +99,13 @@ def test_what_a_command_leaves_in_the_background_does_not_hold_it_up(tmp_path: P
 
 
 class Application(BaseHTTPRequestHandler):
-    """Answers with the status that the path names; `/hang` never does."""
+    """Answers with the status that the path names; `/hang` never does, `/begin` to no end."""
 
     def do_GET(self) -> None:
-        if self.path == "/hang":
+        if self.path == "/begin":
+            self.send_response(200)
+            self.flush_headers()
+        if self.path in ("/hang", "/begin"):
             self.server.released.wait(20)  # type: ignore[attr-defined]
             return
         match = re.fullmatch(r"/([0-9]{3})\?q=1", self.path)
@@ -137,12 +140,13 @@ def test_a_url_is_well_that_answers_with_the_status_asked_for(url: str) -> None:
         Fetch(f"{url}/302?q=1", 200, 5).run()
 
 
-def test_a_url_that_does_not_answer_is_not_waited_for_longer_than_it_may_take(url: str) -> None:
-    hanging = Fetch(f"{url}/hang", 200, 15)
+@pytest.mark.parametrize("path", ["/hang", "/begin"])
+def test_a_url_that_does_not_answer_is_not_waited_for_longer_than_it_may_take(url: str, path: str) -> None:
+    hanging = Fetch(f"{url}{path}", 200, 15)
     timer = threading.Timer(0.2, hanging.end, ["it took longer than 0.2 s"])
     timer.start()
     began = time.monotonic()
-    with pytest.raises(MurderError, match=r"/hang: it took longer than 0\.2 s$"):
+    with pytest.raises(MurderError, match=rf"{path}: it took longer than 0\.2 s$"):
         hanging.run()
     assert time.monotonic() - began < 5
 
