@@ -17,8 +17,8 @@ def signals_as_interrupts() -> Iterator[None]:
     """
     Raise KeyboardInterrupt for a signal of `SIGNALS` that would else end this process at once.
 
-    What has a meaning already, as under `nohup` or in a program that we are called from, keeps it; and so do
-    all where we are not in the main thread, which alone may change that.
+    This is for the command line, whose process it is. What has a meaning already, as under `nohup`, keeps it;
+    and so do all where we are not in the main thread, which alone may change that.
     """
     is_main = threading.current_thread() is threading.main_thread()
     taken = [number for number in SIGNALS if is_main and signal.getsignal(number) is signal.SIG_DFL]

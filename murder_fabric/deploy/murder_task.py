@@ -157,10 +157,12 @@ def _body(plan: Plan[P]) -> Callable[..., Result]:
 
     @functools.wraps(plan)
     def body(context: GroupContext, *args: Any, json: bool = False, **flags: Any) -> Result:
+        from .ending import signals_as_interrupts
         from .view import View
 
         try:
-            result = undertake(plan, context, View(sys.stderr), *args, **flags)
+            with signals_as_interrupts():
+                result = undertake(plan, context, View(sys.stderr), *args, **flags)
         except MurderError as error:
             _show(error.result, json)
             raise

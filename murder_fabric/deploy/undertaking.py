@@ -51,10 +51,9 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
 
     Raises:
         HostsFailed: some or all hosts failed; which and why has been said.
-        Interrupted: Ctrl-C, or another signal that ends us.
+        Interrupted: Ctrl-C.
         MurderError: any other reason why it ended; this and each other error has a `result`.
     """
-    from .ending import signals_as_interrupts
     from .outcome import Outcome
     from .results import result_of
 
@@ -66,8 +65,7 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
         view.say(said)
         return result_of(outcome, task, said, 0.0)
     try:
-        with signals_as_interrupts():
-            said = _go_through(context, undertaking, outcome, view)
+        said = _go_through(context, undertaking, outcome, view)
         took = f" in {time.monotonic() - began:.1f} s" if undertaking.is_long else ""
         view.say(f"murder: {said}{took}")
         if outcome.lost:

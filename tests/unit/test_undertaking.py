@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import signal
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any
 
@@ -146,46 +146,6 @@ def test_ctrl_c_is_told_with_what_it_leaves(channels: FakeChannels, monkeypatch:
         carry_out("try", context(), undertaking(interrupt), View(None))
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_that_would_end_us_is_as_ctrl_c(channels: FakeChannels, number: signal.Signals) -> None:
-    cleaned_up = []
-
-    def step(muster: Muster) -> str:
-        try:
-            signal.raise_signal(number)
-        except KeyboardInterrupt:
-            signal.raise_signal(number)  # as from a closed terminal, which is told by its shell too
-            cleaned_up.append(number)
-            raise
-        return "went on"
-
-    with pytest.raises(Interrupted):
-        carry_out("try", context(), undertaking(step), View(None))
-    assert cleaned_up == [number]
-    assert signal.getsignal(number) is signal.SIG_DFL
-
-
-def test_a_signal_that_means_something_already_goes_on_meaning_that(
-    channels: FakeChannels, request: pytest.FixtureRequest
-) -> None:
-    heard: list[int] = []
-    before = signal.signal(signal.SIGHUP, lambda number, frame: heard.append(number))
-    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
-
-    def step(muster: Muster) -> str:
-        signal.raise_signal(signal.SIGHUP)
-        return "went on"
-
-    assert carry_out("try", context(), undertaking(step), View(None)).message == "went on"
-    assert heard == [signal.SIGHUP]
-
-
-def test_in_another_thread_signals_are_left_alone(channels: FakeChannels) -> None:
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(carry_out, "try", context(), undertaking(lambda muster: "done"), View(None))
-    assert done.result().message == "done"
-
-
 def test_a_dry_run_connects_to_nobody(channels: FakeChannels) -> None:
     dry = context()
     dry.config.run.dry = True
@@ -277,3 +237,69 @@ def test_a_function_says_what_it_takes(task: MurderTask[Any]) -> None:
     document = task.function().__doc__ or ""
     assert document.startswith("Try it.\n\nArgs:\n    hosts: ")
     assert "    tag: Its name.\n" in document
+
+
+# What ends the process --------------------------------------------------------------------------------------
+
+
+def signalled(number: signal.Signals, cleaned_up: list[int]) -> MurderTask[Any]:
+    """Return a task in which the signal comes, and while it cleans up comes again."""
+
+    @murder_task()
+    def try_it(c: GroupContext, /, **settings: Any) -> Undertaking:
+        def step(muster: Muster) -> str:
+            try:
+                signal.raise_signal(number)
+            except KeyboardInterrupt:
+                signal.raise_signal(number)
+                cleaned_up.append(number)
+                raise
+            return "went on"
+
+        return undertaking(step)
+
+    return try_it
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_would_end_a_task_is_as_ctrl_c(channels: FakeChannels, number: signal.Signals) -> None:
+    cleaned_up: list[int] = []
+    with pytest.raises(Interrupted):
+        signalled(number, cleaned_up)(context())
+    assert cleaned_up == [number]
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_signal_that_means_something_already_goes_on_meaning_that(
+    channels: FakeChannels, request: pytest.FixtureRequest
+) -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGHUP, lambda number, frame: heard.append(number))
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
+    assert signalled(signal.SIGHUP, [])(context()).message == "went on"
+    assert heard == [signal.SIGHUP]
+
+
+def asking(found: list[Any]) -> MurderTask[Any]:
+    """Return a task that finds out what SIGTERM would do."""
+
+    def step(muster: Muster) -> str:
+        found.append(signal.getsignal(signal.SIGTERM))
+        return "done"
+
+    @murder_task()
+    def try_it(c: GroupContext, /, **settings: Any) -> Undertaking:
+        return undertaking(step)
+
+    return try_it
+
+
+def test_in_another_thread_and_in_a_program_of_the_users_signals_are_left_alone(
+    channels: FakeChannels,
+) -> None:
+    found: list[Any] = []
+    calling = threading.Thread(target=asking(found), args=(context(),))
+    calling.start()
+    calling.join()
+    asking(found).function()(HOSTS)
+    assert found == [signal.SIG_DFL] * 2
