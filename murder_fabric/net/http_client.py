@@ -33,6 +33,8 @@ _MAX_ADDRESSES = 4
 #: The schemes that are asked, each with its usual port.
 _PORTS = {"http": 80, "https": 443}
 _TARGET = re.compile(r"/[!-~]*")
+#: Names that can be looked up, and addresses. Asked for others Twisted answers never, and TLS with ValueError.
+_NAME = re.compile(r"[^.]{1,63}(\.[^.]{1,63})*\.?")
 
 
 class Location(NamedTuple):
@@ -126,6 +128,8 @@ def locate(url: str) -> Location:
     netloc = parts.netloc.rpartition("@")[2]
     if not _TARGET.fullmatch(target) or not _TARGET.fullmatch("/" + netloc):
         raise TrackerError("a URL with characters that must be quoted")
+    if not _NAME.fullmatch(host):
+        raise TrackerError(f"{host[:70]} can be the name of no host")
     if port is None:
         port = _PORTS[parts.scheme]
     return Location(host, port, netloc, target, parts.scheme == "https")

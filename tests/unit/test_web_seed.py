@@ -254,6 +254,15 @@ def test_where_a_file_was_moved_to_it_may_not_stay():
     assert rig.host.completed_at is not None
 
 
+def test_an_origin_that_refers_to_a_name_that_is_none_is_given_up():
+    """Twisted would look it up for ever."""
+    rig = Rig()
+    rig.connect()
+    rig.refer("http://mirror..example.com/payload")
+    assert rig.dropped == ["mirror..example.com can be the name of no host"]
+    assert rig.connections == 1
+
+
 @pytest.mark.parametrize("fault", ["refuses", "is busy", "dies in the middle"])
 def test_where_what_a_file_was_moved_to_fails_the_origin_is_asked_for_another_place(fault):
     rig = Rig(pieces=2)
