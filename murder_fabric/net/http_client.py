@@ -33,7 +33,7 @@ _MAX_ADDRESSES = 4
 #: The schemes that are asked, each with its usual port.
 _PORTS = {"http": 80, "https": 443}
 _TARGET = re.compile(r"/[!-~]*")
-#: Names that can be looked up, and addresses. Asked for others Twisted answers never, and TLS with ValueError.
+#: Names that can be looked up, and addresses. Of others Twisted never hears, and TLS says ValueError.
 _NAME = re.compile(r"[^.]{1,63}(\.[^.]{1,63})*\.?")
 
 
