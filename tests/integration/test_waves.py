@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -143,7 +144,7 @@ def test_batches_follow_each_other_and_hooks_are_called_around_each(
     assert waves[2:] == [*(f"web{number} {where}/v2" for number in (1, 2, 3)), "failed web1 web2 web3 web4"]
 
 
-def test_all_switch_at_the_moment_that_was_asked_for_and_ctrl_c_before_it_switches_nobody(
+def test_all_switch_at_the_moment_that_was_asked_for_and_sigterm_before_it_switches_nobody(
     lab: rig.Lab, fab: Fab, app: str, files: Path
 ) -> None:
     where = ("--destination-path", app)
@@ -153,7 +154,7 @@ def test_all_switch_at_the_moment_that_was_asked_for_and_ctrl_c_before_it_switch
     waiting = fab.start("web[1-4]", "murder.switch", "--tag", "v1", *where, "--at", far)
     waiting.wait_for("switch   at ")
     took = time.monotonic() - began
-    waiting.interrupt()
+    waiting.process.send_signal(signal.SIGTERM)
     assert waiting.end() == 130
     assert "every host is as it was; nothing of ours runs" in str(waiting)
     assert currents(lab, app) == [None] * 4
