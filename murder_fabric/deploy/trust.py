@@ -6,6 +6,7 @@ import os
 import ssl
 
 from ..errors import BadInput
+from ..units import shown_size
 from .settings import Settings
 
 #: Bytes of the longest file that is read; all that browsers trust come to a quarter of it.
@@ -23,12 +24,15 @@ def certificates(settings: Settings) -> str:
         return ""
     try:
         with open(os.path.expanduser(settings.ca_file), "rb") as file:
-            text = file.read(LONGEST + 1).decode("ascii", "ignore")  # comments may be in any language
+            found = file.read(LONGEST + 1)
+        text = found.decode("ascii", "ignore")  # comments may be in any language
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text or "none")
     except (ssl.SSLError, ValueError):
         why = "it holds no certificates (PEM)"
     except OSError as error:
         why = str(error.strerror)
     else:
-        return text
+        if len(found) <= LONGEST:
+            return text
+        why = f"it is longer than {shown_size(LONGEST)}"
     raise BadInput(f"murder.ca_file, {settings.ca_file}: {why}; no host was touched")

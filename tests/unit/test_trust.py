@@ -31,6 +31,13 @@ def test_a_file_without_certificates_is_refused(tmp_path, held):
         certificates(Settings(ca_file=str(tmp_path / "ca")))
 
 
+def test_a_file_that_is_too_long_is_not_cut_in_the_middle_of_a_certificate(tmp_path):
+    authority = Authority(tmp_path)
+    (tmp_path / "long").write_bytes(authority.file.read_bytes() + b"# comment\n" * 105_000)
+    with pytest.raises(BadInput, match=r"/long: it is longer than 1\.0 MB; no host was touched"):
+        certificates(Settings(ca_file=str(tmp_path / "long")))
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(BadInput, match="/none: No such file or directory; no host was touched"):
         certificates(Settings(ca_file=str(tmp_path / "none")))
