@@ -54,20 +54,15 @@ def open_channels(
     connections = {host: gateways.connection(context.kwargs_of(host)) for host in named if host != HERE}
     command = remote_command(settings.python, settings.sudo)
     start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes(), settings.sudo)
+    opened = connect_all(
+        connections,
+        command,
+        pool_size=settings.pool_size,
+        open_connection=gateways.open,
+        on_result=lambda count: view.progress(f"{count} of {len(connections)} hosts let us in"),
+    )
+    # Not before: hosts that cannot be reached may take longer than the lease of an agent that hears nothing.
     local = {HERE: _start_here()} if HERE in named else {}
-    try:
-        opened = connect_all(
-            connections,
-            command,
-            pool_size=settings.pool_size,
-            open_connection=gateways.open,
-            on_result=lambda count: view.progress(f"{count} of {len(connections)} hosts let us in"),
-        )
-    except BaseException:
-        for agent in local.values():
-            if isinstance(agent, LocalAgent):
-                agent.close()
-        raise
     return Channels({**opened, **local}, start, on_closed=gateways.close, running=local)
 
 

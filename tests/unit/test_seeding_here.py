@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import fabric
 import pytest
 
+from murder_fabric.deploy import remote
+from murder_fabric.deploy.bundle import Bundle
+from murder_fabric.deploy.executor import GroupContext
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.roles import HERE
 from murder_fabric.deploy.seeding_here import address_here
+from murder_fabric.deploy.settings import Settings
+from murder_fabric.deploy.view import View
 from murder_fabric.errors import BadInput
 
 
@@ -25,3 +36,27 @@ def test_where_it_cannot_be_the_reason_is_said_and_what_to_do(seen, says):
     with pytest.raises(BadInput, match=r"leave --seed-here out, .*; nothing was changed$") as caught:
         address_here(seen)
     assert says in str(caught.value)
+
+
+def test_the_agent_here_is_started_once_the_hosts_were_waited_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It hears of nobody before, and hosts that cannot be reached may take longer than its lease."""
+    done: list[str] = []
+
+    def connect(connections: Any, command: str, **options: Any) -> dict[str, HostFailure]:
+        done.append(f"connect {' '.join(connections)}")
+        return dict.fromkeys(connections, HostFailure("refused", "refused the connection to port 22"))
+
+    def start() -> HostFailure:
+        done.append("start")
+        return HostFailure("agent", "no agent could be started here")
+
+    monkeypatch.setattr(remote, "connect_all", connect)
+    monkeypatch.setattr(remote, "_start_here", start)
+    (tmp_path / "agent.pyz").write_bytes(b"agent")
+    bundle = Bundle(tmp_path / "agent.pyz", "ab" * 32, 5, (3, 9))
+    context = GroupContext(fabric.Config(lazy=True), ["web1"])
+    with remote.open_channels(context, ["web1", HERE], Settings(), bundle, View(None)) as channels:
+        assert set(channels.failures()) == {"web1", HERE}
+    assert done == ["connect web1", "start"]
