@@ -6,6 +6,7 @@ Twisted's own needs pyOpenSSL, which is compiled, and so can be in no bundle tha
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ssl
 from typing import Any, cast
@@ -103,6 +104,8 @@ class _Secured(Protocol):
         self._flush()
         if plain:
             self._inner.dataReceived(plain)
+        if self._closed_in_order:
+            self._close_too()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._timer.active():
@@ -170,6 +173,13 @@ class _Secured(Protocol):
         data = self._outgoing.read()
         if data:
             cast(Any, self.transport).write(data)
+
+    def _close_too(self) -> None:
+        """Say that we have ended too, which the server may wait for (RFC 5246, 7.2.1)."""
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+        self._flush()
+        cast(Any, self.transport).loseConnection()
 
     def _fail(self, why: str) -> None:
         if self._failed:

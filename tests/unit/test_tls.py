@@ -151,6 +151,19 @@ def test_an_end_counts_as_one_where_the_server_says_so(authority, certified, in_
     assert rig.factory.inner.lost is lost
 
 
+def test_a_server_that_has_ended_hears_the_same_of_us_and_need_not_wait(authority, certified):
+    rig = Rig(authority.file.read_text(), certified)
+    rig.move()
+    rig.server.write(b"all of it")
+    with pytest.raises(ssl.SSLWantReadError):
+        rig.server.unwrap()
+    rig.client.dataReceived(rig.outgoing.read())
+    assert rig.factory.inner.heard == b"all of it"
+    assert rig.transport.disconnecting
+    rig.incoming.write(rig.transport.value())
+    rig.server.unwrap()  # raises while it waits for us
+
+
 @pytest.mark.parametrize("held", ["-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n", "ő"])
 def test_certificates_that_are_none_are_said_to_be(held):
     with pytest.raises(TrackerError, match=r"certificates of murder\.ca_file \(--ca-file\) are none"):
