@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Protocol
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.task import deferLater
 
 from .. import control
@@ -29,13 +30,20 @@ class Errand(Protocol):
 
 
 class Errands:
-    """Runs errands in threads, and ends those under way with the agent, or when nobody waits any more."""
+    """
+    Runs errands in threads, and ends those under way with the agent, or when nobody waits any more.
+
+    There is one request at a time: an operator who sends the next does not wait for the last one any more, as
+    after Ctrl-C, and what takes back what a command did must not be done beside it.
+    """
 
     def __init__(self, reactor: Any, threads: Threads) -> None:
         self._reactor = reactor
         self._threads = threads
         self._under_way: set[Errand] = set()
         self._ending = False
+        self._latest: control.Request | None = None
+        self._turn = DeferredLock()
 
     async def do(self, request: control.RunCommands | control.CheckHealth, emit: Emit) -> Answer:
         """
@@ -44,43 +52,50 @@ class Errands:
         Raises:
             MurderError: a command did not end well, and those after it were not run; or it was never well.
         """
-        if isinstance(request, control.RunCommands):
-            await self._run(request, emit)
-        else:
-            await self._check(request, emit)
+        self._latest = request
+        self._end_all("the operator went on without it")
+        async with self._turn:
+            if isinstance(request, control.RunCommands):
+                await self._run(request, emit)
+            else:
+                await self._check(request, emit)
         return Answer({})
 
     def end(self) -> None:
         """End whatever is under way, and begin nothing more."""
         self._ending = True
-        for errand in list(self._under_way):
-            errand.end("the agent is ending")
+        self._end_all("the agent is ending")
 
     async def _run(self, request: control.RunCommands, emit: Emit) -> None:
         destination = Destination(request.destination)
         variables = environment(destination, request.tag, request.previous, request.hook)
         for text in request.commands:
-            await self._follow(Command(text, variables, _directory(destination)), request.timeout, emit)
+            await self._follow(request, Command(text, variables, _directory(destination)), emit)
 
     async def _check(self, request: control.CheckHealth, emit: Emit) -> None:
         begun, tries = self._reactor.seconds(), 0
         while True:
             tries += 1
             try:
-                await self._follow(_check_of(request), request.timeout, emit)
+                await self._follow(request, _check_of(request), emit)
                 return
             except MurderError as error:
                 spent = self._reactor.seconds() - begun
-                if spent >= request.patience or self._ending:
+                if spent >= request.patience or self._ending or request is not self._latest:
                     often = f" {tries} times in {spent:.0f} s" if tries > 1 else ""
                     raise MurderError(f"the health check failed{often}: {error}") from None
             await deferLater(self._reactor, min(PAUSE, request.patience - spent))
 
-    async def _follow(self, errand: Errand, timeout: float, emit: Emit) -> None:
+    async def _follow(
+        self, request: control.RunCommands | control.CheckHealth, errand: Errand, emit: Emit
+    ) -> None:
         if self._ending:
             raise MurderError("this agent is ending and begins nothing new; run the command again")
+        if request is not self._latest:
+            raise MurderError("the operator went on without it")
         self._under_way.add(errand)
-        timer = self._reactor.callLater(timeout, errand.end, f"it took longer than {timeout:g} s")
+        too_long = f"it took longer than {request.timeout:g} s"
+        timer = self._reactor.callLater(request.timeout, errand.end, too_long)
         try:
             await self._threads.run(emit, errand.run)
         finally:
@@ -89,6 +104,10 @@ class Errands:
             # Nobody waits any more: the operator has hung up, or it has ended anyhow.
             errand.end("nobody waits for it any more")
             self._under_way.discard(errand)
+
+    def _end_all(self, why: str) -> None:
+        for errand in list(self._under_way):
+            errand.end(why)
 
 
 def _check_of(request: control.CheckHealth) -> Errand:

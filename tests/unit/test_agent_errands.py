@@ -21,10 +21,11 @@ class FakeCommand:
 
     def __init__(self, text, variables, directory):
         self.text, self.variables, self.directory = text, variables, directory
-        self.over, self.told = Deferred(), []
+        self.over, self.told, self.ran = Deferred(), [], False
         FakeCommand.made.append(self)
 
     def run(self):
+        self.ran = True
         return self.over
 
     def end(self, why):
@@ -81,6 +82,7 @@ def test_a_command_runs_in_the_destination_once_there_is_one(asked, tmp_path):
     for path, directory in ((tmp_path / "app", "/"), (tmp_path, str(tmp_path))):
         asked(control.RunCommands(str(path), "v2", ["true"], 5.0, "after_connect"))
         assert FakeCommand.made[-1].directory == directory
+        FakeCommand.made[-1].over.callback(None)
 
 
 def test_a_command_that_fails_is_the_last(asked):
@@ -112,6 +114,27 @@ def test_what_nobody_waits_for_any_more_is_ended(asked):
     asked.request.cancel()
     assert said[0].check(CancelledError)
     assert FakeCommand.made[0].told == ["nobody waits for it any more"]
+
+
+def test_a_command_is_not_run_beside_one_that_the_operator_gave_up(asked):
+    """As after Ctrl-C, where `after_switch_back` takes back what `after_switch` is about to do."""
+    first = asked(commands("restart", "warm up"))
+    second = asked(commands("restart the old one"))
+    assert FakeCommand.made[0].told == ["the operator went on without it"]
+    assert len(FakeCommand.made) == 1
+    FakeCommand.made[0].over.callback(None)  # it had come to its end just then
+    assert first[0].getErrorMessage() == "the operator went on without it"
+    assert [made.text for made in FakeCommand.made if made.ran] == ["restart", "restart the old one"]
+    FakeCommand.made[-1].over.callback(None)
+    assert second[0].fields == {}
+
+
+def test_a_check_that_the_operator_gave_up_is_not_tried_again(asked):
+    first = asked(CHECK)
+    asked(commands("restart"))
+    FakeCommand.made[0].over.errback(MurderError("`check me` was ended"))
+    assert first[0].check(MurderError)
+    assert [made.text for made in FakeCommand.made] == ["check me", "restart"]
 
 
 def test_a_check_is_tried_until_all_is_well(asked):
