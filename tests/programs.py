@@ -16,6 +16,9 @@ from typing import Any
 
 AGENT = (sys.executable, "-m", "murder_fabric")
 REPOSITORY = Path(__file__).resolve().parents[1]
+#: The program itself. Under `python -m fabric`, CPython ends with SIGINT and not with the exit code if Ctrl-C
+#: came while code ran from a string, as it does in the import of every module with a dataclass.
+FAB = str(Path(sys.executable).with_name("fab"))
 #: Seconds that anything here may take on a busy machine of two cores.
 PATIENCE = 60.0
 

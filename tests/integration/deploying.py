@@ -7,10 +7,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from programs import FAB
 
 from demo import tree
 from lab import machine, rig
@@ -78,7 +79,7 @@ class Fab:
     def start(self, hosts: str, *arguments: str) -> Running:
         """Begin a deploy, or another task if one is the first argument."""
         task = () if arguments[:1] and arguments[0].startswith("murder.") else ("murder.deploy",)
-        argv = [sys.executable, "-m", "fabric", "-S", str(self.lab.ssh_config), "-H", hosts, *task]
+        argv = [FAB, "-S", str(self.lab.ssh_config), "-H", hosts, *task]
         own = {"PYTHONPATH": str(REPOSITORY), "HOME": str(self.directory)}
         environment = {**os.environ, **own, **self.environment}
         return Running([*argv, *arguments], self.directory, environment)

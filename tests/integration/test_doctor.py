@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from deploying import PATIENCE, REPOSITORY, Fab, on_host, place
+from programs import FAB
 
 from lab import machine, rig
 
@@ -79,7 +79,7 @@ def test_hosts_that_are_well_are_reported_as_one_and_to_programs_one_by_one(
     lab: rig.Lab, fab: Fab, app: str, source: Path
 ) -> None:
     fab("web[1-2]", "--files-path", str(source), "--destination-path", app, "--tag", "v1")
-    argv = [sys.executable, "-m", "fabric", "-S", str(lab.ssh_config), "-H", "web[1-2]", "murder.doctor"]
+    argv = [FAB, "-S", str(lab.ssh_config), "-H", "web[1-2]", "murder.doctor"]
     done = subprocess.run(
         [*argv, "--destination-path", app, "--json"],
         cwd=fab.directory,

@@ -7,12 +7,11 @@ import os
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from programs import REPOSITORY, Programs, contents, make_tree, snapshot, wait_until
+from programs import FAB, REPOSITORY, Programs, contents, make_tree, snapshot, wait_until
 
 from lab import machine, rig
 
@@ -83,7 +82,7 @@ def directory(lab: rig.Lab, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(lab: rig.Lab) -> list[str]:
-    return [sys.executable, "-m", "fabric", "-S", str(lab.ssh_config)]
+    return [FAB, "-S", str(lab.ssh_config)]
 
 
 @pytest.fixture

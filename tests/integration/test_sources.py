@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from certificates import Authority
 from origins import CONFIG, NGINX
-from programs import REPOSITORY, create, make_tree, snapshot, wait_until
+from programs import FAB, REPOSITORY, create, make_tree, snapshot, wait_until
 
 from lab import rig
 from murder_fabric.bencoding import decode, encode
@@ -107,7 +107,7 @@ def fab(lab: rig.Lab, tmp_path: Path) -> Fab:
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "fabric.yaml").write_text(json.dumps({"murder": settings}))
         return subprocess.run(
-            [sys.executable, "-m", "fabric", "-S", str(lab.ssh_config), "-H", PEERS, *arguments],
+            [FAB, "-S", str(lab.ssh_config), "-H", PEERS, *arguments],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)},
             capture_output=True,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from programs import REPOSITORY, make_tree
+from programs import FAB, REPOSITORY, make_tree
 
 from lab import rig
 
@@ -86,7 +85,7 @@ def fab(lab: rig.Lab, tmp_path: Path) -> Callable[..., subprocess.CompletedProce
 
     def run(host: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "fabric", "-S", str(lab.ssh_config), "-H", host, *arguments],
+            [FAB, "-S", str(lab.ssh_config), "-H", host, *arguments],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
             capture_output=True,

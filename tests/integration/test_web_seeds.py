@@ -77,7 +77,8 @@ def test_hosts_share_what_one_of_them_got_from_the_origin(
         sent = origin.sent
     for number in (3, 4, 5, 6):
         assert snapshot(tmp_path / f"host{number}/an app") == snapshot(tree)
-    assert sum(one["bytes_of_web_seeds"] for one in done) == sent
+    # What a host asked the origin for and then had from another host first may lie unread.
+    assert 0 < sum(one["bytes_of_web_seeds"] for one in done) <= sent
     assert sent < 3.5 * SIZE, "the origin sent each host its own copy"
 
 
