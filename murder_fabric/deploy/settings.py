@@ -125,7 +125,8 @@ class Settings:
         "full",
         checks.choice("full", "fast"),
         "What shows that a file of an older release on the host, about to be used again, is still as it was: "
-        "all its bytes (`full`), or its size and time (`fast`). The new release is read in full in any case.",
+        "all its bytes (`full`), or its size and time (`fast`). Seeders read all, and so does everybody the "
+        "new release.",
     )
     linked_dirs: str = _setting(
         "",

@@ -113,6 +113,15 @@ def test_a_peer_that_has_the_files_copies_them_and_serves_them_as_its_release(fi
     assert sources == {"web1": "/srv/build", "web2": None, "web3": None}
 
 
+def test_a_seeder_reads_what_it_takes_over_though_the_others_are_to_be_fast(files: Path) -> None:
+    deploy, agents = seeded(files, seeders=["web1", "build2"])
+    settings = dataclasses.replace(deploy.plan.settings, verify="fast")
+    deploy.plan = dataclasses.replace(deploy.plan, settings=settings)
+    deploy.run()
+    verify = {host: fields["verify"] for host, fields in agents.fields if fields["do"] == "stage"}
+    assert verify == {"web1": "full", "build2": "full", "web2": "fast", "web3": "fast"}
+
+
 @pytest.mark.parametrize("moment", ["greet", "locate", "create", "seed"])
 def test_the_second_takes_over_where_the_first_has_the_files_and_fails(files: Path, moment: str) -> None:
     deploy, agents = seeded(files, when("build1", moment), on_seeder=True)
