@@ -1,5 +1,6 @@
 """
-The tracker's port: one GET request a connection, an announce or a scrape, and the connection is closed.
+The tracker's port: one GET request a connection, an announce, a scrape or a look at its numbers, and the
+connection is closed.
 
 Not `twisted.web`: a head of 4 KiB, a body of nothing and five seconds for all of it, however slowly the
 bytes drip, are limits it has no settings for; the one kind of request answered here is read by
@@ -20,9 +21,10 @@ from ..errors import TrackerError
 from ..tracker.addresses import canonical_host
 from ..tracker.announcing import encode_failure, encode_response, parse_announce
 from ..tracker.http import Request, RequestReader, format_response
-from ..tracker.keys import announce_path, scrape_url
+from ..tracker.keys import announce_path, scrape_url, statistics_path
 from ..tracker.registry import Registry
 from ..tracker.scraping import encode_scrape, parse_scrape
+from ..tracker.statistics import JSON_TYPE, PROMETHEUS_TYPE, metrics_text, stats_text
 from .ports import Clock, Timer, Transport
 
 #: Seconds in which a request must be complete, and its answer taken.
@@ -38,7 +40,7 @@ class TrackerSite(Factory):
     Args:
         registry: whose answers these are.
         clock: the reactor, or `task.Clock` in tests.
-        token: the run's secret; with one, only URLs below its passkey exist.
+        token: the run's secret; with one, only URLs below the keys made of it exist.
     """
 
     noisy = False
@@ -47,9 +49,11 @@ class TrackerSite(Factory):
         path = announce_path(token)
         self.clock = clock
         self._registry = registry
-        self._routes: tuple[tuple[bytes, Callable[[bytes, str], bytes]], ...] = (
-            (path.encode("ascii"), self._announce),
-            (scrape_url(path).encode("ascii"), self._scrape),
+        self._routes: tuple[tuple[bytes, Callable[[bytes, str], bytes], str], ...] = (
+            (path.encode("ascii"), self._announce, "text/plain"),
+            (scrape_url(path).encode("ascii"), self._scrape, "text/plain"),
+            (statistics_path("stats", token).encode("ascii"), self._stats, JSON_TYPE),
+            (statistics_path("metrics", token).encode("ascii"), self._metrics, PROMETHEUS_TYPE),
         )
         self._expiry = LoopingCall(lambda: registry.expire(now=clock.seconds()))
         self._expiry.clock = cast(Any, clock)
@@ -65,11 +69,11 @@ class TrackerSite(Factory):
 
     def answer(self, request: Request, host: str) -> bytes:
         """Return the whole HTTP response to *request*, which came from the address *host*."""
-        for path, respond in self._routes:
+        for path, respond, content_type in self._routes:
             # In constant time: a passkey must not be guessed letter by letter.
             if hmac.compare_digest(path, request.path):
                 try:
-                    return format_response(200, respond(request.query, host))
+                    return format_response(200, respond(request.query, host), content_type)
                 except TrackerError as error:
                     return format_response(200, encode_failure(str(error)))
         return format_response(404, b"not found\n")
@@ -81,6 +85,12 @@ class TrackerSite(Factory):
 
     def _scrape(self, query: bytes, host: str) -> bytes:
         return encode_scrape(self._registry.scrape(parse_scrape(query)))
+
+    def _stats(self, query: bytes, host: str) -> bytes:
+        return stats_text(self._registry.announce_count, self._registry.standing(now=self.clock.seconds()))
+
+    def _metrics(self, query: bytes, host: str) -> bytes:
+        return metrics_text(self._registry.announce_count, self._registry.standing(now=self.clock.seconds()))
 
 
 class TrackerProtocol(Protocol):

@@ -62,9 +62,9 @@ class RequestReader:
         return Request(path, query)
 
 
-def format_response(status: int, body: bytes) -> bytes:
+def format_response(status: int, body: bytes, content_type: str = "text/plain") -> bytes:
     """Return a whole response of *status* with *body*, which closes the connection."""
-    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: text/plain\r\n"
+    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {content_type}\r\n"
     return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii") + body
 
 

@@ -8,10 +8,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ..errors import TrackerError
 
+#: What a tracker tells of itself: the last segment of the path, behind a key of its own.
+STATISTICS = ("stats", "metrics")
+
 
 def passkey(token: bytes) -> str:
     """Return the path segment that opens the tracker of the run whose secret is *token*, in hex."""
-    return hmac.new(token, b"announce", hashlib.sha256).hexdigest()
+    return _key(token, b"announce")
 
 
 def announce_path(token: bytes | None) -> str:
@@ -21,8 +24,21 @@ def announce_path(token: bytes | None) -> str:
 
 def announce_url(host: str, port: int, token: bytes | None = None) -> str:
     """Return the URL of a tracker of ours at *host* (a name or an address) and *port*."""
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}{announce_path(token)}"
+    return _url(host, port, announce_path(token))
+
+
+def statistics_path(page: str, token: bytes | None) -> str:
+    """
+    Return where a tracker shows its numbers, *page* being one of `STATISTICS`.
+
+    The key in it is not the passkey: whoever may read the numbers cannot announce with it.
+    """
+    return f"/{page}" if token is None else f"/{_key(token, b'stats')}/{page}"
+
+
+def statistics_url(host: str, port: int, page: str, token: bytes | None = None) -> str:
+    """Return the URL of such a page of a tracker of ours at *host* (a name or an address) and *port*."""
+    return _url(host, port, statistics_path(page, token))
 
 
 def with_passkey(url: str, token: bytes | None) -> str:
@@ -59,3 +75,12 @@ def redacted(url: str) -> str:
     )
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
     return "".join(character if character.isprintable() else "?" for character in shown[:200])
+
+
+def _key(token: bytes, purpose: bytes) -> str:
+    return hmac.new(token, purpose, hashlib.sha256).hexdigest()
+
+
+def _url(host: str, port: int, path: str) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}{path}"

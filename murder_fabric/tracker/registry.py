@@ -11,6 +11,7 @@ from .addresses import PeerAddress, canonical_host
 from .announcing import AnnounceRequest, AnnounceResponse
 from .handout import hand_out
 from .scraping import ScrapeEntry
+from .statistics import MemberStanding, SwarmStanding
 
 #: Seconds between announces; Murder's.
 INTERVAL = 15.0
@@ -28,8 +29,14 @@ class _Member:
 
     address: PeerAddress
     peer_id: bytes
-    complete: bool
+    left: int
+    downloaded: int
+    uploaded: int
     seen: float
+
+    @property
+    def complete(self) -> bool:
+        return self.left == 0
 
 
 @dataclass
@@ -79,6 +86,8 @@ class Registry:
         self._rng = rng
         self._interval = interval
         self._swarms: dict[bytes, _Swarm] = {}
+        #: Announces that were answered, since the start.
+        self.announce_count = 0
 
     def allow(self, info_hash: bytes, hosts: Collection[str] | None = None) -> None:
         """
@@ -102,12 +111,20 @@ class Registry:
         """
         host = canonical_host(host)
         swarm = self._swarm(request.info_hash, host)
-        member = _Member(PeerAddress(host, request.port), request.peer_id, request.left == 0, now)
+        member = _Member(
+            PeerAddress(host, request.port),
+            request.peer_id,
+            request.left,
+            request.downloaded,
+            request.uploaded,
+            now,
+        )
         before = swarm.members.get(member.address)
         if before is not None and before.peer_id != member.peer_id:
             before = None
         if before is None and len(swarm.members) >= MAX_MEMBERS:
             raise TrackerError(f"this swarm already has {MAX_MEMBERS} peers")
+        self.announce_count += 1
         # Also on leaving: who does not stay to seed may say `stopped` alone, with nothing left.
         if member.complete and (request.event == "completed" if before is None else not before.complete):
             swarm.downloaded += 1
@@ -129,6 +146,20 @@ class Registry:
             for info_hash in info_hashes
             if info_hash in self._swarms or info_hash in self._hosts
         }
+
+    def standing(self, *, now: float) -> list[SwarmStanding]:
+        """Return every swarm with those in it, as they last announced themselves."""
+        return [
+            SwarmStanding(
+                info_hash,
+                swarm.entry(),
+                [
+                    MemberStanding(one.address, one.left, one.downloaded, one.uploaded, now - one.seen)
+                    for one in swarm.members.values()
+                ],
+            )
+            for info_hash, swarm in self._swarms.items()
+        ]
 
     def expire(self, *, now: float) -> None:
         """Forget who has been silent for `SILENCE` seconds; swarms of strangers end with their last peer."""
