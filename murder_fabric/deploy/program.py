@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -40,6 +41,7 @@ def main() -> None:
         executor_class=Executor,
         config_class=Config,
     )
+    gc.freeze()  # as under `fab`, see `install`
     try:
         program.run()
     except (yaml.YAMLError, AmbiguousMergeError) as error:

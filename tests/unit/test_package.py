@@ -46,7 +46,8 @@ def test_listing_the_tasks_loads_next_to_nothing_that_fab_has_not_loaded_itself(
     )
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     others = {name for name in shown.split() if not name.startswith("murder_fabric")}
-    assert others <= {"concurrent.futures.thread", "ipaddress"}  # the latter fab loads itself from 3.11 on
+    # The last one fab loads itself from 3.11 on.
+    assert others <= {"concurrent.futures.thread", "gc", "ipaddress"}
 
 
 def test_a_peer_started_by_hand_loads_nothing_of_operators():
@@ -66,6 +67,14 @@ def test_loading_a_command_leaves_garbage_to_be_collected():
     code = f"import gc; from murder_fabric.agent.cli import run_command_line; {peer}; {said}"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert shown.split() == ["True", "True"]
+
+
+@pytest.mark.parametrize(("before", "frozen"), [("import fabric.main;", "True"), ("", "False")])
+def test_what_is_loaded_is_searched_for_no_garbage_under_fab_and_else_left_as_it_is(before, frozen):
+    code = f"import gc; {before} from murder_fabric import murder"
+    code += "; print(gc.isenabled(), gc.get_freeze_count() > 10000)"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert shown.split() == ["True", frozen]
 
 
 def test_a_lazy_module_is_the_module_itself():
