@@ -149,8 +149,6 @@ def _single_file(info: _Fields, name: bytes) -> FileEntry:
 
 def _files(info: _Fields) -> tuple[FileEntry, ...]:
     found = info.items(b"files")
-    if not found:
-        info.refuse("files is empty")
     if len(found) > MOST_FILES:
         info.refuse(f"files names {len(found)} files, and {MOST_FILES} is the most")
     entries = []
@@ -212,8 +210,9 @@ def _directories(info: _Fields, single_file: bool) -> tuple[Directory, ...]:
 def _check_tree(files: tuple[FileEntry, ...], directories: tuple[Directory, ...]) -> None:
     # Padding is never written, and hybrid torrents use one name for many runs of it.
     real = [entry for entry in files if not entry.padding]
-    if not real:
-        raise MetainfoError("this is not a usable torrent: info.files holds nothing but padding")
+    if not real and (files or not any(directory.path for directory in directories)):
+        what = "holds nothing but padding" if files else "is empty"
+        raise MetainfoError(f"this is not a usable torrent: info.files {what}")
     fault = conflict((entry.path for entry in real), (directory.path for directory in directories))
     if fault is None:
         fault = link_fault({entry.path: entry.symlink for entry in real if entry.symlink is not None})

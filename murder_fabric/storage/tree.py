@@ -9,6 +9,7 @@ What a source tree holds before it becomes a torrent, and what of it is refused.
 | relative link that stays in the tree, to nothing or in a circle too | itself, byte for byte |
 | absolute link, or one that leads out of the tree | refused |
 | FIFO, socket, device; what cannot be read | refused |
+| `.murder` at the top: this is where releases go, and not one | refused, unless it is excluded |
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from ..metainfo.paths import Path, path_fault, shown
 from ..metainfo.values import Directory
 from .directories import Directories
 from .excludes import Excludes
+
+#: Where a host keeps what it knows of the releases of a destination, at its top.
+RECORDS = ".murder"
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,12 @@ def _scan_directory(directories: Directories, name: bytes, exclude: Excludes) ->
         fault = path_fault(path)
         if fault is not None:
             raise TreeError(f"the path {directories.shown(path)} {fault}")
+        if path == (os.fsencode(RECORDS),):
+            raise TreeError(
+                f"{shown(directories.root)} holds {RECORDS}, so it is where releases are put, and not one:"
+                f" name the tree itself, such as {shown(directories.full((b'current',)))}, or --exclude"
+                f" /{RECORDS}"
+            )
         if stat.S_ISDIR(status.st_mode):
             found.append(Directory(path, stat.S_IMODE(status.st_mode) & 0o777))
         elif stat.S_ISREG(status.st_mode):
@@ -112,8 +122,11 @@ def _scan_directory(directories: Directories, name: bytes, exclude: Excludes) ->
     fault = link_fault({file.path: file.symlink for file in files if file.symlink is not None})
     if fault is not None:
         raise TreeError(f"in {shown(directories.root)}, {fault}: change it or exclude it")
-    if not files:
-        raise TreeError(f"{shown(directories.root)} holds no file")
+    if not files and not found[1:]:
+        raise TreeError(
+            f"{shown(directories.root)} is empty, but for what .git* and --exclude leave out: there is"
+            " nothing to deploy"
+        )
     files.sort(key=lambda file: file.path)
     found.sort(key=lambda directory: directory.path)
     return Tree(directories.root, name, False, tuple(files), tuple(found))

@@ -76,7 +76,7 @@ TREES = {
     "absolute link": (with_absolute_link, r"/build, .*config.*: change it or exclude it"),
     "closed file": (with_closed_file, r"/build/secret cannot be read: Permission denied"),
     "closed directory": (with_closed_directory, r"/build\S* cannot be read: Permission denied"),
-    "empty": (emptied, r"/build holds no file"),
+    "empty": (emptied, r"/build is empty, but for what \.git\* and --exclude leave out"),
     "changing": (
         unsettled,
         r"source changed: \S+/build/big was changed while its tree was read; no torrent was made",

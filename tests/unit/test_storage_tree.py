@@ -144,10 +144,24 @@ def test_a_path_to_nothing_useful_is_refused_in_one_sentence(tree: pathlib.Path,
         scan(str(tree / where))
 
 
-def test_a_tree_without_a_file_is_refused(tmp_path: pathlib.Path) -> None:
+def test_a_tree_of_directories_alone_is_one_and_an_empty_one_is_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
-    with pytest.raises(TreeError, match="holds no file"):
-        scan(str(tmp_path / "a"))
+    info = create_metainfo(str(tmp_path / "a"), None).info
+    assert (info.files, info.geometry.piece_count) == ((), 0)
+    assert [directory.path for directory in info.directories] == [(), (b"b",)]
+    for exclude, root in (((), "a/b"), (("b",), "a")):
+        with pytest.raises(TreeError, match=f"{root} is empty, but for what .* leave out"):
+            scan(str(tmp_path / root), exclude)
+
+
+def test_where_releases_are_put_is_no_release(tree: pathlib.Path) -> None:
+    (tree / "data-of-the-app").mkdir()
+    (tree / "data-of-the-app" / ".murder").mkdir()
+    scan(str(tree))
+    (tree / ".murder").mkdir()
+    with pytest.raises(TreeError, match=r"holds \.murder, so it is where releases are put.*/current"):
+        scan(str(tree))
+    assert (b".murder",) not in {one.path for one in scan(str(tree), ["/.murder"]).directories}
 
 
 def test_the_same_tree_has_the_same_info_hash_whatever_its_dates(
