@@ -20,7 +20,6 @@ import errno
 import json
 import os
 import shutil
-import stat
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -28,7 +27,9 @@ from typing import Any
 from ..control import check_depth, check_tag
 from ..errors import BadInput, StorageError
 from ..storage.additions import Additions
+from ..storage.tree import RECORDS
 from .files import (
+    move_directory,
     must_be_closed,
     must_be_ours,
     must_be_writable,
@@ -49,7 +50,7 @@ class Destination:
 
     def __init__(self, path: str) -> None:
         self.path = expand(path)
-        self.own = os.path.join(self.path, ".murder")
+        self.own = os.path.join(self.path, RECORDS)
         #: When this object replaced `current`, on the monotonic clock; None if it has not.
         self.pointed_at: float | None = None
         self._lock = RunLock(self.path, os.path.join(self.own, "lock"))
@@ -230,7 +231,12 @@ class Destination:
             record = json.loads(read_limited(os.path.join(self.own, "receipts", tag), _RECORD_LENGTH))
         except (BadInput, ValueError):
             record = None
-        if not isinstance(record, dict) or not isinstance(record.get("digest"), str):
+        # The tag too: a receipt that was copied from another release says nothing of this one.
+        if (
+            not isinstance(record, dict)
+            or record.get("tag") != tag
+            or not isinstance(record.get("digest"), str)
+        ):
             raise StorageError(
                 f"{self.release(tag)} is there already and is not a release of ours; nothing was changed."
                 " Choose another --tag"
@@ -279,11 +285,7 @@ class Destination:
             self._sync_directory(os.path.join(self.own, directory))
         staging, release = self.staging(tag), self.release(tag)
         with self._naming(release):
-            # A directory that is closed to writing cannot be moved: its `..` would change.
-            mode = stat.S_IMODE(os.lstat(staging).st_mode)
-            os.chmod(staging, mode | stat.S_IWUSR)
-            os.rename(staging, release)
-            os.chmod(release, mode)
+            move_directory(staging, release)
         self._sync_directory(os.path.join(self.path, "releases"))
 
     def switch(self, tag: str) -> str | None:

@@ -61,6 +61,39 @@ def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644) -> None:
         raise StorageError(f"{path}: {error.strerror}") from None
 
 
+def move_directory(path: str, target: str) -> None:
+    """
+    Rename a directory, also one that is closed to its owner's writing; on failure it is as it was.
+
+    Raises:
+        OSError: as `os.rename` does.
+    """
+    try:
+        os.rename(path, target)
+    except PermissionError:
+        # Its `..` changes, so it must be open for that; `close_moved` is for who was killed in between.
+        mode = stat.S_IMODE(os.lstat(path).st_mode)
+        os.chmod(path, mode | stat.S_IWUSR)
+        try:
+            os.rename(path, target)
+        except OSError:
+            os.chmod(path, mode)
+            raise
+        os.chmod(target, mode)
+
+
+def close_moved(path: str, mode: int) -> None:
+    """
+    Give a directory its *mode* if `move_directory` was killed before it could.
+
+    Raises:
+        OSError: it is gone, or somebody else's.
+    """
+    left_open = mode | stat.S_IWUSR
+    if mode != left_open == stat.S_IMODE(os.lstat(path).st_mode):
+        os.chmod(path, mode)
+
+
 def read_certificates(path: str | None) -> str:
     """
     Return what is in the file of certificates at *path*; nothing where there is no path.

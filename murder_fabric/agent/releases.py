@@ -13,7 +13,7 @@ from typing import Any
 from ..control import check_tag
 from ..errors import BadInput, StorageError
 from .destination import Destination
-from .files import read_limited, write_atomically
+from .files import move_directory, read_limited, write_atomically
 from .history import History
 from .keeping import Release, surplus
 from .leftovers import REMOVED
@@ -118,9 +118,7 @@ def _take_away(destination: Destination, tag: str) -> None:
     try:
         if os.path.lexists(gone):
             remove_tree(gone)
-        # A directory that is closed to writing cannot be moved: its `..` would change.
-        os.chmod(release, 0o700)
-        os.rename(release, gone)
+        move_directory(release, gone)
     except OSError as error:
         raise StorageError(f"{release} cannot be removed: {error.strerror}") from None
     records = [os.path.join(destination.own, directory, tag) for directory in ("receipts", "torrents")]

@@ -15,13 +15,14 @@ from ..metainfo.values import Info, Metainfo
 from ..storage.additions import Additions
 from ..storage.checking import NOTHING_MORE, check, verify_tree
 from ..storage.clearing import remove_strangers
+from ..storage.finishing import directory_modes
 from ..storage.payload import Payload, root_of
 from ..storage.reuse import Reused, reuse
 from ..units import shown_size
 from .answer import Answer
 from .cleaning import empty
 from .destination import Destination, expand, expand_source
-from .files import nearest
+from .files import close_moved, nearest
 from .formers import formers
 from .state import state_directory
 
@@ -148,6 +149,7 @@ def verify_staged(staged: Staged, request: control.Verify) -> None:
                 f"{staged.root} is there already with other links to what is shared (murder.linked_dirs,"
                 " murder.linked_files); nothing was switched. Choose another --tag"
             )
+        _close(staged)
         finish_and_verify(staged, additions)
     else:
         info = staged.metainfo.info
@@ -175,6 +177,17 @@ def finish_and_verify(staged: Staged, additions: Additions = NOTHING_MORE) -> No
         finally:
             payload.close()
     verify_tree(metainfo.info, staged.root, additions=additions)
+
+
+def _close(staged: Staged) -> None:
+    """Close a release to writing, if a run was killed between moving it there and that."""
+    mode = directory_modes(staged.metainfo.info).get(())
+    if mode is None:
+        return
+    try:
+        close_moved(staged.root, mode)
+    except OSError as error:
+        raise StorageError(f"{staged.root}: {error.strerror}; nothing was switched") from None
 
 
 def discard(staged: Staged) -> None:

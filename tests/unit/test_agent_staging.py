@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from murder_fabric import control
-from murder_fabric.agent.staging import discard, finish_and_verify, stage
+from murder_fabric.agent.destination import Destination
+from murder_fabric.agent.files import move_directory
+from murder_fabric.agent.staging import discard, finish_and_verify, stage, verify_staged
 from murder_fabric.errors import StorageError, VerifyError
 from murder_fabric.storage.creation import create_metainfo
 
@@ -113,3 +115,48 @@ def test_what_is_no_release_needs_room_too(staged, tmp_path, monkeypatch, room, 
             staged(tmp_path / "data")
         assert not (tmp_path / "data").exists()
     assert asked == [str(tmp_path)]
+
+
+def test_a_release_that_was_killed_on_its_way_there_is_closed_by_the_next_try(source, tmp_path):
+    """Row 2: a tree that is closed to its owner's writing is open while it is moved to where releases lie."""
+    source.chmod(0o555)
+    metainfo = create_metainfo(str(source), None)
+    app = tmp_path / "app"
+    Destination(str(app)).prepare()
+    digest = metainfo.info.digest.hex()
+
+    def deploy():
+        taken = stage(
+            control.Stage("v1", digest, str(app), "release", str(source), verify="full"), metainfo.encode()
+        )
+        verify_staged(taken, control.Verify("v1"))
+        taken.payload.close()
+
+    deploy()
+    release = app / "releases" / "v1"
+    assert release.stat().st_mode & 0o777 == 0o555
+    release.chmod(0o755)
+    deploy()
+    assert release.stat().st_mode & 0o777 == 0o555
+    release.chmod(0o775)
+    with pytest.raises(VerifyError, match="has the mode 775, and should have 555"):
+        deploy()
+
+
+def test_a_directory_that_is_closed_is_moved_and_closed_again(tmp_path, monkeypatch):
+    """Root may move anything, so the refusal is the kernel's in name only."""
+    (tmp_path / "closed").mkdir(mode=0o555)
+    rename = os.rename
+
+    def refuse_closed(path, target):
+        if not os.stat(path).st_mode & 0o200:
+            raise PermissionError(13, "Permission denied")
+        rename(path, target)
+
+    monkeypatch.setattr(os, "rename", refuse_closed)
+    move_directory(str(tmp_path / "closed"), str(tmp_path / "moved"))
+    assert (tmp_path / "moved").stat().st_mode & 0o777 == 0o555
+    (tmp_path / "in-the-way").touch()
+    with pytest.raises(NotADirectoryError):
+        move_directory(str(tmp_path / "moved"), str(tmp_path / "in-the-way"))
+    assert (tmp_path / "moved").stat().st_mode & 0o777 == 0o555

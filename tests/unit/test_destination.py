@@ -153,7 +153,9 @@ def test_a_receipt_that_a_crash_left_without_its_release_means_nothing(app: Dest
     assert receipt["digest"] == "d1"
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"digest": 7}', b"\xff" * 100])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"digest": 7}', b'{"tag": "v0", "digest": "d"}', b"\xff" * 100]
+)
 def test_a_damaged_receipt_makes_a_stranger_of_a_release(app: Destination, damage: bytes) -> None:
     release(app, "v1")
     (Path(app.own) / "receipts" / "v1").write_bytes(damage)

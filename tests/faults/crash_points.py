@@ -1,0 +1,166 @@
+"""
+Deploys on one host, killed before each call that changes a disk: `crash_points.py DIRECTORY [EACH]`.
+
+For every call of one undisturbed deploy, or every EACH-th, a child process begins the same deploy, and
+SIGKILL ends it where it would have made that call; a write is also torn in its middle. What lies there then must be
+whole, and so must be what the next deploy makes of it: of the same tag, and of another one. Prints one
+object: `points` (what was killed at), `failures` (a sentence for each).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import host_life
+
+from murder_fabric.storage import durability
+
+#: Whatever changes what is on a disk, or when it is there for good.
+CALLS = [
+    "chmod",
+    "copy_file_range",
+    "fchmod",
+    "fsync",
+    "ftruncate",
+    "link",
+    "mkdir",
+    "open",
+    "pwrite",
+    "rename",
+]
+CALLS += ["replace", "rmdir", "symlink", "unlink", "utime", "write"]
+CREATING = os.O_CREAT | os.O_TRUNC
+
+
+class Crashes:
+    """Counts those calls in this process, and ends it by SIGKILL before the one of number *at*, from 0 on."""
+
+    def __init__(self, app: Path, at: int | None) -> None:
+        self.points: list[str] = []
+        self._app = str(app)
+        self._at = at
+        for call in CALLS:
+            setattr(os, call, self._counting(call, getattr(os, call)))
+        # It is reached through ctypes, by no name of `os`.
+        synced = durability.sync_file_system
+
+        def counted(descriptor: int) -> bool:
+            self._count("syncfs", (descriptor,), {})
+            return synced(descriptor)
+
+        host_life.Payload.sync.__globals__["sync_file_system"] = counted
+
+    def _counting(self, call: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **more: Any) -> Any:
+            if call != "open" or arguments[1] & CREATING:
+                self._count(call, arguments, more)
+            if call in ("pwrite", "write"):
+                self._count(f"half of a {call}", arguments, more, torn=real)
+            return real(*arguments, **more)
+
+        return counted
+
+    def _count(self, call: str, arguments: tuple[Any, ...], more: dict[str, Any], torn: Any = None) -> None:
+        if len(self.points) == self._at:
+            if torn is not None:
+                descriptor, data, *offset = arguments
+                torn(descriptor, memoryview(data)[: len(data) // 2], *offset)
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.points.append(f"{call} {self._shown(arguments, more)}")
+
+    def _shown(self, arguments: tuple[Any, ...], more: dict[str, Any]) -> str:
+        """Return the path that a call is about, as it lies below the destination."""
+        path = arguments[0]
+        if isinstance(path, int):
+            path = os.readlink(f"/proc/self/fd/{path}")
+        elif isinstance(arguments[-1], (str, bytes)):
+            path = arguments[-1]  # what is renamed, or linked to, gets its name here
+        parent = more.get("dir_fd", more.get("dst_dir_fd"))
+        if parent is not None:
+            path = os.path.join(os.readlink(f"/proc/self/fd/{parent}"), os.fsdecode(path))
+        path = os.path.relpath(os.fsdecode(path), self._app).replace(str(os.getpid()), "PID")
+        return re.sub(r"\.murder-\w+$", "a new file", path)
+
+
+def in_child(act: Callable[[], None]) -> int:
+    """Run *act* in a process of its own; return its wait status, 0 where it came to its end."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            act()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1]
+
+
+class Scene:
+    """A host that keeps two releases, v0 and v1, where v2 is about to come, and copies of it in between."""
+
+    def __init__(self, place: Path) -> None:
+        v1 = host_life.write_tree(place / "v1", host_life.V1)
+        v2 = host_life.write_tree(place / "v2", host_life.V2)
+        self.life = host_life.HostLife(place / "app", {"v0": v1, "v1": v1, "v2": v2, "v3": v2})
+        self.before, self.crashed, self.noted = place / "before", place / "crashed", place / "points"
+        for tag in ("v0", "v1"):
+            self.life.deploy(tag)
+        host_life.copy_of(self.life.app, self.before)
+
+    def deploy_counted(self, at: int | None) -> None:
+        """Deploy v2, killed at the call of that number; note all calls where there is none such."""
+        crashes = Crashes(self.life.app, at)
+        self.life.deploy("v2")
+        self.noted.write_text(json.dumps(crashes.points))
+
+    def points(self) -> list[str]:
+        """Return what an undisturbed deploy of v2 may be killed at, in order."""
+        if in_child(lambda: self.deploy_counted(None)):
+            raise SystemExit("the undisturbed deploy failed")
+        points: list[str] = json.loads(self.noted.read_text())
+        return points
+
+    def fault_of(self, point: int) -> str | None:
+        """Kill a deploy at *point* and go on from there, twice; return what was wrong, or None."""
+        host_life.copy_of(self.before, self.life.app)
+        if in_child(lambda: self.deploy_counted(point)) != signal.SIGKILL:
+            return "it was not killed there"
+        host_life.copy_of(self.life.app, self.crashed)
+        if self.life.current() not in ("v1", "v2"):
+            return "current leads nowhere"
+        for release in os.listdir(self.life.app / "releases"):
+            self.life.must_be_whole(release)
+        for tag in ("v2", "v3"):
+            host_life.copy_of(self.crashed, self.life.app)
+            self.life.deploy(tag, run="b2" * 8)
+            if self.life.current() != tag:
+                return f"{tag} is not current after the next deploy"
+            if left := self.life.leftovers():
+                return f"the deploy of {tag} after it leaves {left}"
+        return None
+
+
+def main(place: str, each: str = "1") -> None:
+    """Kill at every point, or every *each*-th, and print what came of it."""
+    scene = Scene(Path(place))
+    points = scene.points()
+    failures = []
+    for number in range(0, len(points), int(each)):
+        try:
+            fault = scene.fault_of(number)
+        except Exception as error:
+            fault = f"{type(error).__name__}: {error}"
+        if fault is not None:
+            failures.append(f"killed before {points[number]} (call {number}): {fault}")
+    print(json.dumps({"points": points, "failures": failures}, indent=1))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,53 @@
+"""Row 2: killed at any moment, `current` leads to a whole release, and the next deploy comes to its end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from extent import so_many
+
+TESTS = Path(__file__).resolve().parents[1]
+#: Each of the points that row 2 names, as the calls are spelled.
+NAMED = {
+    "half a block": "half of a pwrite .murder/staging/v2/big",
+    "after a block": "pwrite .murder/staging/v2/deep/small",
+    "before a file gets its mode": "fchmod .murder/staging/v2/big",
+    "in the middle of the tree": "symlink .murder/staging/v2/latest",
+    "after the last piece": "utime .murder/staging/v2/big",
+    "before all is on the disk": "syncfs .murder/staging/v2",
+    "before the torrent": "replace .murder/torrents/v2",
+    "before the receipt is written": "open .murder/receipts/a new file",
+    "before the receipt has its name": "replace .murder/receipts/v2",
+    "after the receipt, before the release": "rename releases/v2",
+    "after the release, before its directory is on the disk": "fsync releases",
+    "before the link that takes the place of current": "symlink .current-PID",
+    "with that link present": "replace current",
+    "after the switch": "fsync .",
+    "before the switch is noted": "replace .murder/history",
+    "in the middle of a removed release": "unlink .murder/staging/.removed-v0/same",
+}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """What became of a deploy that was killed at each call, or at every fifth."""
+    place = tmp_path_factory.mktemp("killed")
+    program = [sys.executable, str(TESTS / "faults" / "crash_points.py"), str(place), str(so_many(5, 1))]
+    path = f"{TESTS.parent}:{TESTS / 'faults'}"
+    done = subprocess.run(program, capture_output=True, text=True, env={"PYTHONPATH": path}, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("point", NAMED.values(), ids=NAMED)
+def test_a_deploy_can_be_killed_at(killed, point):
+    assert point in killed["points"]
+
+
+def test_row_2_killed_anywhere_current_is_whole_and_the_next_deploy_completes(killed):
+    assert killed["failures"] == []
+    assert len(killed["points"]) > 80
