@@ -9,7 +9,7 @@ from typing import Any, Optional, Union
 
 import fabric
 
-from .failures import JumpHostError, explain
+from .failures import HostFailure, JumpHostError, explain
 from .host_keys import HostKeys
 from .ranges import parse_host
 from .settings import Settings
@@ -80,6 +80,15 @@ class Gateways:
             with self._opening.setdefault(id(wanted.gateway), threading.Lock()):
                 self._open_jump_host(wanted.gateway)
         wanted.open()
+
+    def try_open(self, wanted: fabric.Connection) -> HostFailure | None:
+        """Open *wanted* as `open` does; return why it could not be."""
+        try:
+            self.open(wanted)
+        except Exception as error:  # whatever Paramiko raises
+            timeout = float(wanted.connect_timeout or 0)
+            return explain(error, port=wanted.port, user=wanted.user, timeout=timeout, spent=0.0)
+        return None
 
     def _open_jump_host(self, jump_host: fabric.Connection) -> None:
         began = time.monotonic()

@@ -150,7 +150,16 @@ class Executor(fabric.Executor):
     def expand_calls(self, calls: Iterable[Union[Call, Task[Any]]], apply_hosts: bool = True) -> list[Call]:
         self._expand_command_line()
         merged: list[Call] = []
-        for call in super().expand_calls(calls, apply_hosts):
+        # Fabric would run what follows `--` with the pre-tasks of each task already, where it has no hosts,
+        # and knows none but those of -H.
+        command, self.core.remainder = self.core.remainder, ""
+        try:
+            expanded = super().expand_calls(calls, apply_hosts)
+        finally:
+            self.core.remainder = command
+        if command and apply_hosts:
+            expanded += self._calls_of_command(command)
+        for call in expanded:
             last = merged[-1] if merged else None
             if isinstance(call, GroupCall) and isinstance(last, GroupCall) and last.origin is call.origin:
                 last.group_hosts += call.group_hosts
@@ -169,6 +178,17 @@ class Executor(fabric.Executor):
         if isinstance(call.task, GroupTask):
             return call.clone(into=GroupCall, with_={"hosts": [connection_init_kwargs], "origin": call})
         return call.clone(into=ConnectionCall, with_={"init_kwargs": connection_init_kwargs})
+
+    def _calls_of_command(self, command: str) -> list[Call]:
+        """Return the calls that run *command* on the hosts of `-H`, or those that roles name."""
+        from .commands import run_command
+        from .roles import assign_roles
+
+        named = self.core[0].args.hosts.value
+        roles = Settings.from_config(self._loaded_config()).roles
+        hosts = assign_roles(named.split(",") if named else [], roles).peers
+        call = Call(run_command, args=(command,))
+        return [self.parameterize(call, host) for host in self.normalize_hosts(hosts)]
 
     def _refuse(self, tasks: Iterable[Any], error: MurderError) -> None:
         for asked in tasks:

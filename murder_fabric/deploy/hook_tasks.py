@@ -14,7 +14,7 @@ from invoke.tasks import Task
 
 from ..errors import BadInput, MurderError
 from .executor import GroupContext, GroupTask
-from .failures import HostFailure, explain, printable
+from .failures import HostFailure, printable
 from .hook_names import complaint
 from .roles import HERE
 from .settings import SECTION
@@ -80,12 +80,7 @@ def _call_each(
     connections = {host: gateways.connection(group.kwargs_of(host)) for host in hosts}
 
     def of_host(connection: fabric.Connection) -> HostFailure | None:
-        try:
-            gateways.open(connection)
-        except Exception as error:  # whatever Paramiko raises
-            timeout = float(connection.connect_timeout or 0)
-            return explain(error, port=connection.port, user=connection.user, timeout=timeout, spent=0.0)
-        return _failure_of(lambda: task(connection))
+        return gateways.try_open(connection) or _failure_of(lambda: task(connection))
 
     pool = ThreadPoolExecutor(min(pool_size, len(hosts)), thread_name_prefix="hook")
     try:

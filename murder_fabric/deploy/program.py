@@ -9,7 +9,9 @@ import sys
 from fabric.config import Config
 from fabric.main import Fab
 from invoke.config import AmbiguousMergeError
+from invoke.exceptions import Exit
 from invoke.util import yaml  # type: ignore[attr-defined]  # its own, or the system's where that was split off
+from paramiko.ssh_exception import ConfigParseError
 
 from ..errors import SettingsError
 from ..version import __version__
@@ -19,6 +21,19 @@ from .tasks import murder
 
 class Program(Fab):
     """`fab`, but that its tasks are there without a fabfile: `murder -H 'web[1-500]' deploy`."""
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        try:
+            super().parse_core(argv)
+        except ValueError as error:
+            raise Exit(f"murder: a flag that takes a number was given something else: {error}", 2) from None
+
+    def update_config(self, merge: bool = True) -> None:
+        for flag in ("ssh-config", "config"):
+            # Invoke goes on without settings where that file is missing, as if all were said with it.
+            if (path := self.args[flag].value) and not os.path.isfile(os.path.expanduser(path)):
+                raise Exit(f"murder: --{flag}: there is no file {path}; no host was touched", 2)
+        super().update_config()
 
     def parse_collection(self) -> None:
         # Invoke looks for the project's settings beside the fabfile; without one, they are where we are.
@@ -45,5 +60,11 @@ def main() -> None:
     try:
         program.run()
     except (yaml.YAMLError, AmbiguousMergeError) as error:
-        print(f"murder: a settings file cannot be read: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(SettingsError.exit_code)
+        sys.exit(_refused(f"a settings file cannot be read: {error}"))
+    except (ConfigParseError, UnicodeDecodeError) as error:
+        sys.exit(_refused(f"ssh_config cannot be read: {error}"))
+
+
+def _refused(sentence: str) -> int:
+    print("murder:", *sentence.split(), file=sys.stderr)
+    return SettingsError.exit_code

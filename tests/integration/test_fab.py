@@ -216,3 +216,19 @@ def test_the_off_switch_gives_fabrics_own_executor_back(fab):
     code, _, error = fab("-H", "web[1-", "hi", settings="tasks: {executor_class: fabric.executor.Executor}")
     assert code != 2
     assert "never closed" not in error
+
+
+def test_a_command_without_a_task_takes_ranges_where_the_users_settings_name_the_executor(fab, tmp_path):
+    """`fab -- COMMAND` imports no fabfile, which would put it in place."""
+    where = ("--dry", "-H", "web[1-3]", "--", "uname")
+    (tmp_path / "home" / ".fabric.yaml").write_text(
+        "tasks: {executor_class: murder_fabric.deploy.executor.Executor}"
+    )
+    code, _, said = fab(*where)
+    assert (code, said) == (0, "uname on web[1-3]: not run, nor connected to, because of --dry\n")
+
+
+def test_a_command_behind_a_task_waits_for_it(fab):
+    code, lines, said = fab("--dry", "-H", "web[1-2]", "hi", "--", "uname")
+    assert (code, lines[0], len(lines)) == (0, "before Context", 3)
+    assert said.startswith("uname on web[1-2]: not run")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import sshd as sshds
 
 REPOSITORY = pathlib.Path(__file__).parent.parent.parent
 PROGRAM = "from murder_fabric.deploy.program import main; main()"
@@ -104,6 +105,50 @@ def test_a_settings_file_that_is_no_yaml_is_one_line(murder, tmp_path, text):
     assert "fabric.yaml" in said
 
 
-def test_a_mistake_is_one_line_and_exit_code_2(murder):
-    code, _, said = murder("-H", "web[1-", "hosts")
-    assert (code, len(said.splitlines())) == (2, 1)
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["-H", "web[1-", "hosts"], "never closed"),
+        (["-H", "web[1-", "--", "hostname"], "never closed"),
+        (["--", "hostname"], "no hosts are named"),
+        (["-S", "nosuch", "-H", "web1", "hosts"], "--ssh-config: there is no file nosuch"),
+        (["-S", "broken", "-H", "web1", "hosts"], "ssh_config cannot be read: Unparsable line"),
+        (["-f", "nosuch.yaml", "-H", "web1", "hosts"], "--config: there is no file nosuch.yaml"),
+        (["-t", "soon", "-H", "web1", "hosts"], "a flag that takes a number"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(murder, tmp_path, arguments, reason):
+    (tmp_path / "broken").write_text("Host\n")
+    code, out, said = murder(*arguments)
+    assert (code, out, len(said.splitlines())) == (2, "", 1)
+    assert said.startswith("murder: ")
+    assert reason in said
+
+
+def test_a_command_goes_to_the_hosts_that_roles_name_and_nowhere_in_a_dry_run(murder, tmp_path):
+    (tmp_path / "fabric.yaml").write_text("murder: {roles: {peer: 'web[1-3]', tracker: t1}}")
+    assert murder("--dry", "--", "uname", "-r")[2].startswith("uname -r on web[1-3]: not run")
+    assert murder("--dry", "-H", "db[1-2]", "--", "uname")[2].startswith("uname on db[1-2]: not run")
+
+
+def test_a_command_ends_at_the_first_host_that_cannot_be_reached_in_one_sentence(murder):
+    code, out, said = murder("-H", "127.0.0.[1-2]:1", "--", "hostname")
+    assert (code, out) == (3, "")
+    assert said == (
+        "murder: 127.0.0.1:1: refused the connection to port 1; the command was not run on 127.0.0.[1-2]:1\n"
+    )
+
+
+@pytest.mark.skipif(bool(sshds.missing()), reason=str(sshds.missing()))
+def test_a_command_runs_on_each_host_after_the_tasks_until_it_fails_on_one(murder, tmp_path):
+    server = sshds.prepare(tmp_path)
+    where = ("-S", str(server.ssh_config), "-H", "127.0.0.[1-3]")
+    with server.running():
+        code, out, _ = murder(*where, "hosts", "--", "echo", "$SSH_CONNECTION | cut -d' ' -f3")
+        assert (code, out.splitlines()[-3:]) == (0, ["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+        code, out, _ = murder(*where, "--", "case $SSH_CONNECTION in *.2*) exit 7;; *) echo ran;; esac")
+        assert (code, out) == (7, "ran\n")
+        (tmp_path / "known_hosts").write_text("")
+        code, out, said = murder(*where, "--", "echo ran")
+    assert (code, out) == (3, "")
+    assert "the host key is not in" in said

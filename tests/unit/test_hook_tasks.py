@@ -13,6 +13,7 @@ from invoke.exceptions import Exit, UnexpectedExit
 from invoke.runners import Result
 
 from murder_fabric.deploy import hook_tasks as module
+from murder_fabric.deploy.connections import Gateways
 from murder_fabric.deploy.executor import GroupContext, group_task
 from murder_fabric.deploy.hook_tasks import call, hook_tasks
 from murder_fabric.deploy.tasks import murder
@@ -33,18 +34,18 @@ class FakeConnection(Context):
         self._set(closed=True)
 
 
-class FakeGateways:
+class FakeGateways(Gateways):
     """Makes connections, and keeps them."""
 
     def __init__(self, config: Any) -> None:
         self.config, self.made, self.closed = config, [], False
 
-    def connection(self, kwargs: Any) -> FakeConnection:
+    def connection(self, kwargs: Any) -> Any:
         self.made.append(FakeConnection(self.config, kwargs["host"]))
         return self.made[-1]
 
-    def open(self, connection: FakeConnection) -> None:
-        if connection.host == "web9":
+    def open(self, wanted: Any) -> None:
+        if wanted.host == "web9":
             raise ConnectionRefusedError
 
     def close(self) -> None:
