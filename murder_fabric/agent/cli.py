@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..errors import BadInput, MurderError
+from ..units import parse_rate
 from ..version import __version__
 from .addresses import parse_listen
 from .limits import raise_open_files
@@ -168,7 +169,28 @@ def _add_swarm(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="certificates (PEM) that trackers and web seeds with https may be signed by, too",
     )
+    _add_limits(parser)
     _add_json(parser)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    for name, what in (("upload", "send"), ("download", "take in")):
+        parser.add_argument(
+            f"--{name}-limit",
+            type=_rate,
+            metavar="RATE",
+            help=f"{what} no more than this, such as 10MB (a second) or 80Mbit",
+        )
+    parser.add_argument(
+        "--dscp", type=int, choices=range(64), metavar="N", help="mark packets for peers with N, 0 to 63"
+    )
+
+
+def _rate(text: str) -> int:
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is not {error}") from None
 
 
 def _add_listen(parser: argparse.ArgumentParser) -> None:

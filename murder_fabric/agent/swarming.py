@@ -18,6 +18,7 @@ from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import LONGEST_TORRENT, parse_metainfo
 from ..metainfo.values import Info, Metainfo
 from ..metainfo.web_seeds import web_seeds
+from ..policy.pacing import Limits
 from ..policy.stalling import Stall
 from ..storage.checking import check
 from ..storage.payload import Payload
@@ -193,6 +194,7 @@ def _torrent_config(options: argparse.Namespace, metainfo: Metainfo, *, super_se
         super_seed=super_seed,
         web_seeds=origins,
         certificates=read_certificates(options.ca_file),
+        limits=Limits(options.upload_limit, options.download_limit, options.dscp),
     )
 
 

@@ -20,16 +20,19 @@ from ..metainfo.values import Info, Metainfo
 from ..metainfo.web_seeds import shown_origin, web_seeds
 from ..net.announcer import Announcer, Standing
 from ..net.dialer import AcceptedFactory, TcpDialer
+from ..net.pacing import Traffic
 from ..net.peer_protocol import PeerProtocol
 from ..net.ports import BACKLOG
 from ..net.tracker_client import TrackerClient
 from ..net.web_seed import WebSeed
 from ..policy.crowding import Crowding
+from ..policy.pacing import NO_LIMITS, Limits, slots_fed
 from ..policy.rates import RateMeter
 from ..policy.stalling import Stall, never_began_sentence, orphaned_sentence, sentence
 from ..storage.payload import Payload
+from ..swarm.config import SwarmConfig
 from ..swarm.ports import Address
-from ..swarm.session import NEWS_INTERVAL, Session, SwarmConfig
+from ..swarm.session import NEWS_INTERVAL, Session
 from ..tracker.addresses import PeerAddress
 from ..tracker.announcing import AnnounceRequest
 from ..tracker.tiers import Tiers
@@ -63,6 +66,8 @@ class TorrentConfig:
     certificates: str = ""
     #: Files that are there whole, whatever is missing of the pieces that they have a part in.
     held: Collection[int] = frozenset()
+    #: What it may take of the network.
+    limits: Limits = NO_LIMITS
 
 
 def config_of(request: control.Join | control.Seed, metainfo: Metainfo, holdings: Holdings) -> TorrentConfig:
@@ -78,6 +83,7 @@ def config_of(request: control.Join | control.Seed, metainfo: Metainfo, holdings
         web_seeds=web_seeds(request.web_seeds, metainfo) if isinstance(request, control.Join) else (),
         certificates=request.certificates,
         held=frozenset(holdings.files),
+        limits=Limits(request.upload_limit, request.download_limit, request.dscp),
     )
 
 
@@ -126,6 +132,7 @@ class Torrent:
         self._bytes = sum(info.geometry.piece_size(index) for index in have)
         self._listening: Any = None
         self._crowding = Crowding(config.hosts)
+        self._traffic = Traffic(reactor, config.limits)
         #: The most that were ever connected.
         self._most_peers = 0
         #: Where peers reach us, once started.
@@ -150,6 +157,7 @@ class Torrent:
             port=port,
             key=None if self._config.token is None else peer_key(self._config.token),
             super_seed=self._config.super_seed,
+            slots=slots_fed(self._config.limits.upload, SwarmConfig.slots),
         )
         self._max_block = config.max_block
         self._peer_id = config.peer_id
@@ -269,7 +277,7 @@ class Torrent:
         for url in self._config.web_seeds:
             told = partial(self._origin_dropped, url)
             self._origins[url] = WebSeed(
-                self._reactor, self.session, self.info, url, told, self._config.certificates
+                self._reactor, self.session, self.info, url, told, self._config.certificates, self._traffic
             )
             self._origins[url].start()
 
@@ -278,7 +286,8 @@ class Torrent:
             self.origin_problems[shown_origin(url)] = reason
 
     def _build_protocol(self, address: Address | None) -> PeerProtocol:
-        return PeerProtocol(self.session, self.info, self._payload, self._reactor, self._max_block, address)
+        block, traffic = self._max_block, self._traffic
+        return PeerProtocol(self.session, self.info, self._payload, self._reactor, block, address, traffic)
 
     def _has_source(self) -> bool:
         """

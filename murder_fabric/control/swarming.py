@@ -140,6 +140,11 @@ class TakePart(Request):
     hosts: Optional[list[str]] = None
     #: CA certificates (PEM) of trackers and web seeds, beside those the host trusts.
     certificates: str = ""
+    #: Bytes a second of all connections together; None is no limit.
+    upload_limit: Optional[int] = None
+    download_limit: Optional[int] = None
+    #: How to mark packets for peers (RFC 2474); None: not.
+    dscp: Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)

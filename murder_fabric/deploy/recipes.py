@@ -119,7 +119,16 @@ def _start_seeding(
         first, last = settings.peer_port_range()
         token = tracker.token or torrent.token
         request = control.Seed(
-            tag, address, first, last, tracker.announce, token, [address], trusted, path=path
+            tag,
+            address,
+            first,
+            last,
+            tracker.announce,
+            token,
+            [address],
+            trusted,
+            *settings.limits(),
+            path=path,
         )
         with muster.view.stage("check"):
             done = muster.ask_one(
@@ -152,13 +161,13 @@ def peer(
         _stage(muster, agent, tag, torrent, destination, roles.seeders, empty)
         first, last = settings.peer_port_range()
         url, token = tracker.announce, tracker.token or torrent.token
-        web_seeds = settings.web_seeds.split()
+        web_seeds, limits = settings.web_seeds.split(), settings.limits()
         _join(
             muster,
             agent,
             torrent.metainfo.info.geometry.length,
             lambda host: control.Join(
-                tag, addresses[host], first, last, url, token, hosts, trusted, web_seeds=web_seeds
+                tag, addresses[host], first, last, url, token, hosts, trusted, *limits, web_seeds=web_seeds
             ),
         )
         _verify(muster, agent, tag)

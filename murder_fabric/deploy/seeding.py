@@ -30,11 +30,13 @@ def seed_in_place(run: Run, addresses: Mapping[str, str], entry: Entry, raw: byt
         AllHostsFailed: no seeder has what the torrent describes.
     """
     first, last = run.settings.peer_port_range()
-    path, tag = run.wanted.files_path, run.wanted.tag
+    path, tag, limits = run.wanted.files_path, run.wanted.tag, run.settings.limits()
+
+    def request(host: str) -> control.Seed:
+        return control.Seed(tag, addresses[host], first, last, *entry, *limits, path=path)
+
     requests = {
-        host: Message(control.Seed(tag, addresses[host], first, last, *entry, path=path).fields(), raw)
-        for host in run.seeders()
-        if host not in run.outcome.going
+        host: Message(request(host).fields(), raw) for host in run.seeders() if host not in run.outcome.going
     }
     run.muster.settle(run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT))
     return run.seeders()

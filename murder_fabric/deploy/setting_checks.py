@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from ..units import parse_rate
 from .hook_names import TASKS_ONLY, complaint
 from .ranges import RoleHosts
 
@@ -129,6 +130,16 @@ def moment(value: Any) -> str:
     if value is not None and not isinstance(value, str):
         raise ValueError("a moment in quotes such as '03:00' or '2026-11-22T03:00:00+01:00'")
     return value or ""
+
+
+def rate(value: Any) -> str:
+    """Check a limit in bytes a second, or none; it is kept as their number."""
+    return "" if value in (None, "") else str(parse_rate(str(value)))
+
+
+def dscp(value: Any) -> str:
+    """Check how packets are marked, or that they are not."""
+    return "" if value in (None, "") else str(whole(0, 63)(value))
 
 
 def health_check(value: Any) -> str:

@@ -8,7 +8,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from ..errors import SettingsError
 from . import setting_checks as checks
@@ -24,6 +24,14 @@ AnyPath = Union[str, "os.PathLike[str]"]
 
 #: What the name of a setting has before that of its flag.
 _FLAG = re.compile(r"^default_(seeder_)?")
+
+
+class Limits(NamedTuple):
+    """The last fields of `control.TakePart`, in their order: bytes a second, and how to mark packets."""
+
+    upload_limit: Optional[int]
+    download_limit: Optional[int]
+    dscp: Optional[int]
 
 
 def _setting(default: Any, check: checks.Check, meaning: str) -> Any:
@@ -112,6 +120,23 @@ class Settings:
         checks.path,
         "A file of CA certificates (PEM) on this machine, which sign `https://` trackers, web seeds and "
         "torrents of yours; they count beside those that each host trusts.",
+    )
+    upload_limit: str = _setting(
+        "",
+        checks.rate,
+        "What a host may send to others, all together, in bytes a second: `10MB`, `500kB`, `80Mbit`; "
+        "no limit if empty.",
+    )
+    download_limit: str = _setting(
+        "",
+        checks.rate,
+        "What a host may take in, from other hosts and web seeds together; as `upload_limit`.",
+    )
+    dscp: str = _setting(
+        "",
+        checks.dscp,
+        "How packets among hosts are marked (DSCP, 0 to 63), so that routers let others go first: 8 is CS1, "
+        "1 is LE; not at all if empty.",
     )
     seed_for: int = _setting(
         3600,
@@ -218,6 +243,11 @@ class Settings:
         """Return the first and the last of `peer_ports`."""
         first, _, last = self.peer_ports.partition("-")
         return int(first), int(last)
+
+    def limits(self) -> Limits:
+        """Return what a host may take of the network."""
+        given = (self.upload_limit, self.download_limit, self.dscp)
+        return Limits(*(int(value) if value else None for value in given))
 
     def linked(self) -> list[str]:
         """Return the paths of `linked_dirs` and `linked_files`."""

@@ -211,7 +211,8 @@ def _join(
 def _join_request(run: Run, address: str, entry: Entry) -> Request:
     first, last = run.settings.peer_port_range()
     web_seeds = run.settings.web_seeds.split()
-    return control.Join(run.wanted.tag, address, first, last, *entry, web_seeds=web_seeds)
+    limits = run.settings.limits()
+    return control.Join(run.wanted.tag, address, first, last, *entry, *limits, web_seeds=web_seeds)
 
 
 def _need(

@@ -15,6 +15,7 @@ from ..errors import StorageError
 from ..metainfo.geometry import Span
 from ..metainfo.values import Info
 from ..wire.messages import Request
+from .pacing import Brake
 
 #: Blocks up to this many bytes are copied through Python, several at a time: cheaper than a system call each.
 SMALL_BLOCK = 64 * 1024
@@ -53,6 +54,7 @@ class BlockSender:
         header: makes the header of a block.
         sent: told each block that has left.
         failed: told why a block could not be read; the connection is over then.
+        brake: says when a block may go on, where there is a limit.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class BlockSender:
         header: Callable[[Request], bytes],
         sent: Callable[[Request], None],
         failed: Callable[[StorageError], None],
+        brake: Brake | None = None,
     ) -> None:
         self._transport = transport
         self._info = info
@@ -70,6 +73,9 @@ class BlockSender:
         self._header = header
         self._sent = sent
         self._failed = failed
+        self._brake = brake
+        #: Bytes of blocks that may leave before it is others' turn.
+        self._share = 0 if brake is not None else SENT_AT_ONCE
         self._queue: deque[Request] = deque()
         self._held: list[bytes] = []
         self._current: Request | None = None
@@ -109,9 +115,12 @@ class BlockSender:
             self._unread = sum(map(len, self._held))
         self._just_registered = False
         try:
-            if self._current is not None and not self._send_current():
-                self._transport.startWriting()
-                return
+            if self._current is not None:
+                if not self._may_send():
+                    return
+                if not self._send_current():
+                    self._transport.startWriting()
+                    return
             self._begin_next()
         except StorageError as error:
             self._failed(error)
@@ -120,6 +129,26 @@ class BlockSender:
         """The connection is gone."""
         self._queue.clear()
         self._held.clear()
+        if self._brake is not None:
+            self._brake.forget(self._go_on)
+
+    def _may_send(self) -> bool:
+        """Return whether it is our turn; where it is not, we are called when it is."""
+        if self._brake is not None and not self._share:
+            if not self._brake.is_free:
+                self._brake.wait(self._go_on)
+                return False
+            self._share = self._brake.share
+        return True
+
+    def _go_on(self, share: int) -> None:
+        self._share = share
+        self._transport.startWriting()
+
+    def _moved(self, length: int) -> None:
+        if self._brake is not None:
+            self._brake.moved(length)
+            self._share = max(0, self._share - length)
 
     def _register(self) -> None:
         if not self._registered:
@@ -128,7 +157,7 @@ class BlockSender:
 
     def _begin_next(self) -> None:
         copied = 0
-        while self._queue and copied < COPIED_AT_ONCE:
+        while self._queue and copied < COPIED_AT_ONCE and self._may_send():
             request = self._queue.popleft()
             if request.length > SMALL_BLOCK:
                 self._current = request
@@ -137,20 +166,22 @@ class BlockSender:
                 return
             self._transport.write(self._header(request) + self._source.read(*request))
             self._sent(request)
+            self._moved(request.length)
             copied += request.length
-        if not copied and self._unread <= LOOKED_AT:
+        if not copied and not self._queue and self._unread <= LOOKED_AT:
             self._registered = False
             self._transport.unregisterProducer()
 
     def _send_current(self) -> bool:
         """Hand some of the current block to the kernel; True when all of it is."""
-        budget = SENT_AT_ONCE
+        budget = min(SENT_AT_ONCE, self._share)
         while self._spans and budget > 0:
             span = self._spans[0]
             count = self._send_span(span, min(span.length, budget))
             if count == 0:
                 return False
             budget -= count
+            self._moved(count)
             if count == span.length:
                 self._spans.popleft()
             else:

@@ -18,6 +18,7 @@ from ..tracker.addresses import canonical_host
 from ..wire.connection import WireConnection
 from ..wire.messages import Message, Piece, Request
 from .block_sender import BlockSender, BlockSource
+from .pacing import Intake, Traffic
 from .ports import Clock
 
 #: Bytes taken from the socket at once: few from a slow peer, since Python makes room for all of them each
@@ -35,6 +36,7 @@ class PeerProtocol(Protocol):
     Args:
         address: where we dialed; None for a connection that was accepted.
         max_block: longest block that we ask for, in bytes.
+        traffic: what the connections of the swarm share of the network.
     """
 
     _log = Logger()
@@ -47,6 +49,7 @@ class PeerProtocol(Protocol):
         clock: Clock,
         max_block: int,
         address: Address | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self._session = session
         self._info = info
@@ -54,6 +57,8 @@ class PeerProtocol(Protocol):
         self._clock = clock
         self._address = address
         self._wire = WireConnection(info.geometry.piece_count, max_block)
+        self._traffic = traffic or Traffic(clock)
+        self._intake: Intake | None = None
         self._peer: Peer | None = None
         self._closing = False
 
@@ -91,8 +96,16 @@ class PeerProtocol(Protocol):
         transport.bufferSize = LEAST_RECEIVED
         transport.setTcpNoDelay(True)
         transport.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
+        self._traffic.mark(transport.getHandle())
+        self._intake = self._traffic.intake(transport, self._held_back)
         self._blocks = BlockSender(
-            transport, self._info, self._source, self._block_header, self._block_sent, self._storage_failed
+            transport,
+            self._info,
+            self._source,
+            self._block_header,
+            self._block_sent,
+            self._storage_failed,
+            self._traffic.upload,
         )
         dialed = self._address is not None
         if self._address is None:
@@ -108,6 +121,8 @@ class PeerProtocol(Protocol):
             self._transport.bufferSize *= 2
         elif len(data) < LEAST_RECEIVED:
             self._transport.bufferSize = LEAST_RECEIVED
+        if self._intake is not None:
+            self._intake.received(len(data))
         now = self._clock.seconds()
         try:
             for message in self._wire.receive(data):
@@ -119,8 +134,14 @@ class PeerProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closing = True
+        if self._intake is not None:
+            self._intake.stop()
         if self._peer is not None:
             self._session.link_lost(self._peer, now=self._clock.seconds())
+
+    def _held_back(self, seconds: float) -> None:
+        if self._peer is not None:
+            self._session.held_back(self._peer, seconds)
 
     # The block sender's questions ---------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from ..wire.messages import (
 from ..wire.web_seed import RangeReader, format_range_request
 from .dialer import CONNECT_TIMEOUT
 from .http_client import Location, dial, explained, locate, resolve
+from .pacing import Intake, Traffic
 from .peer_protocol import MOST_RECEIVED
 from .ports import Reactor, Timer
 
@@ -51,6 +52,7 @@ class WebSeed:
         url: where the payload lies there, as `metainfo.web_seeds.file_url` understands it.
         dropped: told why, when it is given up.
         certificates: CA certificates (PEM) it may be known by, beside those that this host trusts.
+        traffic: what the connections of the swarm share of the network.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class WebSeed:
         url: str,
         dropped: Callable[[str], None],
         certificates: str = "",
+        traffic: Traffic | None = None,
     ) -> None:
         #: Bytes of payload that came from it.
         self.received = 0
@@ -70,6 +73,7 @@ class WebSeed:
         self._url = url
         self._dropped = dropped
         self._certificates = certificates
+        self._traffic = traffic or Traffic(reactor)
         #: Where files are that were elsewhere, by number; and how often in a row that was said.
         self._moved: dict[int, str] = {}
         self._moves = 0
@@ -189,6 +193,10 @@ class WebSeed:
         self._ask()
 
     # What the connection tells ------------------------------------------------------------------------------
+
+    def intake(self, transport: Any) -> Intake | None:
+        """Return what is to hear of all that comes over *transport*, where there is a limit."""
+        return self._traffic.intake(transport, self._held_back)
 
     def data_received(self, connection: _Connection, data: bytes) -> None:
         """Bytes came from the origin."""
@@ -318,6 +326,10 @@ class WebSeed:
             self._reactor.callLater(0.0, self._leave, self._peer)
         self._dropped(why)
 
+    def _held_back(self, seconds: float) -> None:
+        if self._peer is not None:
+            self._session.held_back(self._peer, seconds)
+
     def _leave(self, peer: Peer) -> None:
         self._session.link_lost(peer, now=self._reactor.seconds())
 
@@ -334,11 +346,13 @@ class _Connection(Protocol):
         self.server = server
         self._owner = owner
         self._connected = connected
+        self._intake: Intake | None = None
 
     def connectionMade(self) -> None:
         transport = cast(Any, self.transport)
         transport.bufferSize = MOST_RECEIVED
         transport.setTcpNoDelay(True)
+        self._intake = self._owner.intake(transport)
         self._connected(self)
 
     def write(self, data: bytes) -> None:
@@ -350,9 +364,13 @@ class _Connection(Protocol):
         cast(Any, self.transport).abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
+        if self._intake is not None:
+            self._intake.received(len(data))
         self._owner.data_received(self, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._intake is not None:
+            self._intake.stop()
         self._owner.connection_lost(self)
 
 

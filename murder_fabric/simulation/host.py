@@ -11,8 +11,9 @@ from typing import Any
 from ..bitfield import Bitfield
 from ..metainfo.values import Info
 from ..policy.stalling import Stall, never_began_sentence, sentence
+from ..swarm.config import SwarmConfig
 from ..swarm.ports import Address
-from ..swarm.session import NEWS_INTERVAL, Session, SwarmConfig
+from ..swarm.session import NEWS_INTERVAL, Session
 from ..tracker.announcing import AnnounceRequest
 from .announcing import Announcing
 from .checking import Watch

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from ..bitfield import Bitfield
@@ -14,6 +13,7 @@ from ..policy.pipeline import FEWEST_PIECES
 from ..policy.snubbing import Patience
 from ..wire import messages as wire
 from .admission import Admission
+from .config import SwarmConfig
 from .contacts import Contacts
 from .download import Download
 from .peer import Peer
@@ -32,27 +32,6 @@ NEWS_INTERVAL = 0.1
 RECHOKE_INTERVAL = 1.0
 #: Ticks further apart than this (seconds): it was us who did not listen, and peers did not keep us waiting.
 ASLEEP_AFTER = 2.0
-
-
-@dataclass(frozen=True)
-class SwarmConfig:
-    """What may differ from swarm to swarm; checked by whoever makes it."""
-
-    #: 20 bytes, different for every process (BEP 20 style prefix).
-    peer_id: bytes
-    #: Where we listen, told to peers; 0: do not say.
-    port: int = 0
-    #: The run's peer key (`wire.extensions.peer_key`); None is an open swarm.
-    key: bytes | None = None
-    #: Connections at the most, and below how many we dial.
-    max_connections: int = 60
-    dial_below: int = 30
-    #: Peers that may ask us at the same time.
-    slots: int = 60
-    #: Whether to show pieces one by one; only for a seeder among hosts that pass on what they get.
-    super_seed: bool = False
-    #: Longest block we serve and ask our own kind for, in bytes.
-    max_block: int = 4 << 20
 
 
 class Session:
@@ -139,6 +118,10 @@ class Session:
         finished = peer.has.complete and self.have.complete
         self._contacts.lost(peer, self.peers, finished=finished, now=now)
         self._fill_all(now=now)
+
+    def held_back(self, peer: Peer, seconds: float) -> None:
+        """For so long we did not read what *peer* sends, since there is a limit."""
+        peer.wait.excused(seconds)
 
     def message_received(self, peer: Peer, message: wire.Message, *, now: float) -> None:
         """

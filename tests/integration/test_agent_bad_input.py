@@ -126,6 +126,9 @@ def test_a_torrent_without_a_tracker_asks_for_one(tmp_path, torrent):
         ("create", "/nonexistent", "-o", "/nonexistent/x.torrent"),
         ("seed", "/nonexistent", "/nonexistent", "--listen", "127.0.0.3:0"),
         ("peer", "/nonexistent", "/nonexistent", "--listen", "127.0.0.3:0", "--seed-for", "-1"),
+        ("peer", "/nonexistent", "/nonexistent", "--listen", "127.0.0.3:0", "--download-limit", "0"),
+        ("seed", "/nonexistent", "/nonexistent", "--listen", "127.0.0.3:0", "--upload-limit=-1MB"),
+        ("seed", "/nonexistent", "/nonexistent", "--listen", "127.0.0.3:0", "--dscp", "64"),
     ],
     ids=" ".join,
 )

@@ -10,7 +10,8 @@ from collections import deque
 from murder_fabric.bitfield import Bitfield
 from murder_fabric.errors import RemoteProtocolError, StorageError
 from murder_fabric.metainfo.values import FileEntry, Info
-from murder_fabric.swarm.session import Session, SwarmConfig
+from murder_fabric.swarm.config import SwarmConfig
+from murder_fabric.swarm.session import Session
 from murder_fabric.wire.connection import WireConnection
 from murder_fabric.wire.messages import BlockPart, Piece
 

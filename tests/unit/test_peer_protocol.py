@@ -9,11 +9,14 @@ import socket
 
 import pytest
 from turned_reactor import PairTransport
+from twisted.internet.task import Clock
 
 from murder_fabric.errors import RemoteProtocolError, StorageError
 from murder_fabric.metainfo.values import FileEntry, Info
 from murder_fabric.net.block_sender import COPIED_AT_ONCE, MAX_UNREAD, SMALL_BLOCK
+from murder_fabric.net.pacing import Traffic
 from murder_fabric.net.peer_protocol import LEAST_RECEIVED, MOST_RECEIVED, USER_TIMEOUT, PeerProtocol
+from murder_fabric.policy.pacing import NO_LIMITS, Limits
 from murder_fabric.wire.connection import WireConnection
 from murder_fabric.wire.messages import (
     Bitfield,
@@ -53,6 +56,9 @@ class RecordedSession:
     def link_lost(self, peer, *, now):
         self.told.append("lost")
 
+    def held_back(self, peer, seconds):
+        self.told.append(("held back", seconds))
+
     def storage_failed(self, reason):
         self.told.append(("failed", reason))
 
@@ -89,7 +95,7 @@ class Files:
 class Scene:
     """A protocol on a socket pair that has shaken hands, with three files (one of them padding) of 4 MiB."""
 
-    def __init__(self, directory, address=None):
+    def __init__(self, directory, address=None, limits=NO_LIMITS):
         self.payload = random.Random(1).randbytes(4 * MIB)
         padding = range(MIB + 1000, MIB + 3000)
         self.payload = self.payload[: padding.start] + bytes(len(padding)) + self.payload[padding.stop :]
@@ -114,8 +120,11 @@ class Scene:
         self.session = RecordedSession()
         self.files = Files(directory, self.info)
         self.wire = WireConnection(4, 4 * MIB)
-        clock = type("Clock", (), {"seconds": lambda self: 0.0})()
-        self.protocol = PeerProtocol(self.session, self.info, self.files, clock, 4 * MIB, address)
+        self.clock = Clock()
+        traffic = Traffic(self.clock, limits)
+        self.protocol = PeerProtocol(
+            self.session, self.info, self.files, self.clock, 4 * MIB, address, traffic
+        )
         self.transport = PairTransport(self.protocol)
         self.transport.say(self.wire.send(HELLO))
         self.protocol.send(HELLO)
@@ -251,6 +260,71 @@ def test_a_file_that_has_shrunk_is_told_of_by_name(scene, tmp_path):
     scene.transport.read()
     assert scene.failures() == ["one is shorter than it was: something else has changed it"]
     assert scene.sent() == []
+
+
+# Limits -----------------------------------------------------------------------------------------------------
+
+MIXED = [*SMALL, LARGE[0], *SMALL, LARGE[2]]
+
+
+def test_blocks_leave_at_the_limit_and_in_order(tmp_path):
+    scene = Scene(tmp_path, limits=Limits(upload=MIB))
+    for request in MIXED:
+        scene.protocol.send_block(request)
+    arrived = []
+    for _ in range(400):
+        arrived.append(scene.transport.read())
+        scene.clock.advance(0.01)
+    total = sum(request.length for request in MIXED)
+    took = 0.01 * max(at for at, data in enumerate(arrived) if data)
+    assert total / took < 1.15 * MIB
+    assert took < 1.2 * total / MIB
+    tenths = [sum(map(len, arrived[at : at + 10])) for at in range(0, 400, 10)]
+    assert max(tenths) < 0.31 * MIB
+    assert scene.sent() == MIXED
+    assert b"".join(arrived).endswith(scene.block(MIXED[-1])[2])
+    assert scene.transport.producer is None
+    scene.files.close()
+    scene.transport.close()
+
+
+def test_a_connection_that_is_lost_while_it_waits_for_its_turn_is_left_alone(tmp_path):
+    scene = Scene(tmp_path, limits=Limits(upload=10_000, download=10_000))
+    for request in LARGE:
+        scene.protocol.send_block(request)
+    scene.transport.turn(5)
+    scene.transport.peer.close()
+    scene.transport.turn(5)
+    scene.protocol.connectionLost()
+    scene.clock.advance(60)
+    scene.transport.turn(5)
+    assert scene.failures() == []
+    scene.files.close()
+
+
+def test_packets_are_marked_where_that_is_asked_for(tmp_path):
+    scene = Scene(tmp_path, limits=Limits(dscp=8))
+    assert (socket.IPPROTO_IP, socket.IP_TOS, 32) in scene.transport.socket.options
+    scene.files.close()
+    scene.transport.close()
+
+
+def test_what_comes_in_is_read_at_the_limit_and_the_wait_is_ours(tmp_path):
+    scene = Scene(tmp_path, limits=Limits(download=100_000))
+    data = scene.wire.send(Piece(0, 0, 60_000)) + bytes(60_000)
+    scene.transport.say(data)
+    for _ in range(300):
+        scene.transport.turn(3)
+        scene.clock.advance(0.01)
+        if scene.clock.seconds() == pytest.approx(0.2):
+            early = sum(len(part.data) for part in scene.session.told if isinstance(part, BlockPart))
+    came = sum(len(part.data) for part in scene.session.told if isinstance(part, BlockPart))
+    assert early < 45_000
+    assert came == 60_000
+    waited = sum(one[1] for one in scene.session.told if type(one) is tuple and one[0] == "held back")
+    assert 0.2 < waited < 1.0
+    scene.files.close()
+    scene.transport.close()
 
 
 # Messages ---------------------------------------------------------------------------------------------------

@@ -36,6 +36,11 @@ GOOD = [
     ("at", datetime(2026, 11, 22, 3, tzinfo=timezone.utc), "2026-11-22T03:00:00+00:00"),
     ("hooks", {"after_switch": None}, {"after_switch": []}),
     ("python", "/opt/python3.11/bin/python3.11", "/opt/python3.11/bin/python3.11"),
+    ("upload_limit", "80Mbit", "10000000"),
+    ("upload_limit", 500000, "500000"),
+    ("download_limit", "1.5 MB/s", "1500000"),
+    ("dscp", 8, "8"),
+    ("dscp", "", ""),
 ]
 
 BAD = [
@@ -62,6 +67,13 @@ BAD = [
     ("allow_failures", "101%", "a share"),
     ("allow_failures", -1, "a share"),
     ("host_keys", "ask", "strict, accept-new or off"),
+    ("upload_limit", 0, "bytes a second such as 10MB"),
+    ("upload_limit", "-1MB", "bytes a second such as 10MB"),
+    ("upload_limit", "10M", "bytes a second such as 10MB"),
+    ("download_limit", "9999", "at least 10.0 kB"),
+    ("download_limit", True, "bytes a second such as 10MB"),
+    ("dscp", 64, "from 0 to 63"),
+    ("dscp", "CS1", "from 0 to 63"),
     ("batch", 0, "a number of hosts from 1 on"),
     ("batch", "0%", "a number of hosts from 1 on"),
     ("batch", "101%", "a share of them"),
@@ -192,5 +204,6 @@ def test_every_setting_is_heeded_by_somebody(name):
     package = Path(settings_module.__file__).parent
     texts = [path.read_text() for path in package.glob("*.py") if path.name != "settings.py"]
     derived = {"peer_ports": "peer_port_range", "allow_failures": "failures_allowed"}
+    derived.update(dict.fromkeys(("upload_limit", "download_limit", "dscp"), "limits"))
     read = re.compile(rf"\.{derived.get(name, name)}\b")
     assert any(read.search(text) for text in texts)
