@@ -69,13 +69,23 @@ def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
             raise Exit(f"test: failed with {'; '.join(failed)}", code=1)
 
 
-@task(help={"rows": "which of pipe,swarm (default: both); swarm needs root"})
-def bench(c: Context, rows: str = "pipe,swarm") -> None:
-    """Measure ours beside aria2, in one run each."""
-    code = "import importlib, sys; [importlib.import_module(f'bench.{row}').main() for row in sys.argv[1:]]"
-    command = shlex.join([sys.executable, "-c", code, *rows.split(",")])
+@task(
+    help={
+        "rows": "which, such as pipe,swarm (default: all); most need root",
+        "rounds": "of each row (default 3)",
+        "small": "few hosts and little data, to see that it works",
+    }
+)
+def bench(c: Context, rows: str = "", rounds: int = 3, small: bool = False) -> None:
+    """Measure ours beside other clients and tools; figures go to bench/results/."""
+    # It has wheels for some machines only; where it has none, it is reported as missing.
+    wheels = "--quiet --disable-pip-version-check --only-binary :all:"
+    c.run(f"{PYTHON} -m pip install {wheels} libtorrent", warn=True, hide=True)
+    argv = [sys.executable, "-m", "bench", f"--rounds={rounds}"]
+    argv += [f"--rows={rows}"] * bool(rows) + ["--small"] * small
     with c.cd(str(REPOSITORY)):
-        c.run(command, pty=sys.stdout.isatty())
+        done = c.run(shlex.join(argv), warn=True, pty=sys.stdout.isatty())
+    raise Exit(code=done.exited if done else 1)
 
 
 @task(
@@ -104,6 +114,32 @@ def fuzz(c: Context, examples: int = 50_000) -> None:
             pty=sys.stdout.isatty(),
         )
     raise Exit(code=done.exited if done else 1)
+
+
+@task(help={"times": "how often each is run (default 3)", "rows": "what pytest -k takes, such as row_12"})
+def faults(c: Context, times: int = 3, rows: str = "") -> None:
+    """Let real processes and hosts suffer the faults of docs/reliability.md, all of them (needs root)."""
+    chosen = f" -k {shlex.quote(rows)}" if rows else ""
+    failed = False
+    with c.cd(str(REPOSITORY)):
+        for number in range(1, times + 1):
+            print(f"== {number} of {times}", file=sys.stderr, flush=True)
+            done = c.run(
+                f"{PYTHON} -m pytest -q --durations=10 tests/faults{chosen}",
+                env={"MURDER_FAULTS": "all"},
+                warn=True,
+                pty=sys.stdout.isatty(),
+            )
+            failed |= not done
+    raise Exit(code=int(failed))
+
+
+@task
+def planted(c: Context) -> None:
+    """Plant each bug of tests/planted in a copy, and say which the tests find."""
+    with c.cd(str(REPOSITORY)):
+        done = c.run(f"{PYTHON} tests/planted/run.py", warn=True, pty=False)
+    raise Exit(code=done.exited if done is not None else 1)
 
 
 @task
@@ -210,5 +246,17 @@ def environment(c: Context, name: str, python: str, *pins: str) -> str:
 
 
 ns = Collection(
-    demo, test, bench, simulate, fuzz, lint, types, docs, changes, package, lab=Collection("lab", up, down)
+    demo,
+    test,
+    bench,
+    simulate,
+    fuzz,
+    faults,
+    planted,
+    lint,
+    types,
+    docs,
+    changes,
+    package,
+    lab=Collection("lab", up, down),
 )

@@ -1,8 +1,8 @@
 """
 Deploys on one host, killed before each call that changes a disk: `crash_points.py DIRECTORY [EACH]`.
 
-For every call of one undisturbed deploy, or every EACH-th, a child process begins the same deploy, and
-SIGKILL ends it where it would have made that call; a write is also torn in its middle. What lies there then must be
+For every call of one undisturbed deploy, or every EACH-th, a child process begins the same deploy and is
+killed where it would have made that call; a write is also torn in its middle. What lies there then must be
 whole, and so must be what the next deploy makes of it: of the same tag, and of another one. Prints one
 object: `points` (what was killed at), `failures` (a sentence for each).
 """
