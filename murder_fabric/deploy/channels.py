@@ -31,7 +31,7 @@ GREETING = 0
 
 Answer = Union[Message, HostFailure]
 OnEvent = Callable[[str, Message], None]
-OnAnswer = Callable[[int, int], None]
+OnAnswer = Callable[[str, Answer], None]
 
 
 class Opening(NamedTuple):
@@ -76,8 +76,7 @@ class Ask:
             timeout: from now; a host that has not answered then has failed.
             on_event: called in this thread with each host and event that is no answer yet.
             silence: a host of which neither answer nor event came for so many seconds has failed.
-            on_answer: called in this thread with how many hosts have answered and not failed, and how many
-                there are.
+            on_answer: called in this thread with each host and what it answered, or why it has not.
 
         Returns:
             By host: the `done` message, or why there is none.
@@ -102,8 +101,7 @@ class Ask:
                 self.heard_at[host] = at
                 self._take(host, what, on_event)
                 if on_answer is not None and host in self.answers:
-                    count = sum(isinstance(answer, Message) for answer in self.answers.values())
-                    on_answer(count, len(self._ids))
+                    on_answer(host, self.answers[host])
         for host, request in self._ids.items():
             if host not in self.answers:
                 self._channels.forget(host, request)
@@ -264,9 +262,10 @@ class Channels:
         timeout: Optional[float] = None,
         on_event: Optional[OnEvent] = None,
         silence: Optional[float] = None,
+        on_answer: Optional[OnAnswer] = None,
     ) -> dict[str, Answer]:
         """Send each host its request and wait for all answers; see `Ask.wait`."""
-        return self.begin(requests).wait(timeout, on_event, silence)
+        return self.begin(requests).wait(timeout, on_event, silence, on_answer)
 
     def failures(self) -> dict[str, HostFailure]:
         """Return the hosts that cannot be asked any more, and why."""

@@ -90,7 +90,8 @@ def run_hook(
         failures = _run_commands(run, name, hosts, previous or {}, timeout or hooks.timeout)
         left = [host for host in hosts if host not in failures]
         if name in hooks.tasks and (left or name == FAILED):
-            failures.update(hooks.tasks[name](left, _about(run.wanted)))
+            with run.view.aside():
+                failures.update(hooks.tasks[name](left, _about(run.wanted)))
         done = [host for host in hosts if host not in failures]
         said.append(f"{name} on {fold(done) or 'no host'}" + f", not on {fold(failures)}" * bool(failures))
     reasons = {host: f"{name}: {failure.reason}" for host, failure in failures.items()}

@@ -8,7 +8,7 @@ from .. import control
 from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
 from ..units import shown_size
-from .channels import Channels, OnEvent
+from .channels import Answer, Channels, OnAnswer, OnEvent
 from .failures import HostFailure, printable
 from .outcome import HostState, Outcome, grouped
 from .ranges import fold
@@ -58,15 +58,13 @@ class Muster:
     def greet(self) -> None:
         """Wait until every agent speaks; hosts where none does are out, which is said at once."""
         with self.view.stage("connect") as said:
-            answers = self.channels.greet(GREET_TIMEOUT, self._started, self._answered)
+            self.view.asked(self._counted)
+            answers = self.channels.greet(GREET_TIMEOUT, self._started, self.counting(HostState.READY))
             for host, answer in answers.items():
                 if isinstance(answer, HostFailure):
                     self.silent[host] = answer
-                    self.outcome.failed(host, answer)
                 else:
                     self.greeted.append(host)
-                    if host in self.outcome.going:
-                        self.outcome.reached(host, HostState.READY)
             said.append(
                 f"{len(self.greeted)} of {len(answers)} hosts" + f", {HERE} among them" * (HERE in answers)
             )
@@ -82,6 +80,7 @@ class Muster:
         on_event: OnEvent | None = None,
         to: str | None = None,
         silence: float | None = None,
+        reaching: HostState | None = None,
     ) -> dict[str, Message]:
         """
         Ask hosts and return what those said that did it; the others are out.
@@ -90,10 +89,26 @@ class Muster:
             timeout: seconds for all of them together; None waits as long as they live.
             to: the detached agent that is meant, if any.
             silence: seconds after which one that says nothing is out.
+            reaching: the state of those that did it, if that is another one.
         """
         head = {} if to is None else {"to": to}
         requests = {host: Message({**request_of(host).fields(), **head}, attached) for host in hosts}
-        return self.settle(self.channels.ask(requests, timeout, on_event, silence))
+        self.view.asked(requests)
+        counting = self.counting(reaching)
+        return self.settle(self.channels.ask(requests, timeout, on_event, silence, counting))
+
+    def counting(self, reaching: HostState | None = None) -> OnAnswer:
+        """Return what notes and shows the answer of each host while others are waited for; see `ask`."""
+
+        def on_answer(host: str, answer: Answer) -> None:
+            if isinstance(answer, HostFailure):
+                self.outcome.failed(host, answer)
+                return
+            if reaching is not None and self.outcome.is_going(host):
+                self.outcome.reached(host, reaching)
+            self.view.answered(host)
+
+        return on_answer
 
     def settle(self, answers: Mapping[str, Message | HostFailure]) -> dict[str, Message]:
         """Return what hosts said that did what they were asked; the others are out."""
@@ -161,18 +176,9 @@ class Muster:
             raise BadInput(f"{sharing_sentence(hosts, address)}; nothing was changed")
         return addresses
 
-    def progress(self, hosts: Iterable[str], length: int) -> OnEvent:
-        """Return what shows how far *hosts* are with *length* bytes, told their `progress` events."""
-        bytes_of = dict.fromkeys(hosts, 0)
-        whole = max(length, 1)
-
-        def on_event(host: str, event: Message) -> None:
-            bytes_of[host] = int(event.fields.get("bytes", 0))
-            complete = sum(count == whole for count in bytes_of.values())
-            share = 100 * sum(bytes_of.values()) // (whole * len(bytes_of))
-            self.view.progress(f"{share} %, {complete} of {len(bytes_of)} hosts complete")
-
-        return on_event
+    def progress(self, host: str, event: Message) -> None:
+        """*host* sent a `progress` record of what it fetches: show how far all are."""
+        self.view.heard(host, event.fields)
 
     def hashing(self) -> OnEvent:
         """Return what shows how far a host is that hashes, told its `progress` events."""
@@ -192,9 +198,6 @@ class Muster:
                 given_up.setdefault(problem, []).append(host)
         said = [f"{shown_size(came)} of it from web seeds"] * bool(came)
         return said + [f"{fold(at)} gave up {url}: {printable(why)}" for (url, why), at in given_up.items()]
-
-    def _answered(self, count: int, host_count: int) -> None:
-        self.view.progress(f"{count} of {host_count} hosts answer")
 
     def _started(self, host: str, event: Message) -> None:
         self.pythons[host] = printable(str(event.fields.get("python", "")))

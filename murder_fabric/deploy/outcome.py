@@ -120,6 +120,10 @@ class Outcome:
         """The hosts that are still in the run."""
         return [host for host, one in self._results.items() if one.state not in OUT]
 
+    def is_going(self, host: str) -> bool:
+        """Return whether *host* is one of those, without looking at all of them."""
+        return host in self._results and self._results[host].state not in OUT
+
     @property
     def lost(self) -> list[str]:
         """The hosts that failed, unreachable ones included."""

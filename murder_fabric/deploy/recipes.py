@@ -165,7 +165,6 @@ def peer(
         _join(
             muster,
             agent,
-            torrent.metainfo.info.geometry.length,
             lambda host: control.Join(
                 tag, addresses[host], first, last, url, token, hosts, trusted, *limits, web_seeds=web_seeds
             ),
@@ -211,11 +210,10 @@ def _stage(
     must_have_some(muster)
 
 
-def _join(muster: Muster, agent: str, length: int, request: Callable[[str], control.Request]) -> None:
+def _join(muster: Muster, agent: str, request: Callable[[str], control.Request]) -> None:
     hosts = muster.outcome.going
     with muster.view.stage("swarm") as said:
-        show = muster.progress(hosts, length)
-        done = muster.ask(hosts, request, None, on_event=show, to=agent, silence=SILENCE_LIMIT)
+        done = muster.ask(hosts, request, None, on_event=muster.progress, to=agent, silence=SILENCE_LIMIT)
         note_fetched(muster.outcome, done)
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
         complete = f"{len(done)} of {len(hosts)} hosts complete"
@@ -227,10 +225,15 @@ def _join(muster: Muster, agent: str, length: int, request: Callable[[str], cont
 def _verify(muster: Muster, agent: str, tag: str) -> None:
     with muster.view.stage("verify") as said:
         going, request = muster.outcome.going, control.Verify(tag)
-        hosts = muster.ask(going, lambda _: request, PAYLOAD_TIMEOUT, to=agent, silence=SILENCE_LIMIT)
+        hosts = muster.ask(
+            going,
+            lambda _: request,
+            PAYLOAD_TIMEOUT,
+            to=agent,
+            silence=SILENCE_LIMIT,
+            reaching=HostState.VERIFIED,
+        )
         note_verified(muster.outcome, hosts)
-        for host in hosts:
-            muster.outcome.reached(host, HostState.VERIFIED)
         said.append(f"every byte read again on {len(hosts)} hosts")
     must_have_some(muster)
 

@@ -91,11 +91,13 @@ def verify(run: Run) -> None:
         revision = run.wanted.revision.commit if run.wanted.revision.is_tree else ""
         request = control.Verify(run.wanted.tag, run.settings.linked(), revision)
         verified = run.muster.ask(
-            run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT
+            run.outcome.going,
+            lambda _: request,
+            PAYLOAD_TIMEOUT,
+            silence=SILENCE_LIMIT,
+            reaching=HostState.VERIFIED,
         )
         note_verified(run.outcome, verified)
-        for host in verified:
-            run.outcome.reached(host, HostState.VERIFIED)
         said.append(f"every byte read again on {counted(len(verified), 'host')}")
     run.need_going()
 
@@ -138,7 +140,12 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
     aside = [seeder for seeder in seeders if brought and seeder not in going]
     requests = {host: Message(request(host).fields(), raw) for host in [*going, *aside]}
     with run.stage("stage") as said:
-        staged = run.muster.settle(run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT))
+        run.view.asked(requests)
+        counting = run.muster.counting()
+        answers = run.muster.channels.ask(
+            requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT, on_answer=counting
+        )
+        staged = run.muster.settle(answers)
         note_staged(run.outcome, metainfo.info, staged)
         said += _told_of_staging(metainfo, staged)
     run.need_going()
@@ -181,13 +188,13 @@ def _join(
     """
     channels = run.muster.channels
     hosts = [host for host in staged if run.failure_of(host) is None]
-    show = run.muster.progress(hosts, metainfo.info.geometry.length)
+    run.view.asked(hosts)
     bytes_of: dict[str, int] = {}
     moved_at = time.monotonic()
 
     def on_event(host: str, event: Message) -> None:
         nonlocal moved_at
-        show(host, event)
+        run.muster.progress(host, event)
         downloaded, now = int(event.fields.get("bytes_downloaded", 0)), time.monotonic()
         if bytes_of.get(host) != downloaded:
             bytes_of[host], moved_at = downloaded, now

@@ -65,7 +65,8 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
         view.say(said)
         return result_of(outcome, task, said, 0.0)
     try:
-        said = _go_through(context, undertaking, outcome, view)
+        with view.watch(outcome):
+            said = _go_through(context, undertaking, outcome, view)
         took = f" in {time.monotonic() - began:.1f} s" if undertaking.is_long else ""
         view.say(f"murder: {said}{took}")
         if outcome.lost:
@@ -84,7 +85,8 @@ def _go_through(context: GroupContext, undertaking: Undertaking, outcome: Outcom
     settings, hosts = undertaking.settings, dict.fromkeys([*undertaking.hosts, *undertaking.others])
     has_begun = False
     try:
-        undertaking.first()
+        with view.aside():
+            undertaking.first()
         with open_channels(context, hosts, settings, build_bundle(), view) as channels:
             has_begun = True
             muster = Muster(channels, outcome, view)

@@ -1,16 +1,19 @@
-"""What the operator sees while a run goes on: a line a stage, and on a terminal one that moves."""
+"""What the operator sees while a run goes on: a line a stage, and on a terminal the fleet as it is now."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
+
+from .fleet_state import FleetState, summary
+from .outcome import Outcome
+from .screen import Screen
 
 #: Seconds between two progress lines where nobody watches.
 QUIET_INTERVAL = 10.0
-#: Seconds between two changes of the moving line.
-LIVE_INTERVAL = 0.2
 
 
 class View:
@@ -18,62 +21,111 @@ class View:
     Writes to *stream*, which is stderr, as stdout is for records; to nobody where it is None.
 
     Once it cannot be written to, nobody is told any more, and what is under way goes on.
+
+    Args:
+        quiet: nothing is said but what somebody should know or do.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, *, quiet: bool = False) -> None:
         self._stream = stream
-        self._live = stream is not None and stream.isatty()
+        self._quiet = quiet
+        self._screen: Screen | None = None
         self._shown_at = 0.0
-        self._moving = False
+        self._name = ""
         self._begun: dict[str, float] = {}
+        #: What the hosts do; who hears them says it to this.
+        self.fleet = FleetState(Outcome(()))
+
+    @contextmanager
+    def watch(self, outcome: Outcome) -> Iterator[None]:
+        """Follow the hosts of *outcome*; meanwhile a terminal shows what they do."""
+        self.fleet = FleetState(outcome)
+        if self._stream is None or self._quiet or not _can_draw(self._stream):
+            yield
+            return
+        with Screen(self._stream, self.fleet) as self._screen:
+            try:
+                yield
+            finally:
+                self._screen = None
 
     def say(self, text: str) -> None:
         """Write a line that stays."""
-        self._clear()
-        self._write(text, "\n")
+        if self._screen is not None:
+            self._screen.say(text)
+        else:
+            self._write(text)
+
+    def remark(self, text: str) -> None:
+        """Write a line that stays, unless only what matters is to be said."""
+        if not self._quiet:
+            self.say(text)
 
     def begin(self, name: str) -> None:
         """Let stage *name* begin now: what comes before its body counts, and may show progress."""
         self._name = name
         self._shown_at = self._begun[name] = time.monotonic()
+        self.fleet.begun(name, now=self._shown_at)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[list[str]]:
         """Time a stage; what the body puts into the list is said of it at the end, if it comes to an end."""
-        self._shown_at = time.monotonic()
-        began = self._begun.pop(name, self._shown_at)
-        self._name = name
+        if name not in self._begun:
+            self.begin(name)
+        began, self._shown_at = self._begun.pop(name), time.monotonic()
         said: list[str] = []
         try:
             yield said
         except BaseException:
-            took = time.monotonic() - began
-            self.say(f"  {name:<9}not finished ({took:.1f} s)")
+            self.fleet.ended()
+            self.remark(f"  {name:<9}not finished ({time.monotonic() - began:.1f} s)")
             raise
-        took = time.monotonic() - began
-        self.say(f"  {name:<9}{'; '.join(said) or 'done'} ({took:.1f} s)")
+        self.fleet.ended()
+        self.remark(f"  {name:<9}{'; '.join(said) or 'done'} ({time.monotonic() - began:.1f} s)")
 
     def progress(self, text: str) -> None:
         """Say how far the stage is, now and then."""
-        now = time.monotonic()
-        if now - self._shown_at < (LIVE_INTERVAL if self._live else QUIET_INTERVAL):
+        self.fleet.said = text
+        self._now_and_then()
+
+    def asked(self, hosts: Iterable[str]) -> None:
+        """*hosts* were asked something: show how many of them have done it, now and then."""
+        self.fleet.asked(hosts)
+
+    def answered(self, host: str) -> None:
+        """*host* did what it was asked."""
+        self.fleet.answered(host)
+        self._now_and_then()
+
+    def heard(self, host: str, fields: Mapping[str, Any]) -> None:
+        """*host* sent a `progress` record of `control.Join`: show how far all are, now and then."""
+        self.fleet.heard(host, fields, now=time.monotonic())
+        self._now_and_then()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let somebody else write to the terminal: a task of the user's own."""
+        if self._screen is None:
+            yield
             return
-        self._shown_at = now
-        if self._live:
-            self._moving = True
-            self._write(f"\r\033[K  {self._name:<9}{text}")
-        else:
-            self.say(f"  {self._name:<9}{text}")
+        with self._screen.aside():
+            yield
 
-    def _clear(self) -> None:
-        if self._moving:
-            self._moving = False
-            self._write("\r\033[K")
+    def _now_and_then(self) -> None:
+        now = time.monotonic()
+        if self._screen is None and now - self._shown_at >= QUIET_INTERVAL:
+            self._shown_at = now
+            self.remark(f"  {self._name:<9}{summary(self.fleet, now=now)}")
 
-    def _write(self, text: str, end: str = "") -> None:
+    def _write(self, text: str) -> None:
         if self._stream is None:
             return
         try:
-            print(text, end=end, file=self._stream, flush=True)
+            print(text, file=self._stream, flush=True)
         except OSError:  # a closed terminal, a pipe that nobody reads: no reason to leave hosts half done
-            self._stream, self._live = None, False
+            self._stream = None
+
+
+def _can_draw(stream: TextIO) -> bool:
+    """Return whether *stream* is a terminal whose lines can be written again."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")

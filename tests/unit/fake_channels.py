@@ -55,7 +55,7 @@ class FakeChannels:
                 on_event(host, Message({"event": "bootstrap", "have": host not in self.old}))
             answers[host] = self.silent.get(host) or Message({"event": "hello"})
             if on_answer is not None:
-                on_answer(sum(isinstance(answer, Message) for answer in answers.values()), len(self.hosts))
+                on_answer(host, answers[host])
         return answers
 
     def ask(
@@ -64,9 +64,14 @@ class FakeChannels:
         timeout: Optional[float] = None,
         on_event: Optional[OnEvent] = None,
         silence: Optional[float] = None,
+        on_answer: Optional[OnAnswer] = None,
     ) -> dict[str, Answer]:
         self.bounds += [(str(message.fields["do"]), timeout, silence) for message in requests.values()]
-        return {host: self._answer(host, message) for host, message in requests.items()}
+        answers = {host: self._answer(host, message) for host, message in requests.items()}
+        for host, answer in answers.items():
+            if on_answer is not None:
+                on_answer(host, answer)
+        return answers
 
     def begin(self, requests: Mapping[str, Message]) -> Answered:
         return Answered(self.ask(requests))

@@ -63,7 +63,7 @@ class Agents:
     ) -> dict[str, Answer]:
         answers = {host: self._answer(host, Message({"do": "greet"})) for host in self._hosts}
         self._down = {host: answer for host, answer in answers.items() if isinstance(answer, HostFailure)}
-        return answers
+        return told(answers, on_answer)
 
     def ask(
         self,
@@ -71,9 +71,10 @@ class Agents:
         timeout: float | None = None,
         on_event: Any = None,
         silence: float | None = None,
+        on_answer: OnAnswer | None = None,
     ) -> Any:
         self.bounds.update({message.fields["do"]: (timeout, silence) for message in requests.values()})
-        return {host: self._answer(host, message) for host, message in requests.items()}
+        return told({host: self._answer(host, message) for host, message in requests.items()}, on_answer)
 
     def begin(self, requests: Mapping[str, Message]) -> Ask:
         ask = Ask(self, dict.fromkeys(requests, 1))  # type: ignore[arg-type]
@@ -121,6 +122,13 @@ class Agents:
             self.current[host] = message.fields["previous"]
         holdings = self._holdings(message.attached) if do == "stage" else b""
         return Message({"event": "done", **fields}, self.torrent if do == "create" else holdings)
+
+
+def told(answers: dict[str, Answer], on_answer: OnAnswer | None) -> dict[str, Answer]:
+    for host, answer in answers.items():
+        if on_answer is not None:
+            on_answer(host, answer)
+    return answers
 
 
 HOSTS = ["web1", "web2", "web3"]
@@ -401,14 +409,15 @@ def test_a_host_that_says_nothing_is_given_up_and_the_others_are_not() -> None:
     assert agents.asked == [("web2", "forget")]
 
 
-def test_who_waits_is_told_how_many_have_answered() -> None:
+def test_who_waits_is_told_of_each_answer_and_of_nothing_else() -> None:
     ask, told = Ask(Agents(HOSTS, lambda host, fields: None), dict.fromkeys(HOSTS, 1)), []  # type: ignore[arg-type]
     ask.hear("web1", Message({"event": "progress"}))
     ask.hear("web1", Message({"event": "done"}))
     ask.hear("web2", DOWN)
     ask.hear("web3", Message({"event": "hello"}))
-    ask.wait(on_answer=lambda count, of: told.append((count, of)))
-    assert told == [(1, 3), (1, 3), (2, 3)]
+    ask.wait(on_answer=lambda host, answer: told.append((host, answer)))
+    assert [host for host, _ in told] == ["web1", "web2", "web3"]
+    assert told[1][1] == DOWN
 
 
 @pytest.mark.parametrize(

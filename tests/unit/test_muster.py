@@ -11,7 +11,7 @@ from murder_fabric import control
 from murder_fabric.control import Message
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import Muster, shared_addresses
-from murder_fabric.deploy.outcome import HostState
+from murder_fabric.deploy.outcome import HostState, Outcome
 from murder_fabric.deploy.view import View
 from murder_fabric.errors import AllHostsFailed, BadInput
 
@@ -35,9 +35,9 @@ def test_greeting_tells_apart_who_took_the_agent_in_who_had_it_and_who_is_silent
 def test_while_agents_start_it_is_said_how_many_answer():
     channels, view, shown = FakeChannels(silent={"web2": DOWN}), View(io.StringIO()), []
     channels.hosts = ["web1", "web2", "web3"]
-    view.progress = shown.append  # type: ignore[method-assign]
+    view.answered = shown.append  # type: ignore[method-assign]
     Muster(channels, channels.hosts, view).greet()
-    assert shown == ["1 of 3 hosts answer", "1 of 3 hosts answer", "2 of 3 hosts answer"]
+    assert shown == ["web1", "web3"]
 
 
 def test_hosts_that_are_silent_are_named_at_once_and_on_one_line():
@@ -95,18 +95,13 @@ def test_hosts_with_one_address_cannot_reach_each_other():
         muster.locate("")
 
 
-def test_progress_counts_whole_hosts_and_all_bytes():
-    stream = io.StringIO()
-    stream.isatty = lambda: True  # type: ignore[method-assign]
-    muster = Muster(FakeChannels(), ["a", "b"], View(stream))
-    with muster.view.stage("swarm"):
-        told = muster.progress(["a", "b"], 100)
-        muster.view._shown_at = -1e9
-        told("a", Message({"event": "progress", "bytes": 50}))
-        muster.view._shown_at = -1e9
-        told("b", Message({"event": "progress", "bytes": 100}))
-    assert "25 %, 0 of 2 hosts complete" in stream.getvalue()
-    assert "75 %, 1 of 2 hosts complete" in stream.getvalue()
+def test_hosts_are_noted_as_they_answer_and_not_when_the_last_one_has():
+    outcome, seen = Outcome(["web1", "web2"]), []
+    channels = FakeChannels({"verify": lambda host, _: DOWN if host == "web1" else {}})
+    view = View(None)
+    view.answered = lambda host: seen.append((host, outcome.lost, outcome[host].state))  # type: ignore[method-assign]
+    Muster(channels, outcome, view).ask(outcome, lambda _: control.Verify("v1"), reaching=HostState.VERIFIED)
+    assert seen == [("web2", ["web1"], HostState.VERIFIED)]
 
 
 def test_hashing_on_a_host_is_shown_as_it_goes():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from murder_fabric.units import counted, parse_rate, shown_size
+from murder_fabric.units import counted, parse_rate, shown_seconds, shown_size
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,14 @@ from murder_fabric.units import counted, parse_rate, shown_size
 )
 def test_a_size_has_the_unit_that_fits(count: float, text: str) -> None:
     assert shown_size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-1, "0 s"), (3.6, "4 s"), (59.6, "1 min 0 s"), (125, "2 min 5 s"), (3780, "1 h 3 min")],
+)
+def test_a_time_is_as_exact_as_whoever_waits_wants_it(seconds: float, text: str) -> None:
+    assert shown_seconds(seconds) == text
 
 
 def test_one_thing_is_no_plural() -> None:

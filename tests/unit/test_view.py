@@ -1,4 +1,4 @@
-"""What the operator sees: a line a stage, one that moves on a terminal, and none of it in pieces."""
+"""What the operator is told: a line a stage, on a terminal the fleet as it is, and none of it in pieces."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import pytest
 
 from murder_fabric.deploy import view
+from murder_fabric.deploy.outcome import HostState, Outcome
 from murder_fabric.deploy.view import View
 
 
@@ -52,18 +53,18 @@ def test_a_stage_may_begin_before_its_body_and_show_progress(now: list[float]) -
 
 
 def test_a_stage_that_does_not_come_to_its_end_says_so(now: list[float]) -> None:
-    stream = Terminal()
+    stream = io.StringIO()
     watched = View(stream)
 
     def swarm() -> None:
         with watched.stage("swarm"):
             now[0] += 1.0
-            watched.progress("50 %")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         swarm()
-    assert stream.getvalue() == "\r\033[K  swarm    50 %\r\033[K  swarm    not finished (1.0 s)\n"
+    assert stream.getvalue() == "  swarm    not finished (1.0 s)\n"
+    assert watched.fleet.stage == ""
 
 
 def test_where_nobody_watches_progress_is_a_line_now_and_then(now: list[float]) -> None:
@@ -77,20 +78,34 @@ def test_where_nobody_watches_progress_is_a_line_now_and_then(now: list[float]) 
     assert "\033" not in stream.getvalue()
 
 
-def test_on_a_terminal_the_line_moves_and_gives_way_to_those_that_stay(now: list[float]) -> None:
+def test_hosts_that_answer_and_fetch_are_counted_now_and_then(now: list[float]) -> None:
+    stream = io.StringIO()
+    quiet, outcome = View(stream), Outcome(["web1", "web2"])
+    with quiet.watch(outcome), quiet.stage("swarm"):
+        quiet.asked(["web1", "web2"])
+        now[0] += 10.0
+        quiet.answered("web1")
+        outcome.reached("web1", HostState.READY)
+        now[0] += 10.0
+        quiet.heard("web1", {"bytes": 50, "length": 100, "rate": 10.0, "time": 5.0})
+    assert stream.getvalue().splitlines()[:2] == [
+        "  swarm    1 of 2 hosts",
+        "  swarm    0 of 2 hosts complete, 25 % of 200 B, 10 B/s, about 5 s to the last host",
+    ]
+
+
+def test_a_quiet_view_says_what_matters_and_nothing_else(now: list[float]) -> None:
     stream = Terminal()
-    watched = View(stream)
-    with watched.stage("swarm"):
-        now[0] += 0.3
-        watched.progress("1 %")
-        now[0] += 0.1
-        watched.progress("2 %, too soon")
-        watched.say("web3: lost")
-    assert "too soon" not in stream.getvalue()
-    assert "1 %\r\033[Kweb3: lost\n" in stream.getvalue()
+    quiet = View(stream, quiet=True)
+    with quiet.watch(Outcome(["web1"])), quiet.stage("swarm"):
+        now[0] += 11.0
+        quiet.progress("1 %")
+        quiet.say("  web1: no space left")
+        quiet.remark("murder: all is well")
+    assert stream.getvalue() == "  web1: no space left\n"
 
 
-class Closed(Terminal):
+class Closed(io.StringIO):
     """A terminal whose window was closed after the first line."""
 
     def write(self, text: str) -> int:
@@ -104,8 +119,8 @@ def test_a_run_goes_on_though_nobody_can_be_told_any_more(now: list[float]) -> N
     watched = View(stream)
     with watched.stage("swarm") as said:
         for percent in range(3):
-            now[0] += 1.0
+            now[0] += 10.0
             watched.progress(f"{percent} %")
         said.append("8 hosts complete")
     watched.say("done")
-    assert stream.getvalue() == "\r\033[K  swarm    0 %"
+    assert stream.getvalue() == "  swarm    0 %"

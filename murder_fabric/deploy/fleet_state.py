@@ -1,0 +1,289 @@
+"""What every host of a run does now: how far it is, how fast, and what holds the slow ones back."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from statistics import median
+from typing import Any, NamedTuple
+
+from ..units import counted, shown_seconds, shown_size
+from .outcome import OUT, HostState, Outcome
+
+#: An agent tells how far it is every second; of one that is silent for so many, that is what is known.
+FRESH = 3.0
+#: Seconds by which a record may come later than the quickest of its host.
+LAG_LIMIT = 1.0
+#: Share of its time that a host may wait for its disk; above it, that is what makes it slow.
+DISK_LIMIT = 0.3
+#: With fewer peers than that a host depends on each of them, where there are more hosts than that.
+FEW_PEERS = 3
+#: A host below this share of the median rate is slower than the others.
+SLOW_SHARE = 0.5
+
+
+class Doing(Enum):
+    """What a host does, or where it got to; in the order in which a deploy goes through it."""
+
+    WAITING = "waiting"
+    CONNECTED = "connected"
+    FETCHING = "fetching"
+    COMPLETE = "complete"
+    VERIFIED = "verified"
+    SWITCHED = "switched"
+    SKIPPED = "another name"
+    FAILED = "failed"
+
+
+_DOING = {
+    HostState.WAITING: Doing.WAITING,
+    HostState.VERIFIED: Doing.VERIFIED,
+    HostState.SWITCHED: Doing.SWITCHED,
+    HostState.SKIPPED: Doing.SKIPPED,
+    HostState.FAILED: Doing.FAILED,
+    HostState.UNREACHABLE: Doing.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a host's last `progress` record said, in bytes and bytes per second, and what follows from two."""
+
+    #: Of the payload, what is there and right; what was there before counts.
+    bytes: int
+    length: int
+    rate: float
+    upload_rate: float
+    peers: int
+    bytes_downloaded: int
+    bytes_uploaded: int
+    #: Share of the time since the record before that it waited for its disk, 0 to 1.
+    disk_share: float
+    #: When it came, on our monotonic clock, and by how much later than the quickest one did (seconds).
+    heard_at: float
+    lag: float
+    #: By the host's clock, and its disk's: when it was sent, and how long it ever waited for the disk.
+    sent_at: float
+    disk_seconds: float
+    #: The least there was between sending and hearing, whatever the clocks are apart.
+    quickest: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the payload is there."""
+        return self.bytes >= self.length
+
+    @property
+    def share(self) -> float:
+        """How much of the payload is there, 0 to 1."""
+        return min(1.0, self.bytes / self.length) if self.length else 1.0
+
+    def seconds_left(self) -> float | None:
+        """Return how long it needs at this rate; None where nothing comes."""
+        if self.complete:
+            return 0.0
+        return (self.length - self.bytes) / self.rate if self.rate > 0 else None
+
+
+class Slow(NamedTuple):
+    """A host that is waited for; `seconds_left` is None where nothing comes, `reason` empty where unknown."""
+
+    host: str
+    rate: float
+    seconds_left: float | None
+    reason: str
+
+
+class FleetState:
+    """
+    The hosts of *outcome* as they are now.
+
+    It is told what happens in one thread, and may be looked at in another: values are replaced, never
+    changed, and hosts do not come or go.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        #: The stage that is gone through, and when it began (monotonic); empty between two.
+        self.stage, self.stage_began_at = "", 0.0
+        #: How far it is, where that is none of what is told here.
+        self.said = ""
+        #: Whether the hosts fetch in it.
+        self.moves = False
+        #: The hosts that were asked something last, and those of them that have done it.
+        self._asked: tuple[str, ...] = ()
+        self._answered: frozenset[str] = frozenset()
+        self._transfers: dict[str, Transfer] = {}
+
+    def begun(self, stage: str, *, now: float) -> None:
+        """A stage began."""
+        self.stage, self.stage_began_at = stage, now
+        self.said, self.moves = "", False
+        self.asked(())
+
+    def ended(self) -> None:
+        """The stage is over, however it went."""
+        self.stage = ""
+
+    def asked(self, hosts: Iterable[str]) -> None:
+        """*hosts* were asked something."""
+        self.said = ""
+        self._asked, self._answered = tuple(hosts), frozenset()
+
+    def answered(self, host: str) -> None:
+        """*host* did what it was asked."""
+        self._answered |= {host}
+
+    def heard(self, host: str, fields: Mapping[str, Any], *, now: float) -> None:
+        """*host* sent a `progress` record of `control.Join`; what in it is no number counts as 0."""
+        self.moves = True
+        sent_at, disk_seconds = _number(fields, "time"), _number(fields, "disk_seconds")
+        last = self._transfers.get(host)
+        delay = now - sent_at
+        quickest = delay if last is None else min(delay, last.quickest)
+        since = 0.0 if last is None else sent_at - last.sent_at
+        waited = 0.0 if last is None else disk_seconds - last.disk_seconds
+        self._transfers[host] = Transfer(
+            bytes=int(_number(fields, "bytes")),
+            length=int(_number(fields, "length")),
+            rate=_number(fields, "rate"),
+            upload_rate=_number(fields, "upload_rate"),
+            peers=int(_number(fields, "peers")),
+            bytes_downloaded=int(_number(fields, "bytes_downloaded")),
+            bytes_uploaded=int(_number(fields, "bytes_uploaded")),
+            disk_share=min(1.0, max(0.0, waited / since)) if since > 0 else 0.0,
+            heard_at=now,
+            lag=delay - quickest,
+            sent_at=sent_at,
+            disk_seconds=disk_seconds,
+            quickest=quickest,
+        )
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts, in the order in which they were named."""
+        return list(self.outcome)
+
+    @property
+    def asked_count(self) -> int:
+        """How many hosts were asked something last."""
+        return len(self._asked)
+
+    @property
+    def expected_count(self) -> int:
+        """How many of them are still in the run."""
+        return len(set(self._asked) - set(self.outcome.hosts(*OUT)))
+
+    @property
+    def answered_count(self) -> int:
+        """How many of them have done it."""
+        return len(self._answered.intersection(self._asked))
+
+    def transfer(self, host: str) -> Transfer | None:
+        """Return what *host* last said of its fetching, if it ever did; seeders that are no peers may too."""
+        return self._transfers.get(host)
+
+    def doing(self, host: str) -> Doing:
+        """Return what *host* does now."""
+        state, transfer = self.outcome[host].state, self._transfers.get(host)
+        if state is HostState.READY:
+            if transfer is None:
+                return Doing.CONNECTED
+            return Doing.COMPLETE if transfer.complete else Doing.FETCHING
+        return _DOING[state]
+
+    def counts(self) -> Counter[Doing]:
+        """Return how many hosts do what."""
+        return Counter(map(self.doing, self.outcome))
+
+    def transfers(self) -> dict[str, Transfer]:
+        """Return what the hosts that are in the run said of their fetching."""
+        found = {host: self._transfers.get(host) for host in self.outcome}
+        return {
+            host: one
+            for host, one in found.items()
+            if one is not None and self.outcome[host].state not in OUT
+        }
+
+    def rate(self, *, now: float) -> float:
+        """Return the bytes per second that come to all hosts together."""
+        return sum(one.rate for one in self.transfers().values() if now - one.heard_at <= FRESH)
+
+    def seconds_left(self, *, now: float) -> float | None:
+        """
+        Return how long the last host still needs, each at its rate; None where that is not known.
+
+        A host that gets nothing now is taken to go on at the median rate of those that get something.
+        """
+        fetching = self._fetching()
+        rates = [one.rate for one in fetching.values() if one.rate > 0]
+        if not rates:
+            return None
+        usual = median(rates)
+        return max(
+            (one.length - one.bytes) / (one.rate or usual) - (now - one.heard_at) for one in fetching.values()
+        )
+
+    def slowest(self, count: int, *, now: float) -> list[Slow]:
+        """Return the *count* hosts that the others will wait for longest, and why, as far as it shows."""
+        fetching = self._fetching()
+        usual = median(one.rate for one in fetching.values()) if fetching else 0.0
+        found = [
+            Slow(host, one.rate, one.seconds_left(), self._reason(one, usual, now))
+            for host, one in fetching.items()
+        ]
+        found.sort(
+            key=lambda slow: math.inf if slow.seconds_left is None else slow.seconds_left, reverse=True
+        )
+        return found[:count]
+
+    def _fetching(self) -> dict[str, Transfer]:
+        return {host: one for host, one in self.transfers().items() if not one.complete}
+
+    def _reason(self, one: Transfer, usual: float, now: float) -> str:
+        """Say what most likely holds a host back: what would explain all else comes first."""
+        if now - one.heard_at > FRESH:
+            return f"SSH lag: no word for {now - one.heard_at:.0f} s"
+        if one.lag > LAG_LIMIT:
+            return f"SSH lag: its words come {one.lag:.1f} s late"
+        if one.disk_share > DISK_LIMIT:
+            return f"slow disk: waits for it {100 * one.disk_share:.0f} % of the time"
+        if one.peers < min(FEW_PEERS, len(self.outcome.going) - 1):
+            return f"few peers: {one.peers or 'none'}"
+        if usual and one.rate < SLOW_SHARE * usual:
+            return "slower than the others: its link, perhaps"
+        return ""
+
+
+def summary(fleet: FleetState, *, now: float) -> str:
+    """Return how far the stage is, on one line: hosts, bytes, rate, and when the last host will be there."""
+    if fleet.said or not fleet.moves:
+        hosts = f"{fleet.answered_count} of {counted(fleet.asked_count, 'host')}"
+        return fleet.said or hosts * bool(fleet.asked_count)
+    found = fleet.transfers().values()
+    count = max(fleet.expected_count, len(found))
+    said = [f"{sum(one.complete for one in found)} of {counted(count, 'host')} complete"]
+    if length := count * max((one.length for one in found), default=0):
+        there = sum(min(one.bytes, one.length) for one in found)
+        said.append(f"{100 * there // length} % of {shown_size(length)}")
+    if rate := fleet.rate(now=now):
+        said.append(f"{shown_size(rate)}/s")
+    left = fleet.seconds_left(now=now)
+    if left is not None:
+        said.append(f"about {shown_seconds(left)} to the last host")
+    return ", ".join(said)
+
+
+def _longest_first(slow: Slow) -> float:
+    return -math.inf if slow.seconds_left is None else -slow.seconds_left
+
+
+def _number(fields: Mapping[str, Any], name: str) -> float:
+    """Return a number of a record; what is none, or none that can be, counts as 0."""
+    value = fields.get(name)
+    if isinstance(value, (int, float)) and 0 <= value < math.inf:
+        return value
+    return 0.0
