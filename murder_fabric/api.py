@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .deploy import release_tasks, tasks
+from .deploy import release_tasks, run_tasks, tasks
 from .deploy.fleet import Fleet as Fleet
 from .deploy.outcome import HostResult as HostResult
 from .deploy.outcome import HostState as HostState
@@ -20,3 +20,4 @@ cleanup = release_tasks.cleanup.function()
 lock = release_tasks.lock.function()
 unlock = release_tasks.unlock.function()
 doctor = release_tasks.doctor.function()
+status = run_tasks.status.function()

@@ -21,6 +21,7 @@ from . import cleaning, detached
 from .answer import Answer
 from .host import Host
 from .running import run
+from .standing import Standing, agents_here
 
 #: Seconds between two looks at the lease.
 _LEASE_CHECK = 5.0
@@ -109,6 +110,8 @@ class ControlProtocol(Protocol):
         if isinstance(request, control.Clean):
             removed, running = cleaning.clean(request.tag)
             return Answer({"removed": removed, "running": running})
+        if isinstance(request, control.Status):
+            return Answer({"agents": agents_here()})
         return await self._host.do(
             request, message.attached, lambda event, fields: self._emit(number, event, fields)
         )
@@ -140,11 +143,14 @@ def run_control() -> int:
         lease = LoopingCall(_end_silent, protocol, reactor)
         lease.clock = reactor
         lease.start(_LEASE_CHECK, now=False)
+        standing = Standing(host, reactor)
+        standing.start()
         try:
             await protocol.lost
         except CancelledError:
             return 130
         finally:
+            standing.stop()
             lease.stop()
             # What is still at the disk then ends with this process, and the lock with it.
             with contextlib.suppress(MurderError):

@@ -330,6 +330,7 @@ def run_detached(name: str, lifetime: float) -> int:
     """Be the agent *name*: serve who connects to its socket, until told to go or unused for *lifetime* s."""
     from .host import Host
     from .running import run
+    from .standing import Standing
 
     async def main(reactor: Any) -> int:
         host = Host(reactor, None)
@@ -350,11 +351,14 @@ def run_detached(name: str, lifetime: float) -> int:
         clock = LoopingCall(look)
         clock.clock = reactor
         clock.start(1.0, now=False)
+        standing = Standing(host, reactor, name)
+        standing.start()
         try:
             await done
         except CancelledError:
             pass
         finally:
+            standing.stop()
             clock.stop()
             with contextlib.suppress(MurderError):  # what is still at the disk ends with this process
                 await host.stop()

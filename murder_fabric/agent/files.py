@@ -35,9 +35,9 @@ def read_limited(path: str | bytes, max_length: int) -> bytes:
     return data
 
 
-def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644) -> None:
+def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
     """
-    Give a file new contents: all of them, or on failure the old ones.
+    Give a file new contents: all of them, or on failure the old ones; *durable* ones outlive a power cut.
 
     Raises:
         StorageError: the disk or the permissions do not allow it.
@@ -51,8 +51,9 @@ def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644) -> None:
         with open(descriptor, "wb") as file:
             file.write(data)
             os.fchmod(descriptor, mode)
-            file.flush()
-            os.fsync(descriptor)
+            if durable:
+                file.flush()
+                os.fsync(descriptor)
         os.replace(temporary, path)
     except OSError as error:
         if temporary is not None:

@@ -46,7 +46,7 @@ PATIENCE = 10.0
 
 
 @dataclass
-class _Tracker:
+class RunningTracker:
     """The tracker that runs here."""
 
     registry: Registry
@@ -70,10 +70,10 @@ class Host:
         self._reactor = reactor
         self._address = address
         self._operator = operator
-        self._tracker: _Tracker | None = None
-        self._torrents: dict[str, Torrent] = {}
+        self.tracker: RunningTracker | None = None
+        self.torrents: dict[str, Torrent] = {}
         self._staged: dict[str, Staged] = {}
-        self._destinations: dict[str, Destination] = {}
+        self.destinations: dict[str, Destination] = {}
         self._runs: dict[str, str] = {}
         #: Paths hashed into a torrent by this process, by digest: their bytes need no second look.
         self._created: dict[str, str] = {}
@@ -90,7 +90,7 @@ class Host:
     @property
     def idle(self) -> bool:
         """Whether nothing is running here."""
-        return self._tracker is None and not self._torrents
+        return self.tracker is None and not self.torrents
 
     async def do(self, request: control.Request, attached: bytes, emit: Emit) -> Answer:
         """
@@ -127,7 +127,7 @@ class Host:
         self._moments.call_off_all()
         self._errands.end()
         uploaded = 0
-        for tag in list(self._torrents):
+        for tag in list(self.torrents):
             uploaded += await self._stop_torrent(tag)
         await self._stop_tracker()
         await self._calls.end()
@@ -140,10 +140,10 @@ class Host:
             staged.payload.close()
             await self._threads.run(_to_nobody, discard, staged)
         self._staged.clear()
-        for path, destination in self._destinations.items():
+        for path, destination in self.destinations.items():
             destination.clear_marks(self._runs[path])
             destination.unlock()
-        self._destinations.clear()
+        self.destinations.clear()
         return uploaded
 
     # Duties ---------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class Host:
         must_be_free(destination, force=request.force)
         await self._threads.run(emit, destination.share, request.linked_dirs, request.linked_files)
         if await self._threads.run(emit, destination.lock, request.run, request.operator, request.tag):
-            self._destinations[destination.path] = destination
+            self.destinations[destination.path] = destination
             self._runs[destination.path] = request.run
         destination.leave_mark(request.run, request.nonce)
         fields: dict[str, Any] = {
@@ -204,13 +204,13 @@ class Host:
         return Answer({"path": path, "token": token}, torrent)
 
     async def _start_tracker(self, request: control.StartTracker, attached: bytes, emit: Emit) -> Answer:
-        if self._tracker is None:
+        if self.tracker is None:
             token = None if request.token is None else bytes.fromhex(request.token)
             registry = Registry((), rng=random.Random(os.urandom(16)))
             ports = request.first_port, request.last_port
             listen = Listen(request.address, *ports, "murder.tracker_port")
             port = listen_on(self._reactor, listen, TrackerSite(registry, self._reactor, token), BACKLOG)
-            self._tracker = _Tracker(registry, port, request.address, request.token)
+            self.tracker = RunningTracker(registry, port, request.address, request.token)
         return await self._tracker_facts(control.TrackerFacts(), b"", emit)
 
     async def _tracker_facts(self, request: control.TrackerFacts, attached: bytes, emit: Emit) -> Answer:
@@ -288,7 +288,7 @@ class Host:
         return Answer({"port": torrent.port})
 
     async def _admit(self, request: control.Admit, attached: bytes, emit: Emit) -> Answer:
-        torrent = self._torrents.get(request.tag)
+        torrent = self.torrents.get(request.tag)
         if torrent is None:
             raise BadInput(f"nothing is running here for the tag {request.tag}")
         if torrent.info.digest.hex() != request.digest:
@@ -307,7 +307,7 @@ class Host:
             self._running_tracker()
             await self._stop_tracker()
             return Answer({"bytes_uploaded": 0})
-        if request.tag not in self._torrents:
+        if request.tag not in self.torrents:
             raise BadInput(f"nothing is running here for the tag {request.tag}")
         return Answer({"bytes_uploaded": await self._stop_torrent(request.tag)})
 
@@ -321,13 +321,13 @@ class Host:
         self, request: control.Join | control.Seed, metainfo: Metainfo, payload: Payload, holdings: Holdings
     ) -> Torrent:
         self._must_go_on()
-        if request.tag in self._torrents:
+        if request.tag in self.torrents:
             raise BadInput(f"the tag {request.tag} is being served here already")
         config = config_of(request, metainfo, holdings)
         torrent = Torrent(self._reactor, metainfo.info, payload, holdings.pieces, config)
         torrent.on_broken = partial(self._broken, request.tag)
         torrent.start()
-        self._torrents[request.tag] = torrent
+        self.torrents[request.tag] = torrent
         return torrent
 
     def _staged_as(self, tag: str) -> Staged:
@@ -336,13 +336,13 @@ class Host:
         except KeyError:
             raise ControlError(f"nothing is staged here for the tag {tag}") from None
 
-    def _running_tracker(self) -> _Tracker:
-        if self._tracker is None:
+    def _running_tracker(self) -> RunningTracker:
+        if self.tracker is None:
             raise BadInput("no tracker is running here; start one with murder.start-tracker")
-        return self._tracker
+        return self.tracker
 
     async def _stop_torrent(self, tag: str) -> int:
-        torrent = self._torrents.pop(tag, None)
+        torrent = self.torrents.pop(tag, None)
         if torrent is None:  # the request that waited for it, and whoever ended it, both come here
             return 0
         await torrent.stop()
@@ -367,7 +367,7 @@ class Host:
         print(self._problems[-1], file=sys.stderr, flush=True)
 
     async def _stop_tracker(self) -> None:
-        tracker, self._tracker = self._tracker, None
+        tracker, self.tracker = self.tracker, None
         if tracker is not None:
             await tracker.port.stopListening()
 

@@ -21,6 +21,7 @@ from .agents import Detach as Detach
 from .agents import Dismiss as Dismiss
 from .agents import DismissAll as DismissAll
 from .agents import Heartbeat as Heartbeat
+from .agents import Status as Status
 from .agents import spoken as spoken
 from .errands import CheckHealth as CheckHealth
 from .errands import ReadClock as ReadClock

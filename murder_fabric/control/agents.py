@@ -58,3 +58,16 @@ class Clean(Request):
 
     name = "clean"
     tag: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Status(Request):
+    """
+    What agents of ours do on the host, up to a second ago; those that do nothing are not told of.
+
+    Done: `agents`, each with `pid`, `agent` (the name of a detached one, else empty), `destinations` (`path`,
+    `operator` and `since` of whoever deploys there), `tracker` (None, or `address`, `port`, `complete`,
+    `incomplete` and the URLs `stats` and `metrics`) and `torrents` (`tag`, `port`, and what `progress` has).
+    """
+
+    name = "status"

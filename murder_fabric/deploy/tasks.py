@@ -9,7 +9,7 @@ from invoke.collection import Collection
 
 from ..errors import BadInput
 from ..units import counted, shown_size
-from . import manual, release_tasks
+from . import manual, release_tasks, run_tasks
 from .executor import GroupContext
 from .hook_tasks import HOOKS
 from .lazily import lazily
@@ -174,7 +174,14 @@ class MurderCollection(Collection):
 
 
 murder = MurderCollection(
-    "murder", hosts, deploy, fetch, *release_tasks.TASKS, *manual.TASKS, stop_peers=manual.stop_peering
+    "murder",
+    hosts,
+    deploy,
+    fetch,
+    *release_tasks.TASKS,
+    *run_tasks.TASKS,
+    *manual.TASKS,
+    stop_peers=manual.stop_peering,
 )
 murder.add_collection(murder.hooks)
 murder.configure({SECTION: defaults()})

@@ -147,6 +147,11 @@ class Registry:
             if info_hash in self._swarms or info_hash in self._hosts
         }
 
+    def totals(self) -> ScrapeEntry:
+        """Return the numbers of all swarms together."""
+        entries = [swarm.entry() for swarm in self._swarms.values()]
+        return ScrapeEntry(*map(sum, zip(*entries))) if entries else ScrapeEntry(0, 0, 0)
+
     def standing(self, *, now: float) -> list[SwarmStanding]:
         """Return every swarm with those in it, as they last announced themselves."""
         return [

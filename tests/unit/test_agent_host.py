@@ -67,7 +67,7 @@ class Destination:
 def locked(clock):
     """Return a host that has a destination's lock, and that destination."""
     host, destination = Host(clock, "127.0.0.1"), Destination()
-    host._destinations["/srv/app"], host._runs["/srv/app"] = destination, "r1"
+    host.destinations["/srv/app"], host._runs["/srv/app"] = destination, "r1"
     return host, destination
 
 
@@ -145,7 +145,7 @@ def test_finish_ends_a_join_that_waits_and_each_torrent_once(monkeypatch):
     host, torrent = Host(Clock(), "127.0.0.1"), Swarming()
 
     def run(request, metainfo, payload, holdings):
-        host._torrents[request.tag] = torrent
+        host.torrents[request.tag] = torrent
         return torrent
 
     staged = type("Staged", (), {"metainfo": None, "payload": None, "holdings": None})
