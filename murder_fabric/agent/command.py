@@ -28,7 +28,9 @@ from .destination import Destination
 _POLL = 0.05
 #: Seconds for a command that is asked to end, before it is killed.
 _MERCY = 2.0
-#: Bytes that are kept of what it says, from the end, where the reason stands.
+#: Bytes that are kept of what it says, from the end.
+_KEPT = 2000
+#: Bytes of these that are told where it failed: the reason stands at the end.
 _TAIL = 300
 
 
@@ -58,6 +60,7 @@ class Command:
         self._ended = threading.Event()
         self._why = ""
         self._tail = bytearray()
+        self._cut = False
 
     def end(self, why: str) -> None:
         """Let it end, because of *why*."""
@@ -92,10 +95,10 @@ class Command:
             assert process.stdout is not None
             process.stdout.close()
         if self._ended.is_set():
-            raise MurderError(f"`{self._text}` was ended: {self._why}{self._said()}")
+            raise MurderError(f"`{self._text}` was ended: {self._why}{self._why_said()}")
         if status:
             how = f"by signal {-status}" if status < 0 else f"with exit code {status}"
-            raise MurderError(f"`{self._text}` ended {how}{self._said()}")
+            raise MurderError(f"`{self._text}` ended {how}{self._why_said()}")
 
     def _follow(self, process: subprocess.Popen[bytes]) -> None:
         """Read what it says until it has ended; what it left behind may hold its output open for ever."""
@@ -111,12 +114,18 @@ class Command:
                     if not data:
                         selector.unregister(output)
                     self._tail += data
-                    del self._tail[:-_TAIL]
+                    self._cut = self._cut or len(self._tail) > _KEPT
+                    del self._tail[:-_KEPT]
                 if gone:
                     return
 
-    def _said(self) -> str:
-        said = self._tail.decode("utf-8", "replace").strip()
+    @property
+    def said(self) -> list[str]:
+        """The last lines of what it wrote; the first begins with … where there was more."""
+        return (("…" if self._cut else "") + self._tail.decode("utf-8", "replace").strip()).splitlines()
+
+    def _why_said(self) -> str:
+        said = self._tail[-_TAIL:].decode("utf-8", "replace").strip()
         return f": {said}" if said else ""
 
 

@@ -17,6 +17,8 @@ from .threads import Threads
 
 #: Seconds between two tries of a health check.
 PAUSE = 1.0
+#: Lines that are told of what commands that went well have said, the last ones.
+TOLD = 10
 
 
 class Errand(Protocol):
@@ -49,6 +51,9 @@ class Errands:
         """
         Do what *request* asks.
 
+        Returns:
+            What commands said, the last lines of it.
+
         Raises:
             MurderError: a command did not end well, and those after it were not run; or it was never well.
         """
@@ -56,21 +61,24 @@ class Errands:
         self._end_all("the operator went on without it")
         async with self._turn:
             if isinstance(request, control.RunCommands):
-                await self._run(request, emit)
-            else:
-                await self._check(request, emit)
-        return Answer({})
+                return Answer({"said": await self._run(request, emit)})
+            await self._check(request, emit)
+            return Answer({})
 
     def end(self) -> None:
         """End whatever is under way, and begin nothing more."""
         self._ending = True
         self._end_all("the agent is ending")
 
-    async def _run(self, request: control.RunCommands, emit: Emit) -> None:
+    async def _run(self, request: control.RunCommands, emit: Emit) -> list[str]:
         destination = Destination(request.destination)
         variables = environment(destination, request.tag, request.previous, request.hook)
+        said: list[str] = []
         for text in request.commands:
-            await self._follow(request, Command(text, variables, _directory(destination)), emit)
+            command = Command(text, variables, _directory(destination))
+            await self._follow(request, command, emit)
+            said += command.said
+        return said[-TOLD:]
 
     async def _check(self, request: control.CheckHealth, emit: Emit) -> None:
         begun, tries = self._reactor.seconds(), 0

@@ -19,8 +19,8 @@ class RunCommands(Request):
     """
     Run the operator's own commands, one after the other, until one does not end with 0.
 
-    Each is the text of `sh -c`, in a process group of its own, with the variables of `agent.command`. Failed:
-    which one, how it ended, and the end of what it said.
+    Each is the text of `sh -c`, in a process group of its own, with the variables of `agent.command`. Done:
+    `said`, the last lines that they wrote. Failed: which one, how it ended, and the end of what it said.
     """
 
     name = "run_commands"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from .. import control
 from ..control import Message
 from ..errors import HostsFailed
-from .failures import HostFailure
+from ..units import counted
+from .failures import HostFailure, printable
 from .hook_names import FAILED, TASKS_ONLY, failure_counts
 from .hook_tasks import call, hook_tasks
 from .muster import PROMPT_TIMEOUT, SILENCE_LIMIT
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from .executor import GroupContext
     from .run import Run
     from .wanted import Wanted
+
+#: Lines of what commands said that are shown of one hook, over all hosts, and characters of each.
+SHOWN, WIDTH = 20, 200
 
 #: Calls a task: on hosts, with what it is about; returns those where it failed, and why.
 TaskCall = Callable[[Sequence[str], Mapping[str, str]], dict[str, HostFailure]]
@@ -87,13 +91,15 @@ def run_hook(
     if not hooks.has(name) or not (hosts or name == FAILED):
         return []
     with run.view.stage("hook") as said:
-        failures = _run_commands(run, name, hosts, previous or {}, timeout or hooks.timeout)
+        failures, told = _run_commands(run, name, hosts, previous or {}, timeout or hooks.timeout)
         left = [host for host in hosts if host not in failures]
         if name in hooks.tasks and (left or name == FAILED):
             with run.view.aside():
                 failures.update(hooks.tasks[name](left, _about(run.wanted)))
         done = [host for host in hosts if host not in failures]
         said.append(f"{name} on {fold(done) or 'no host'}" + f", not on {fold(failures)}" * bool(failures))
+    for line in shown(told):
+        run.view.say(f"    {line}")
     reasons = {host: f"{name}: {failure.reason}" for host, failure in failures.items()}
     if failure_counts(name):
         for host, reason in reasons.items():
@@ -120,10 +126,11 @@ def before_connecting(hooks: Hooks, hosts: Sequence[str], wanted: Wanted) -> Non
 
 def _run_commands(
     run: Run, name: str, hosts: Sequence[str], previous: Mapping[str, str | None], timeout: float
-) -> dict[str, HostFailure]:
+) -> tuple[dict[str, HostFailure], dict[str, list[str]]]:
+    """Return the hosts where the commands of a hook failed, and what they said on the others, in lines."""
     commands = run.hooks.commands.get(name)
     if not commands or name in TASKS_ONLY:
-        return {}
+        return {}, {}
     wanted = run.wanted
     requests = {
         host: Message(
@@ -135,7 +142,25 @@ def _run_commands(
     }
     limit = len(commands) * timeout + PROMPT_TIMEOUT
     answers = run.muster.channels.ask(requests, limit, silence=SILENCE_LIMIT)
-    return {host: answer for host, answer in answers.items() if isinstance(answer, HostFailure)}
+    failures = {host: answer for host, answer in answers.items() if isinstance(answer, HostFailure)}
+    done = {host: answer for host, answer in answers.items() if isinstance(answer, Message)}
+    return failures, {host: list(map(str, answer.fields.get("said", ()))) for host, answer in done.items()}
+
+
+def shown(told: Mapping[str, Sequence[str]]) -> list[str]:
+    """
+    Return what is shown of what commands said, each line behind the hosts that said it.
+
+    Args:
+        told: lines, by host; hosts that said the same share them.
+    """
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for host, lines in told.items():
+        said = (printable(line, WIDTH) for line in lines)
+        alike.setdefault(tuple(line for line in said if line), []).append(host)
+    found = [f"{fold(hosts)}: {line}" for lines, hosts in alike.items() for line in lines]
+    left = len(found) - SHOWN
+    return found if left <= 0 else [*found[:SHOWN], f"… and {counted(left, 'line')} more"]
 
 
 def _about(wanted: Wanted) -> dict[str, str]:

@@ -47,6 +47,28 @@ def test_a_command_runs_in_its_directory_with_its_variables(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("true", []),
+        ("echo one; echo two >&2", ["one", "two"]),
+        ("printf '\\377\\n'", ["\N{REPLACEMENT CHARACTER}"]),
+    ],
+)
+def test_a_command_that_goes_well_has_what_it_said(text: str, said: list[str]) -> None:
+    one = command(text, "/")
+    one.run()
+    assert one.said == said
+
+
+def test_of_a_command_that_says_much_the_end_is_kept() -> None:
+    one = command("seq 1 100000", "/")
+    one.run()
+    assert one.said[0].startswith("…")
+    assert one.said[-2:] == ["99999", "100000"]
+    assert len("\n".join(one.said)) < 2_010
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
         ("echo out; echo wrong >&2; exit 3", "`echo out.*` ended with exit code 3: out\nwrong"),
         ("exit 1", "`exit 1` ended with exit code 1$"),
         ("kill -9 $$", "ended by signal 9"),

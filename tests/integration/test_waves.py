@@ -107,7 +107,7 @@ def test_batches_follow_each_other_and_hooks_are_called_around_each(
     lab: rig.Lab, fab: Fab, app: str, files: Path
 ) -> None:
     (fab.directory / "fabfile.py").write_text(HOOKED)
-    command = "echo command $MURDER_HOOK $MURDER_TAG $MURDER_PREVIOUS >> hooks"
+    command = "echo command $MURDER_HOOK $MURDER_TAG $MURDER_PREVIOUS >> hooks && echo noted"
     (fab.directory / "fabric.yaml").write_text(
         "murder:\n"
         "  switch_delay: 1\n"
@@ -120,6 +120,8 @@ def test_batches_follow_each_other_and_hooks_are_called_around_each(
         r"batch 1 of 2: .* within ([0-9]+) ms \(clocks known to ([0-9]+)", said
     ).groups()  # type: ignore[union-attr]
     assert int(spread) <= 1000 * SPREAD + int(known)
+    assert "    web[1-2]: noted\n" in said
+    assert "    web[3-4]: noted\n" in said
     at = switched_at(lab, app)
     assert max(at[:2]) + 1 <= min(at[2:])
     assert max(at[:2]) - min(at[:2]) < SPREAD

@@ -22,6 +22,7 @@ class FakeCommand:
     def __init__(self, text, variables, directory):
         self.text, self.variables, self.directory = text, variables, directory
         self.over, self.told, self.ran = Deferred(), [], False
+        self.said = [f"{text} says {number}" for number in range(6)]
         FakeCommand.made.append(self)
 
     def run(self):
@@ -67,7 +68,10 @@ def test_commands_run_one_after_the_other_with_what_they_are_about(asked):
     FakeCommand.made[0].over.callback(None)
     FakeCommand.made[1].over.callback(None)
     assert [made.text for made in FakeCommand.made] == ["first", "second"]
-    assert said[0].fields == {}
+    assert said[0].fields["said"] == [
+        *[f"first says {number}" for number in (2, 3, 4, 5)],
+        *[f"second says {number}" for number in range(6)],
+    ]
     variables = FakeCommand.made[0].variables
     assert {name: text for name, text in variables.items() if name.startswith("MURDER_")} == {
         "MURDER_DESTINATION": "/srv/app",
@@ -126,7 +130,7 @@ def test_a_command_is_not_run_beside_one_that_the_operator_gave_up(asked):
     assert first[0].getErrorMessage() == "the operator went on without it"
     assert [made.text for made in FakeCommand.made if made.ran] == ["restart", "restart the old one"]
     FakeCommand.made[-1].over.callback(None)
-    assert second[0].fields == {}
+    assert second[0].fields["said"][0] == "restart the old one says 0"
 
 
 def test_a_check_that_the_operator_gave_up_is_not_tried_again(asked):

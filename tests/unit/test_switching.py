@@ -19,7 +19,7 @@ from murder_fabric.deploy.clocks import Offset, measure, offset_of
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.hook_names import NAMES, STAGES, TASKS_ONLY, complaint, failure_counts
-from murder_fabric.deploy.hooks import NO_HOOKS, Hooks, before_connecting, run_hook
+from murder_fabric.deploy.hooks import NO_HOOKS, Hooks, before_connecting, run_hook, shown
 from murder_fabric.deploy.muster import Muster
 from murder_fabric.deploy.outcome import HostState, Outcome
 from murder_fabric.deploy.roles import Roles
@@ -435,6 +435,25 @@ def test_hooks_are_run_around_the_switch_of_each_wave_commands_before_tasks() ->
     assert (first["commands"], first["previous"], first["timeout"]) == (["drain"], "v1", 30.0)
 
 
+def test_what_commands_said_is_shown_behind_the_hosts_that_said_it() -> None:
+    app = App(
+        run_commands=lambda host, _: {
+            "said": ["left \x1b[2J pool", "", "3"] if host != "web3" else ["x" * 999]
+        }
+    )
+    assert run_hook(app.run(hooks=Hooks({"before_switch": ["drain"]})), "before_switch") == []
+    lines = app.said.getvalue().splitlines()
+    assert lines[0].startswith("  hook     before_switch on web[1-4]")
+    assert lines[1:-1] == ["    web[1-2,4]: left [2J pool", "    web[1-2,4]: 3"]
+    assert lines[-1] == f"    web3: {'x' * 197}..."
+
+
+def test_of_much_that_commands_said_a_screen_is_shown() -> None:
+    lines = shown({f"web{number}": [f"{number} a", f"{number} b"] for number in range(1, 501)})
+    assert lines[:2] == ["web1: 1 a", "web1: 1 b"]
+    assert lines[20:] == ["… and 980 lines more"]
+
+
 def test_a_host_whose_hook_fails_before_the_switch_does_not_switch() -> None:
     app, tasks = App(run_commands=on("web2", FULL)), Tasks()
     with pytest.raises(HostsFailed, match="1 of 4 hosts failed before_switch"):
@@ -548,7 +567,8 @@ def test_who_wants_to_hear_of_a_failure_hears_of_it_though_commands_failed_every
 def test_every_name_is_one_and_others_are_told_the_nearest() -> None:
     assert all(complaint(name) == "" for name in NAMES)
     assert "did you mean before_switch?" in complaint("before-switch")
-    assert "the hooks are before_connect, " in complaint("xyz")
+    assert complaint("xyz").startswith("'xyz' is no hook; hooks are before_ and after_ connect, prepare, ")
+    assert len(complaint("xyz")) < 200
     assert [name for name in NAMES if not failure_counts(name)] == [
         *("before_switch_back", "after_switch_back", "before_clean_up", "after_clean_up"),
         *("before_finish", "after_finish", "failed"),
