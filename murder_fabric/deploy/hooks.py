@@ -99,7 +99,7 @@ def run_hook(
         done = [host for host in hosts if host not in failures]
         said.append(f"{name} on {fold(done) or 'no host'}" + f", not on {fold(failures)}" * bool(failures))
     for line in shown(told):
-        run.view.say(f"    {line}")
+        run.view.remark(f"    {line}")
     reasons = {host: f"{name}: {failure.reason}" for host, failure in failures.items()}
     if failure_counts(name):
         for host, reason in reasons.items():

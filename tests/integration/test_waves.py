@@ -120,8 +120,8 @@ def test_batches_follow_each_other_and_hooks_are_called_around_each(
         r"batch 1 of 2: .* within ([0-9]+) ms \(clocks known to ([0-9]+)", said
     ).groups()  # type: ignore[union-attr]
     assert int(spread) <= 1000 * SPREAD + int(known)
-    assert "    web[1-2]: noted\n" in said
-    assert "    web[3-4]: noted\n" in said
+    assert "\nweb[1-2]: noted\n" in said
+    assert "\nweb[3-4]: noted\n" in said
     at = switched_at(lab, app)
     assert max(at[:2]) + 1 <= min(at[2:])
     assert max(at[:2]) - min(at[:2]) < SPREAD
