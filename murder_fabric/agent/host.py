@@ -259,17 +259,8 @@ class Host:
             raise
         finally:
             ticker.stop()
-        progress = torrent.progress()
-        emit("progress", asdict(progress))
-        return Answer(
-            {
-                "seconds": round(time.monotonic() - began, 3),
-                "bytes_downloaded": progress.bytes_downloaded,
-                "bytes_uploaded": progress.bytes_uploaded,
-                "bytes_of_web_seeds": torrent.bytes_of_origins,
-                "web_seed_problems": torrent.origin_problems,
-            }
-        )
+        emit("progress", asdict(torrent.progress()))
+        return Answer({"seconds": round(time.monotonic() - began, 3), **torrent.account()})
 
     async def _seed(self, request: control.Seed, attached: bytes, emit: Emit) -> Answer:
         metainfo = parse_metainfo(attached)

@@ -214,6 +214,18 @@ class Torrent:
             bytes_uploaded=self.session.bytes_uploaded,
         )
 
+    def account(self) -> dict[str, Any]:
+        """Return what came from whom, and went, as the answer to `control.Join` has it."""
+        session = self.session
+        return {
+            "port": self.port,
+            "bytes_downloaded": session.bytes_downloaded,
+            "bytes_uploaded": session.bytes_uploaded,
+            "bytes_of_web_seeds": self.bytes_of_origins,
+            "web_seed_problems": self.origin_problems,
+            "senders": [[*address, count] for address, count in session.received_from().items()],
+        }
+
     @property
     def bytes_of_origins(self) -> int:
         """Bytes that came from web seeds."""

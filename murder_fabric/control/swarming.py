@@ -152,8 +152,9 @@ class Join(TakePart):
     """
     Join the swarm with the staged release: fetch what is missing, then seed until stopped.
 
-    Events: `progress`. Done when complete: `seconds`, `bytes_downloaded`, `bytes_uploaded`,
-    `bytes_of_web_seeds`, `web_seed_problems` (why some were given up, by URL).
+    Events: `progress`. Done when complete: `seconds`, `port`, `bytes_downloaded`, `bytes_uploaded`,
+    `bytes_of_web_seeds`, `web_seed_problems` (why some were given up, by URL), `senders` (where each peer
+    listens and what it sent: `[address, port, bytes]`).
     """
 
     name = "join"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
@@ -60,6 +61,8 @@ class Session:
         self.peers: dict[Peer, None] = {}
         self.bytes_downloaded = 0
         self.bytes_uploaded = 0
+        #: From whom we have what, as far as the connection is gone.
+        self._received: Counter[Address] = Counter()
         self._config = config
         self._observer = observer
         self._contacts = Contacts(config.peer_id, dialer, rng, config.dial_below)
@@ -109,6 +112,7 @@ class Session:
         if peer not in self.peers:
             return
         del self.peers[peer]
+        self._count(peer, self._received)
         peer.peer_choking = True  # so that nothing more is said to it
         self._download.released(peer)
         self._upload.left(peer)
@@ -140,6 +144,13 @@ class Session:
             handle(self, peer, message, now)
         except StorageError as error:
             self._give_up(str(error))
+
+    def received_from(self) -> dict[Address, int]:
+        """Return how many bytes that we asked for came from each peer, by where it listens; origins are none."""
+        received = Counter(self._received)
+        for peer in self.peers:
+            self._count(peer, received)
+        return dict(received)
 
     def block_sent(self, peer: Peer, request: wire.Request, *, now: float) -> None:
         """The last byte of a block that `send_block` queued has been handed to the network."""
@@ -309,6 +320,11 @@ class Session:
         if self.have.complete:
             self.tell_news()
             self._observer.completed()
+
+    @staticmethod
+    def _count(peer: Peer, received: Counter[Address]) -> None:
+        if peer.download.total and not peer.origin:
+            received[peer.address] += peer.download.total
 
     def _reconsider(self, peer: Peer, *, now: float) -> None:
         """*peer* has more than before."""

@@ -43,6 +43,21 @@ def test_one_seeder_and_eight_peers_complete(key, super_seed):
     )
 
 
+def test_each_knows_what_came_from_whom_also_once_they_have_parted():
+    world, (info, payload) = World(), torrent(pieces=24)
+    seeder, peers = swarm(world, info, payload, peers=3, seeder={"super_seed": True, "rate": 1 << 20})
+    assert_all_complete(world, peers, payload, within=20)
+    before = [host.session.received_from() for host in peers]
+    world.run(10)
+    assert all(host.open_links == [] for host in peers)
+    assert [host.session.received_from() for host in peers] == before
+    for host, received in zip(peers, before):
+        others = {one.address for one in [seeder, *peers] if one is not host}
+        assert received.keys() <= others
+        assert len(payload) <= sum(received.values()) <= host.session.bytes_downloaded
+    assert seeder.session.received_from() == {}
+
+
 def test_a_super_seeder_uploads_little_more_than_one_copy():
     world, (info, payload) = World(), torrent(pieces=64)
     seeder, peers = swarm(world, info, payload, seeder={"super_seed": True, "rate": 1 << 17})
