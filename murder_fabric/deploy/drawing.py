@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TextIO
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.text import Text
+from rich.segment import Segment
+from rich.style import Style
 
 from ..units import shown_seconds, shown_size
-from .fleet_state import Doing, FleetState, Slow, summary
+from .fleet_state import Doing, FleetNow, HostNow, Slow
 
 #: How many hosts are named that the others wait for.
 SLOWEST = 5
@@ -20,7 +21,9 @@ SLOWEST = 5
 GROUP = 10
 #: Widest name before a row of cells, and before what is said of a slow host.
 LABEL, NAME = 16, 24
-#: Before every line but the first word of the first.
+#: Below so many columns a slow host's name and the reason are all there is room for.
+NARROW = 72
+#: Before every line.
 MARGIN = "  "
 
 
@@ -29,19 +32,23 @@ class Look(NamedTuple):
 
     sign: str
     ascii: str
-    style: str
+    style: Style
 
 
+NO_STYLE, BOLD, GREY = Style(), Style(bold=True), Style(color="bright_black")
 LOOKS = {
-    Doing.WAITING: Look("·", ".", "bright_black"),
-    Doing.CONNECTED: Look("-", "-", ""),
-    Doing.FETCHING: Look("▁▂▃▄▅▆▇", "123456789", "cyan"),
-    Doing.COMPLETE: Look("█", "#", "blue"),
-    Doing.VERIFIED: Look("◆", "v", "green"),
-    Doing.SWITCHED: Look("✓", "s", "bold green"),
-    Doing.SKIPPED: Look("=", "=", "bright_black"),
-    Doing.FAILED: Look("✗", "X", "bold red"),
+    Doing.WAITING: Look("·", ".", GREY),
+    Doing.CONNECTED: Look("-", "-", NO_STYLE),
+    Doing.FETCHING: Look("▁▂▃▄▅▆▇", "123456789", Style(color="cyan")),
+    Doing.COMPLETE: Look("█", "#", Style(color="blue")),
+    Doing.VERIFIED: Look("◆", "v", Style(color="green")),
+    Doing.SWITCHED: Look("✓", "s", Style(color="green", bold=True)),
+    Doing.SKIPPED: Look("=", "=", GREY),
+    Doing.FAILED: Look("✗", "X", Style(color="red", bold=True)),
 }
+#: Of a host that is waited for, and why is known.
+HELD_BACK = Style(color="yellow", bold=True)
+_ORDER = {doing: place for place, doing in enumerate(Doing)}
 
 
 def live(stream: TextIO) -> Live:
@@ -52,124 +59,129 @@ def live(stream: TextIO) -> Live:
     )
 
 
-def picture(fleet: FleetState, console: Console, *, now: float) -> Group:
-    """Return *fleet* as it is now, as wide and high as *console* allows; nothing between two stages."""
-    width, height = console.size
-    plain = console.options.ascii_only
-    lines = list(_lines(fleet, width, max(1, height - 1), plain, now)) if fleet.stage else []
-    for line in lines:
-        line.truncate(width, overflow="crop" if plain else "ellipsis")
-    return Group(*lines)
+class Picture:
+    """*fleet* as wide and high as the terminal allows; nothing between two stages."""
+
+    def __init__(self, fleet: FleetNow) -> None:
+        self._fleet = fleet
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines, each cut to the width."""
+        width, height = options.size
+        if not self._fleet.stage:
+            return
+        # Segments and not rich's texts, which cost as much as all the rest (docs/performance.md).
+        for line in _Drawing(self._fleet, width, max(1, height - 1), options.ascii_only).lines():
+            yield from Segment.adjust_line_length(line, width, pad=False)
+            yield Segment.line()
 
 
-def _lines(fleet: FleetState, width: int, height: int, plain: bool, now: float) -> Iterator[Text]:
-    """Yield the lines of the picture, *height* of them at the most; those that matter most come first."""
-    yield _first_line(fleet, width, now)
-    slow = _slow_lines(fleet, now) if fleet.moves else []
-    # Where there is little room, the map has it, but for the host that is waited for most.
-    rows = height - 2 - min(len(slow), max(1, height - 2 - _rows_wanted(fleet, width)))
-    if rows < 1 or len(fleet.hosts) < 2:
-        yield from slow[: height - 1]
-        return
-    yield from _map(fleet, width, rows, plain)
-    yield from slow[: height - 2 - min(rows, _rows_wanted(fleet, width))]
+class _Drawing:
+    """The lines of one picture, *height* of them at the most."""
+
+    def __init__(self, fleet: FleetNow, width: int, height: int, plain: bool) -> None:
+        self._fleet, self._width, self._height, self._plain = fleet, width, height, plain
+        self._hosts = list(fleet.hosts)
+        self._slow = fleet.slowest(SLOWEST) if fleet.moves else []
+
+    def lines(self) -> Iterator[list[Segment]]:
+        """Yield them; where there is little room, the map has it, but for the host waited for most."""
+        yield self._first_line()
+        label, per_row = _columns(self._hosts, self._width)
+        room = self._height - 2
+        rows = min(math.ceil(len(self._hosts) / per_row), room - bool(self._slow))
+        if rows < 1 or len(self._hosts) < 2:
+            yield from self._slow_lines(self._height - 1)
+            return
+        per_cell = math.ceil(len(self._hosts) / (per_row * rows))
+        yield from self._map(label, per_row, per_cell)
+        yield self._legend(per_cell)
+        yield from self._slow_lines(room - rows)
+
+    def _first_line(self) -> list[Segment]:
+        head, took = f"{MARGIN}{self._fleet.stage:<9}", f" ({shown_seconds(self._fleet.seconds)})"
+        room, said = self._width - cell_len(head) - len(took), self._fleet.summary()
+        while said[1:] and cell_len(", ".join(said)) > room:
+            said.pop()
+        short = ", ".join(said)
+        if cell_len(short) > room:
+            short = set_cell_size(short, max(0, room))
+        return [Segment(head, BOLD), Segment(short), Segment(took, GREY)]
+
+    def _map(self, label: int, per_row: int, per_cell: int) -> Iterator[list[Segment]]:
+        """Yield a cell for each host, or for *per_cell* of them, in the order they were named."""
+        held_back = {one.host for one in self._slow if one.reason}
+        cells = [
+            self._cell(self._hosts[at : at + per_cell], held_back)
+            for at in range(0, len(self._hosts), per_cell)
+        ]
+        for start in range(0, len(cells), per_row):
+            row, name = cells[start : start + per_row], ""
+            if label:
+                name = set_cell_size(_short(self._hosts[start * per_cell], label, self._plain), label)
+            yield [Segment(MARGIN + name), *_segments(row, GROUP if label else len(row))]
+
+    def _cell(self, hosts: Sequence[str], held_back: set[str]) -> tuple[str, Style]:
+        """Return sign and style of the host among *hosts* that is furthest behind; one that failed is."""
+        host = hosts[0] if len(hosts) == 1 else min(hosts, key=lambda one: _rank(self._fleet.hosts[one]))
+        doing, transfer = self._fleet.hosts[host]
+        sign, ascii_sign, style = LOOKS[doing]
+        if self._plain:
+            sign = ascii_sign
+        if transfer is not None and doing is Doing.FETCHING:
+            sign = sign[min(len(sign) - 1, int(transfer.share * len(sign)))]
+        return sign, HELD_BACK if host in held_back else style
+
+    def _legend(self, per_cell: int) -> list[Segment]:
+        line = [Segment(MARGIN)]
+        for doing, count in self._fleet.counts().items():
+            look = LOOKS[doing]
+            signs = look.ascii if self._plain else look.sign
+            line += [Segment(signs[len(signs) // 2], look.style), Segment(f" {count} {doing.value}  ")]
+        if per_cell > 1:
+            line.append(Segment(f"(a cell is {per_cell} hosts, as the last of them)", GREY))
+        return line
+
+    def _slow_lines(self, count: int) -> Iterator[list[Segment]]:
+        names = [_short(one.host, NAME, self._plain) for one in self._slow]
+        widest = max(map(cell_len, names), default=0)
+        for place, (name, one) in enumerate(zip(names, self._slow[: max(0, count)])):
+            if self._width < NARROW:
+                yield [Segment(f"{MARGIN}{name} {one.reason or _rate(one)}")]
+                continue
+            head = Segment(f"{MARGIN}{'waits for' if place == 0 else '':<11}", GREY)
+            left = "" if one.seconds_left is None else f"{shown_seconds(one.seconds_left)} left"
+            figures = f"{set_cell_size(name, widest)}  {_rate(one):>13}  {left:<14}  "
+            yield [head, Segment(figures), Segment(one.reason, HELD_BACK)]
 
 
-def _first_line(fleet: FleetState, width: int, now: float) -> Text:
-    took = f" ({shown_seconds(now - fleet.stage_began_at)})"
-    line = Text(f"{MARGIN}{fleet.stage:<9}", style="bold", no_wrap=True)
-    said = Text(summary(fleet, now=now), style="not bold")
-    said.truncate(max(0, width - line.cell_len - len(took)))
-    return line.append_text(said).append(took, style="not bold bright_black")
+def _segments(cells: Sequence[tuple[str, Style]], group: int) -> Iterator[Segment]:
+    """Yield *cells*, a gap before every *group* of them, and neighbours of one style as one segment."""
+    signs, style = "", NO_STYLE
+    for place, (sign, its) in enumerate(cells):
+        if its is not style:
+            yield Segment(signs, style)
+            signs, style = "", its
+        signs += f" {sign}" if place % group == 0 else sign
+    yield Segment(signs, style)
 
 
-def _map(fleet: FleetState, width: int, rows: int, plain: bool) -> Iterator[Text]:
-    """Yield a cell for each host, in the order they were named, and what the cells mean."""
-    hosts = fleet.hosts
-    label, per_row = _columns(hosts, width)
-    hosts_per_cell = math.ceil(len(hosts) / (per_row * rows))
-    cells = [
-        _cell(fleet, hosts[at : at + hosts_per_cell], plain) for at in range(0, len(hosts), hosts_per_cell)
-    ]
-    for start in range(0, len(cells), per_row):
-        line = Text(MARGIN, no_wrap=True)
-        if label:
-            line.append(set_cell_size(_short(hosts[start * hosts_per_cell], label, plain), label) + " ")
-        for at in range(start, min(start + per_row, len(cells)), GROUP):
-            _append_cells(line, cells[at : min(at + GROUP, start + per_row)])
-            line.append(" ")
-        yield line
-    yield _legend(fleet, hosts_per_cell, plain)
+def _rank(host: HostNow) -> tuple[int, float]:
+    place = -1 if host.doing is Doing.FAILED else _ORDER[host.doing]
+    return place, host.transfer.share if host.transfer is not None else 0.0
 
 
-def _append_cells(line: Text, cells: Sequence[tuple[str, str]]) -> None:
-    """Append *cells*, neighbours of one style as one span: this is what makes a picture cheap."""
-    run, style = "", ""
-    for sign, its in cells:
-        if its != style and run:
-            line.append(run, style=style)
-            run = ""
-        run, style = run + sign, its
-    line.append(run, style=style)
-
-
-def _cell(fleet: FleetState, hosts: Sequence[str], plain: bool) -> tuple[str, str]:
-    """Return sign and style of the host among *hosts* that is furthest behind; one that failed is."""
-    host = hosts[0] if len(hosts) == 1 else min(hosts, key=lambda one: _rank(fleet, one))
-    doing = fleet.doing(host)
-    signs = LOOKS[doing].ascii if plain else LOOKS[doing].sign
-    transfer = fleet.transfer(host)
-    if len(signs) == 1 or transfer is None:
-        return signs[0], LOOKS[doing].style
-    return signs[min(len(signs) - 1, int(transfer.share * len(signs)))], LOOKS[doing].style
-
-
-def _rank(fleet: FleetState, host: str) -> tuple[int, float]:
-    doing, transfer = fleet.doing(host), fleet.transfer(host)
-    place = -1 if doing is Doing.FAILED else list(Doing).index(doing)
-    return place, transfer.share if transfer is not None else 0.0
-
-
-def _legend(fleet: FleetState, hosts_per_cell: int, plain: bool) -> Text:
-    counts = fleet.counts()
-    line = Text(MARGIN, no_wrap=True)
-    for doing, look in LOOKS.items():
-        if counts[doing]:
-            signs = look.ascii if plain else look.sign
-            line.append(signs[len(signs) // 2], style=look.style)
-            line.append(f" {counts[doing]} {doing.value}  ")
-    if hosts_per_cell > 1:
-        line.append(f"(a cell is {hosts_per_cell} hosts, as the last of them)", style="bright_black")
-    return line
-
-
-def _slow_lines(fleet: FleetState, now: float) -> list[Text]:
-    lines = []
-    for place, slow in enumerate(fleet.slowest(SLOWEST, now=now)):
-        line = Text(f"{MARGIN}{'waits for' if place == 0 else '':<11}", style="bright_black", no_wrap=True)
-        lines.append(line.append(_told_of_slow(slow), style="default not dim"))
-    return lines
-
-
-def _told_of_slow(slow: Slow) -> str:
-    host = set_cell_size(_short(slow.host, NAME, plain=False), min(NAME, max(8, cell_len(slow.host))))
-    left = "nothing comes" if slow.seconds_left is None else f"{shown_seconds(slow.seconds_left)} left"
-    return f"{host}  {shown_size(slow.rate) + '/s':>12}  {left:<14}  {slow.reason}"
-
-
-def _rows_wanted(fleet: FleetState, width: int) -> int:
-    """Return how many rows a cell for each host takes."""
-    hosts = fleet.hosts
-    return math.ceil(len(hosts) / _columns(hosts, width)[1])
+def _rate(slow: Slow) -> str:
+    return f"{shown_size(slow.rate)}/s" if slow.rate else "nothing comes"
 
 
 def _columns(hosts: Sequence[str], width: int) -> tuple[int, int]:
     """Return how wide the names before the rows are, and how many cells a row has."""
-    label = min(LABEL, max(map(len, hosts)), width // 4)
-    groups = (width - len(MARGIN) - label - 1) // (GROUP + 1)
+    label = min(LABEL, cell_len(max(hosts, key=len, default="")), width // 4)
+    groups = (width - len(MARGIN) - label) // (GROUP + 1)
     if groups:
         return label, groups * GROUP
-    return 0, max(1, width - len(MARGIN) - 1)
+    return 0, max(1, width - len(MARGIN))
 
 
 def _short(name: str, width: int, plain: bool) -> str:

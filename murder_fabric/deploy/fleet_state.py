@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
+from heapq import nsmallest
 from statistics import median
 from typing import Any, NamedTuple
 
 from ..units import counted, shown_seconds, shown_size
-from .outcome import OUT, HostState, Outcome
+from .outcome import HostState, Outcome
 
 #: An agent tells how far it is every second; of one that is silent for so many, that is what is known.
 FRESH = 3.0
@@ -46,6 +47,7 @@ _DOING = {
     HostState.FAILED: Doing.FAILED,
     HostState.UNREACHABLE: Doing.FAILED,
 }
+_OUT = (Doing.SKIPPED, Doing.FAILED)
 
 
 @dataclass(frozen=True)
@@ -97,12 +99,19 @@ class Slow(NamedTuple):
     reason: str
 
 
+class HostNow(NamedTuple):
+    """One host as it is now; `transfer` is what it last said of its fetching, if it ever did."""
+
+    doing: Doing
+    transfer: Transfer | None
+
+
 class FleetState:
     """
-    The hosts of *outcome* as they are now.
+    Is told what the hosts of *outcome* do, and `look` says how they are now.
 
-    It is told what happens in one thread, and may be looked at in another: values are replaced, never
-    changed, and hosts do not come or go.
+    It is told in one thread, and may be looked at in another: values are replaced, never changed, and hosts
+    do not come or go.
     """
 
     def __init__(self, outcome: Outcome) -> None:
@@ -112,7 +121,7 @@ class FleetState:
         #: How far it is, where that is none of what is told here.
         self.said = ""
         #: Whether the hosts fetch in it.
-        self.moves = False
+        self._moves = False
         #: The hosts that were asked something last, and those of them that have done it.
         self._asked: tuple[str, ...] = ()
         self._answered: frozenset[str] = frozenset()
@@ -120,8 +129,7 @@ class FleetState:
 
     def begun(self, stage: str, *, now: float) -> None:
         """A stage began."""
-        self.stage, self.stage_began_at = stage, now
-        self.said, self.moves = "", False
+        self.stage, self.stage_began_at, self._moves = stage, now, False
         self.asked(())
 
     def ended(self) -> None:
@@ -139,146 +147,171 @@ class FleetState:
 
     def heard(self, host: str, fields: Mapping[str, Any], *, now: float) -> None:
         """*host* sent a `progress` record of `control.Join`; what in it is no number counts as 0."""
-        self.moves = True
-        sent_at, disk_seconds = _number(fields, "time"), _number(fields, "disk_seconds")
-        last = self._transfers.get(host)
-        delay = now - sent_at
-        quickest = delay if last is None else min(delay, last.quickest)
-        since = 0.0 if last is None else sent_at - last.sent_at
-        waited = 0.0 if last is None else disk_seconds - last.disk_seconds
-        self._transfers[host] = Transfer(
-            bytes=int(_number(fields, "bytes")),
-            length=int(_number(fields, "length")),
-            rate=_number(fields, "rate"),
-            upload_rate=_number(fields, "upload_rate"),
-            peers=int(_number(fields, "peers")),
-            bytes_downloaded=int(_number(fields, "bytes_downloaded")),
-            bytes_uploaded=int(_number(fields, "bytes_uploaded")),
-            disk_share=min(1.0, max(0.0, waited / since)) if since > 0 else 0.0,
-            heard_at=now,
-            lag=delay - quickest,
-            sent_at=sent_at,
-            disk_seconds=disk_seconds,
-            quickest=quickest,
-        )
-
-    @property
-    def hosts(self) -> list[str]:
-        """The hosts, in the order in which they were named."""
-        return list(self.outcome)
-
-    @property
-    def asked_count(self) -> int:
-        """How many hosts were asked something last."""
-        return len(self._asked)
-
-    @property
-    def expected_count(self) -> int:
-        """How many of them are still in the run."""
-        return len(set(self._asked) - set(self.outcome.hosts(*OUT)))
-
-    @property
-    def answered_count(self) -> int:
-        """How many of them have done it."""
-        return len(self._answered.intersection(self._asked))
+        self._moves = True
+        self._transfers[host] = _transfer(fields, self._transfers.get(host), now)
 
     def transfer(self, host: str) -> Transfer | None:
         """Return what *host* last said of its fetching, if it ever did; seeders that are no peers may too."""
         return self._transfers.get(host)
 
-    def doing(self, host: str) -> Doing:
-        """Return what *host* does now."""
-        state, transfer = self.outcome[host].state, self._transfers.get(host)
-        if state is HostState.READY:
-            if transfer is None:
-                return Doing.CONNECTED
-            return Doing.COMPLETE if transfer.complete else Doing.FETCHING
-        return _DOING[state]
+    def look(self, *, now: float) -> FleetNow:
+        """Return how all hosts are at *now*, on our monotonic clock."""
+        transfers, hosts = self._transfers, {}
+        for host, one in self.outcome.by_host().items():
+            transfer, doing = transfers.get(host), _DOING.get(one.state)
+            if doing is None:
+                if transfer is None:
+                    doing = Doing.CONNECTED
+                else:
+                    doing = Doing.COMPLETE if transfer.complete else Doing.FETCHING
+            hosts[host] = HostNow(doing, transfer)
+        return FleetNow(
+            now=now,
+            hosts=hosts,
+            stage=self.stage,
+            seconds=now - self.stage_began_at,
+            said=self.said,
+            moves=self._moves,
+            asked_count=len(self._asked),
+            answered_count=len(self._answered.intersection(self._asked)),
+        )
 
-    def counts(self) -> Counter[Doing]:
-        """Return how many hosts do what."""
-        return Counter(map(self.doing, self.outcome))
 
-    def transfers(self) -> dict[str, Transfer]:
-        """Return what the hosts that are in the run said of their fetching."""
-        found = {host: self._transfers.get(host) for host in self.outcome}
-        return {
-            host: one
-            for host, one in found.items()
-            if one is not None and self.outcome[host].state not in OUT
-        }
+@dataclass(frozen=True)
+class FleetNow:
+    """All hosts at one moment, in the order in which they were named."""
 
-    def rate(self, *, now: float) -> float:
+    now: float
+    hosts: Mapping[str, HostNow]
+    #: Empty between two stages, for how long it goes on, and what is said of it.
+    stage: str
+    seconds: float
+    said: str
+    #: Whether the hosts fetch in it.
+    moves: bool
+    #: How many hosts were asked something last, and have done it.
+    asked_count: int
+    answered_count: int
+
+    def counts(self) -> dict[Doing, int]:
+        """Return how many hosts do what; nothing where that is none."""
+        found = [one.doing for one in self.hosts.values()]
+        return {doing: count for doing in Doing if (count := found.count(doing))}
+
+    @cached_property
+    def transfers(self) -> list[Transfer]:
+        """What the hosts that are in the run said of their fetching."""
+        return [
+            one.transfer for one in self.hosts.values() if one.transfer is not None and one.doing not in _OUT
+        ]
+
+    def rate(self) -> float:
         """Return the bytes per second that come to all hosts together."""
-        return sum(one.rate for one in self.transfers().values() if now - one.heard_at <= FRESH)
+        return sum(one.rate for one in self.transfers if self.now - one.heard_at <= FRESH)
 
-    def seconds_left(self, *, now: float) -> float | None:
+    def seconds_left(self) -> float | None:
         """
         Return how long the last host still needs, each at its rate; None where that is not known.
 
         A host that gets nothing now is taken to go on at the median rate of those that get something.
         """
-        fetching = self._fetching()
-        rates = [one.rate for one in fetching.values() if one.rate > 0]
+        fetching = self._fetching.values()
+        rates = [one.rate for one in fetching if one.rate > 0]
         if not rates:
             return None
         usual = median(rates)
         return max(
-            (one.length - one.bytes) / (one.rate or usual) - (now - one.heard_at) for one in fetching.values()
+            (one.length - one.bytes) / (one.rate or usual) - (self.now - one.heard_at) for one in fetching
         )
 
-    def slowest(self, count: int, *, now: float) -> list[Slow]:
+    def slowest(self, count: int) -> list[Slow]:
         """Return the *count* hosts that the others will wait for longest, and why, as far as it shows."""
-        fetching = self._fetching()
-        usual = median(one.rate for one in fetching.values()) if fetching else 0.0
-        found = [
-            Slow(host, one.rate, one.seconds_left(), self._reason(one, usual, now))
-            for host, one in fetching.items()
+        fetching = self._fetching
+        if not fetching:
+            return []
+        usual = median(one.rate for one in fetching.values())
+        going = sum(one.doing not in _OUT for one in self.hosts.values())
+        few_peers = min(FEW_PEERS, going - 1)
+        last = nsmallest(count, fetching, key=lambda host: _longest_first(fetching[host]))
+        return [
+            Slow(host, one.rate, one.seconds_left(), _reason(one, usual, few_peers, self.now))
+            for host, one in ((host, fetching[host]) for host in last)
         ]
-        found.sort(
-            key=lambda slow: math.inf if slow.seconds_left is None else slow.seconds_left, reverse=True
-        )
-        return found[:count]
 
+    def summary(self) -> list[str]:
+        """Return how far the stage is: hosts, bytes, rate, and when the last host will be there."""
+        if self.said or not self.moves:
+            hosts = f"{self.answered_count} of {counted(self.asked_count, 'host')}"
+            return [self.said or hosts] * bool(self.said or self.asked_count)
+        found = self.transfers
+        complete, going = sum(one.complete for one in found), self._going_count()
+        said = [f"{complete} of {counted(going, 'host')} complete"]
+        if length := going * max((one.length for one in found), default=0):
+            there = sum(min(one.bytes, one.length) for one in found)
+            said.append(f"{100 * there // length} % of {shown_size(length)}")
+        if rate := self.rate():
+            said.append(f"{shown_size(rate)}/s")
+        left = self.seconds_left()
+        if left is not None:
+            said.append(f"the last in about {shown_seconds(left)}")
+        return said
+
+    def _going_count(self) -> int:
+        """Return how many hosts are to be complete: those that were asked, without those that are out."""
+        out = sum(one.doing in _OUT for one in self.hosts.values())
+        return max(min(self.asked_count, len(self.hosts)) - out, len(self.transfers))
+
+    @cached_property
     def _fetching(self) -> dict[str, Transfer]:
-        return {host: one for host, one in self.transfers().items() if not one.complete}
-
-    def _reason(self, one: Transfer, usual: float, now: float) -> str:
-        """Say what most likely holds a host back: what would explain all else comes first."""
-        if now - one.heard_at > FRESH:
-            return f"SSH lag: no word for {now - one.heard_at:.0f} s"
-        if one.lag > LAG_LIMIT:
-            return f"SSH lag: its words come {one.lag:.1f} s late"
-        if one.disk_share > DISK_LIMIT:
-            return f"slow disk: waits for it {100 * one.disk_share:.0f} % of the time"
-        if one.peers < min(FEW_PEERS, len(self.outcome.going) - 1):
-            return f"few peers: {one.peers or 'none'}"
-        if usual and one.rate < SLOW_SHARE * usual:
-            return "slower than the others: its link, perhaps"
-        return ""
+        return {
+            host: one.transfer
+            for host, one in self.hosts.items()
+            if one.doing is Doing.FETCHING and one.transfer is not None
+        }
 
 
-def summary(fleet: FleetState, *, now: float) -> str:
-    """Return how far the stage is, on one line: hosts, bytes, rate, and when the last host will be there."""
-    if fleet.said or not fleet.moves:
-        hosts = f"{fleet.answered_count} of {counted(fleet.asked_count, 'host')}"
-        return fleet.said or hosts * bool(fleet.asked_count)
-    found = fleet.transfers().values()
-    count = max(fleet.expected_count, len(found))
-    said = [f"{sum(one.complete for one in found)} of {counted(count, 'host')} complete"]
-    if length := count * max((one.length for one in found), default=0):
-        there = sum(min(one.bytes, one.length) for one in found)
-        said.append(f"{100 * there // length} % of {shown_size(length)}")
-    if rate := fleet.rate(now=now):
-        said.append(f"{shown_size(rate)}/s")
-    left = fleet.seconds_left(now=now)
-    if left is not None:
-        said.append(f"about {shown_seconds(left)} to the last host")
-    return ", ".join(said)
+def _transfer(fields: Mapping[str, Any], last: Transfer | None, now: float) -> Transfer:
+    """Return what a record says, given the one before it."""
+    sent_at, disk_seconds = _number(fields, "time"), _number(fields, "disk_seconds")
+    delay = now - sent_at
+    quickest = delay if last is None else min(delay, last.quickest)
+    since = 0.0 if last is None else sent_at - last.sent_at
+    waited = 0.0 if last is None else disk_seconds - last.disk_seconds
+    return Transfer(
+        bytes=int(_number(fields, "bytes")),
+        length=int(_number(fields, "length")),
+        rate=_number(fields, "rate"),
+        upload_rate=_number(fields, "upload_rate"),
+        peers=int(_number(fields, "peers")),
+        bytes_downloaded=int(_number(fields, "bytes_downloaded")),
+        bytes_uploaded=int(_number(fields, "bytes_uploaded")),
+        disk_share=min(1.0, max(0.0, waited / since)) if since > 0 else 0.0,
+        heard_at=now,
+        lag=delay - quickest,
+        sent_at=sent_at,
+        disk_seconds=disk_seconds,
+        quickest=quickest,
+    )
 
 
-def _longest_first(slow: Slow) -> float:
-    return -math.inf if slow.seconds_left is None else -slow.seconds_left
+def _longest_first(one: Transfer) -> float:
+    left = one.seconds_left()
+    return -math.inf if left is None else -left
+
+
+def _reason(one: Transfer, usual: float, few_peers: int, now: float) -> str:
+    """Say what most likely holds a host back: what would explain all else comes first."""
+    if now - one.heard_at > FRESH:
+        return f"SSH lag: no word for {now - one.heard_at:.0f} s"
+    if one.lag > LAG_LIMIT:
+        return f"SSH lag: its words come {one.lag:.1f} s late"
+    if one.disk_share > DISK_LIMIT:
+        return f"slow disk: waits for it {100 * one.disk_share:.0f} % of the time"
+    if one.peers < few_peers:
+        return f"few peers: {one.peers or 'none'}"
+    if one.rate < SLOW_SHARE * usual:
+        return "slower than the others: its link, perhaps"
+    return ""
 
 
 def _number(fields: Mapping[str, Any], name: str) -> float:

@@ -98,15 +98,14 @@ class Screen:
     def _draw(self) -> None:
         if self._over.wait(PATIENCE):
             return
-        from .drawing import live, picture
+        from .drawing import Picture, live
 
         with self._lock:
             self._live = live(cast(TextIO, self._stream))
             self._live.start()
         while not self._over.wait(INTERVAL):
             with self._lock:
-                console = self._live.console
-                self._live.update(picture(self._fleet, console, now=time.monotonic()), refresh=True)
+                self._live.update(Picture(self._fleet.look(now=time.monotonic())), refresh=True)
         with self._lock:
             self._live.stop()
             self._live = None

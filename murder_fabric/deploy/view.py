@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from .fleet_state import FleetState, summary
+from .fleet_state import FleetState
 from .outcome import Outcome
 from .screen import Screen
 
@@ -115,7 +115,7 @@ class View:
         now = time.monotonic()
         if self._screen is None and now - self._shown_at >= QUIET_INTERVAL:
             self._shown_at = now
-            self.remark(f"  {self._name:<9}{summary(self.fleet, now=now)}")
+            self.remark(f"  {self._name:<9}{', '.join(self.fleet.look(now=now).summary())}")
 
     def _write(self, text: str) -> None:
         if self._stream is None:
