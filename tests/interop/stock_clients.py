@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import sys
 from collections.abc import Callable
@@ -13,9 +12,8 @@ from typing import NamedTuple
 
 from programs import Program, Programs, free_port, wait_until
 
+from bench.clients import LIBTORRENT, Aria2, Libtorrent, missing_program, opentracker, transmission_settings
 from murder_fabric.metainfo.parsing import parse_metainfo
-
-LIBTORRENT = Path(__file__).with_name("libtorrent_program.py")
 
 
 def start_libtorrent(
@@ -27,15 +25,8 @@ def start_libtorrent(
 def start_aria2(programs: Programs, address: str, torrent: Path, directory: Path, tracker: str) -> Program:
     return programs.start(
         "aria2c",
-        *(
-            "--no-conf",
-            "--disable-ipv6=true",
-            "--enable-dht=false",
-            "--enable-dht6=false",
-            "--bt-enable-lpd=false",
-        ),
-        *("--enable-peer-exchange=false", "--file-allocation=none", "--seed-ratio=0.0"),
-        *("--check-integrity=true", "--allow-overwrite=true", "--bt-hash-check-seed=true"),
+        *Aria2.ALONE,
+        *("--check-integrity=true", "--bt-hash-check-seed=true"),
         *(f"--interface={address}", f"--listen-port={free_port(address)}", f"--dir={directory}"),
         *("--bt-exclude-tracker=*", f"--bt-tracker={tracker}"),
         torrent,
@@ -51,22 +42,7 @@ def start_transmission(
     # It asks the trackers of the torrent and no others.
     announcing = replace(parse_metainfo(torrent.read_bytes()), announce=tracker)
     (watched / "it.torrent").write_bytes(announcing.encode())
-    settings = {
-        "bind-address-ipv4": address,
-        "peer-port": free_port(address),
-        "download-dir": str(directory),
-        "watch-dir": str(watched),
-        "watch-dir-enabled": True,
-        "rename-partial-files": False,
-        "dht-enabled": False,
-        "lpd-enabled": False,
-        "pex-enabled": False,
-        "utp-enabled": False,
-        "port-forwarding-enabled": False,
-        "ratio-limit-enabled": False,
-        "rpc-enabled": False,
-        "preallocation": 0,
-    }
+    settings = transmission_settings(address, free_port(address), str(directory), watched)
     (home / "settings.json").write_text(json.dumps(settings))
     return programs.start("transmission-daemon", "--foreground", "--config-dir", home, "--log-debug")
 
@@ -74,11 +50,8 @@ def start_transmission(
 def start_opentracker(programs: Programs, home: Path, info_hash: str) -> str:
     """Start opentracker for one info hash; return its announce URL."""
     home.mkdir()
-    home.chmod(0o755)  # as root it gives its rights up before it reads the list
-    (home / "allowed").write_text(info_hash + "\n")
     port = free_port("127.0.0.1")
-    where = ("-i", "127.0.0.1", "-p", str(port))
-    programs.start("opentracker", *where, "-d", home, "-w", "allowed", cwd=home)
+    programs.start(*opentracker(home, port, info_hash), cwd=home)
     wait_until(lambda: _listens(port), "opentracker listens")
     return f"http://127.0.0.1:{port}/announce"
 
@@ -107,33 +80,21 @@ class StockClient(NamedTuple):
         return self.name
 
 
-def _missing(program: str, package: str) -> str:
-    return "" if shutil.which(program) else f"{program} is not installed (Debian: {package})"
-
-
-def _libtorrent_missing() -> str:
-    try:
-        import libtorrent  # noqa: F401
-    except ImportError:
-        return "libtorrent is not installed (PyPI: libtorrent)"
-    return ""
-
-
-libtorrent = StockClient("libtorrent", _libtorrent_missing(), start_libtorrent)
+libtorrent = StockClient("libtorrent", Libtorrent().missing(), start_libtorrent)
 aria2 = StockClient(
     "aria2",
-    _missing("aria2c", "aria2"),
+    missing_program("aria2c", "aria2"),
     start_aria2,
     hybrid="aria2 1.36 takes another info hash for it: its own encoding loses empty keys",
 )
 transmission = StockClient(
     "transmission",
-    _missing("transmission-daemon", "transmission-daemon")
-    or _missing("transmission-create", "transmission-cli"),
+    missing_program("transmission-daemon", "transmission-daemon")
+    or missing_program("transmission-create", "transmission-cli"),
     start_transmission,
     waits=True,
     makes_empty_files=False,
     hybrid="Transmission 3 refuses it",
 )
 CLIENTS = (libtorrent, aria2, transmission)
-OPENTRACKER_MISSING = _missing("opentracker", "opentracker")
+OPENTRACKER_MISSING = missing_program("opentracker", "opentracker")

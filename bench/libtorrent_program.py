@@ -1,4 +1,4 @@
-"""libtorrent as a client, and as a maker of torrents, for tests: it comes as a Python module only."""
+"""libtorrent as a client and as a maker of torrents, for measurements and tests: it is a module only."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import json
 import os
 import sys
 import time
+from typing import Callable
 
 import libtorrent
 
 #: Which kinds of torrents it makes: flags of `create_torrent`.
 KINDS = {"v1": libtorrent.create_torrent.v1_only, "hybrid": 0}
+#: Seconds between two looks at how far it is.
+INTERVAL = 0.05
 
 
-def make(kind, source, torrent):
+def make(kind: str, source: str, torrent: str) -> None:
     """Make a torrent of a tree; one that also is version 2 has padding between its files."""
     files = libtorrent.list_files(source)
     made = libtorrent.create_torrent(files, piece_size=32 * 1024, flags=KINDS[kind])
@@ -22,8 +25,8 @@ def make(kind, source, torrent):
         file.write(libtorrent.bencode(made.generate()))
 
 
-def join(address, torrent, directory, tracker):
-    """Take part in a swarm until killed, one JSON line a state."""
+def join(address: str, torrent: str, directory: str, tracker: str, trust: str = "") -> None:
+    """Take part in a swarm until killed, one JSON line a state; with *trust* what is there is not checked."""
     session = libtorrent.session(
         {
             "listen_interfaces": f"{address}:0",
@@ -40,14 +43,17 @@ def join(address, torrent, directory, tracker):
     added = libtorrent.load_torrent_file(torrent)
     added.save_path = directory
     added.trackers = [tracker]
+    if trust:
+        added.flags |= libtorrent.torrent_flags.seed_mode
     handle = session.add_torrent(added)
     while True:
         status = handle.status()
         errors = status.errc.message() if status.errc.value() else ""
         state = {"state": str(status.state), "seeding": status.is_seeding, "error": errors}
         print(json.dumps({"event": "state", **state}), flush=True)
-        time.sleep(0.05)
+        time.sleep(INTERVAL)
 
 
 if __name__ == "__main__":
-    {"make": make, "join": join}[sys.argv[1]](*sys.argv[2:])
+    made_to: dict[str, Callable[..., None]] = {"make": make, "join": join}
+    made_to[sys.argv[1]](*sys.argv[2:])
