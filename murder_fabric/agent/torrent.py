@@ -39,6 +39,7 @@ from ..tracker.tiers import Tiers
 from ..version import __version__
 from ..wire.extensions import peer_key
 from .addresses import Listen, listen_on
+from .limits import connections_allowed
 
 if TYPE_CHECKING:
     from .. import control
@@ -158,6 +159,8 @@ class Torrent:
             key=None if self._config.token is None else peer_key(self._config.token),
             super_seed=self._config.super_seed,
             slots=slots_fed(self._config.limits.upload, SwarmConfig.slots),
+            max_connections=connections_allowed(SwarmConfig.max_connections),
+            dial_below=connections_allowed(SwarmConfig.max_connections) // 2,
         )
         self._max_block = config.max_block
         self._peer_id = config.peer_id

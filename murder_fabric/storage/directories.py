@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Callable, Optional, Union
 
 from ..metainfo.paths import Path, shown
+from .descriptors import kept_open
 
 #: Most trees have their files in runs by directory, so few open ones serve long.
 MOST_OPEN = 32
@@ -30,6 +31,7 @@ class Directories:
         self.root = os.fsencode(root)
         self._owned = owned
         self._open: OrderedDict[Path, int] = OrderedDict()
+        self._most_open = kept_open(MOST_OPEN)
         self._root: Optional[int] = None
 
     def full(self, path: Path) -> bytes:
@@ -74,7 +76,7 @@ class Directories:
             here = step(here, path[depth])
             depth += 1
             self._open[path[:depth]] = here
-            if len(self._open) > MOST_OPEN:
+            if len(self._open) > self._most_open:
                 os.close(self._open.popitem(last=False)[1])
         return here
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Union
 
 from ..metainfo.values import FileEntry
+from .descriptors import kept_open
 from .directories import Directories
 
 MOST_OPEN = 64
@@ -39,6 +40,7 @@ class OpenFiles:
         self._files = files
         self._directories = directories
         self._open: OrderedDict[int, _OpenFile] = OrderedDict()
+        self._most_open = kept_open(MOST_OPEN)
 
     def for_reading(self, file: int) -> int:
         """Return a descriptor of a file that must exist."""
@@ -77,7 +79,7 @@ class OpenFiles:
 
     def _keep(self, file: int, opened: _OpenFile) -> int:
         self._open[file] = opened
-        if len(self._open) > MOST_OPEN:
+        if len(self._open) > self._most_open:
             os.close(self._open.popitem(last=False)[1].descriptor)
         return opened.descriptor
 

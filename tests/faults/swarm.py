@@ -1,0 +1,134 @@
+"""A swarm of real agents on the hosts of the lab, and what can be done to them while it is under way."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from deploying import slow_down
+from programs import AGENT, REPOSITORY, Program, Programs, contents, create, make_tree
+
+from lab import machine, rig
+
+TRACKER, SEEDER = "web1", "web2"
+#: Bytes of the payload, and what the seeder may send a second: one copy takes it two seconds.
+SIZE, RATE = 2_000_000, "8mbit"
+#: Seconds that everything may take once nothing is in the way any more.
+PATIENCE = 60.0
+
+
+class Swarm:
+    """A tracker on web1, a slow seeder on web2, peers on the hosts after it."""
+
+    def __init__(self, lab: rig.Lab, programs: Programs, place: Path) -> None:
+        self.lab = lab
+        self.peers: dict[str, Program] = {}
+        self._programs = programs
+        self._place = place
+        self._tree = make_tree(place / "source" / "app", SIZE)
+        self._torrent = place / "app.torrent"
+        create(self._tree, self._torrent, "--piece-length", "16384")
+        self._announce = ""
+        slow_down(lab, SEEDER, RATE)
+
+    def start_tracker(self, port: int = 0) -> Program:
+        """Start the tracker, at *port* if it is one."""
+        tracker = self.agent(TRACKER, "tracker", "--listen", f"{self.lab.address(TRACKER)}:{port}")
+        self._announce = f"http://{self.lab.address(TRACKER)}:{tracker.event('started')['port']}/announce"
+        return tracker
+
+    @property
+    def tracker_port(self) -> int:
+        """The port of the tracker that was started last."""
+        return int(self._announce.rpartition(":")[2].partition("/")[0])
+
+    def start_seeder(self) -> Program:
+        """Start the seeder, wherever it finds a port."""
+        seeder = self.agent(SEEDER, "seed", self._torrent, self._tree, *self._where(SEEDER))
+        seeder.event("started")
+        return seeder
+
+    def start_peer(self, host: str, *prefix: str) -> Program:
+        """Start the peer of a host, or start it again; *prefix* is what its command is run under."""
+        arguments = (self._torrent, self.home(host), *self._where(host), "--seed-for", "60")
+        self.peers[host] = self.agent(host, "peer", *arguments, prefix=prefix)
+        return self.peers[host]
+
+    def agent(self, host: str, *arguments: Any, prefix: Sequence[str] = ()) -> Program:
+        """Start an agent in the network of a host."""
+        inside = ("ip", "netns", "exec", self.lab.prefix + host, *prefix)
+        return self._programs.start(*inside, *AGENT, *arguments, "--json", cwd=REPOSITORY)
+
+    def home(self, host: str) -> Path:
+        """Return where the payload of a host goes."""
+        return self._place / host
+
+    def wait_for_bytes(self, host: str, least: int) -> None:
+        """Return when a peer has told of so many bytes."""
+        self.peers[host].event("progress", lambda said: said["bytes"] >= least, timeout=PATIENCE)
+
+    def bytes_of(self, host: str) -> int:
+        """Return of how many bytes a peer has told."""
+        told = [event["bytes"] for event in self.peers[host].events if event["event"] == "progress"]
+        return int(told[-1]) if told else 0
+
+    def must_complete(self, *hosts: str, patience: float = PATIENCE) -> None:
+        """Wait until those hosts (all, if none is named) have every byte; nobody may be called a liar."""
+        for host in hosts or self.peers:
+            self.peers[host].event("completed", timeout=patience)
+            assert contents(self.home(host) / "app") == contents(self._tree), host
+            assert "banned" not in self.peers[host].err
+
+    def _where(self, host: str) -> tuple[str, ...]:
+        return ("--listen", f"{self.lab.address(host)}:0", "--announce", self._announce)
+
+
+class Firewall:
+    """What a host's kernel does with packets that come in, without telling anybody."""
+
+    def __init__(self, lab: rig.Lab, host: str) -> None:
+        self._command = ("ip", "netns", "exec", lab.prefix + host, "nft", "-f", "-")
+
+    def drop(self, *what: str) -> None:
+        """Drop what matches one of these, as nft spells it: `ip saddr 10.0.0.7`."""
+        rules = "\n".join(f"add rule inet faults input {each} drop" for each in what)
+        chain = "add chain inet faults input { type filter hook input priority 0; }"
+        machine.run(*self._command, lines=["add table inet faults", chain, *rules.split("\n")])
+
+    def open(self) -> None:
+        """Let everything in again."""
+        machine.run(*self._command, lines=["add table inet faults", "delete table inet faults"])
+
+
+def cut(lab: rig.Lab, host: str, others: Sequence[str]) -> list[Firewall]:
+    """Let nothing through between a host and *others*, both ways; return what opens it again."""
+    ends = [(host, others), *((other, [host]) for other in others)]
+    walls = []
+    for end, away in ends:
+        wall = Firewall(lab, end)
+        wall.drop(*(f"ip saddr {lab.address(other)}" for other in away))
+        walls.append(wall)
+    return walls
+
+
+def reset(lab: rig.Lab, host: str) -> None:
+    """End every connection of a host at once, with an error at both ends."""
+    inside = ["ip", "netns", "exec", lab.prefix + host]
+    subprocess.run([*inside, "ss", "-K", "state", "established"], capture_output=True, timeout=30)
+
+
+def pause(seconds: float) -> None:
+    """Let a fault last; what comes of it is waited for elsewhere."""
+    time.sleep(seconds)
+
+
+def slow_intake(lab: rig.Lab, host: str, rate: str | None) -> None:
+    """Let no more than *rate* reach a host (None: as before)."""
+    device = ("tc", "-n", f"{lab.prefix}bridge", "qdisc")
+    if rate is None:
+        machine.run(*device, "del", "dev", host, "root")
+    else:
+        machine.run(*device, *f"add dev {host} root tbf rate {rate} burst 32kb latency 1s".split())

@@ -1,0 +1,203 @@
+"""Rows 3 to 29: what happens to processes and to the network between them while a swarm is under way."""
+
+from __future__ import annotations
+
+import random
+import signal
+
+import pytest
+from deploying import slow_down
+from extent import long, so_many
+from swarm import SEEDER, SIZE, TRACKER, Firewall, Swarm, cut, pause, reset, slow_intake
+
+from lab import machine, rig
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(rig.missing() is not None, reason=str(rig.missing())),
+]
+PEERS = ("web3", "web4", "web5")
+
+
+@pytest.fixture
+def calm(lab, programs, tmp_path):
+    """A swarm of which nothing runs yet."""
+    made = Swarm(lab, programs, tmp_path)
+    yield made
+    slow_down(lab, SEEDER, None)
+    for host in lab.names:
+        Firewall(lab, host).open()
+
+
+@pytest.fixture
+def swarm(calm):
+    """A swarm with three peers, under way: each has something, none has all."""
+    calm.tracker, calm.seeder = calm.start_tracker(), calm.start_seeder()
+    for host in PEERS:
+        calm.start_peer(host)
+    for host in PEERS:
+        calm.wait_for_bytes(host, 100_000)
+    return calm
+
+
+def test_row_3_all_peers_are_killed_one_by_one_and_run_again(swarm):
+    for host in random.Random(3).sample(PEERS, len(PEERS)):
+        had = swarm.bytes_of(host)
+        swarm.peers[host].kill()
+        again = swarm.start_peer(host)
+        assert again.event("progress")["bytes"] >= had * 0.9
+    swarm.must_complete()
+
+
+@long
+def test_row_6_the_seeder_comes_back_on_another_port(swarm):
+    before = swarm.seeder.event("started")["port"]
+    swarm.seeder.kill()
+    assert swarm.start_seeder().event("started")["port"] != before
+    swarm.must_complete()
+
+
+@long
+def test_row_7_the_tracker_dies_and_those_who_are_connected_finish(swarm):
+    swarm.tracker.kill()
+    swarm.must_complete()
+    assert all(peer.process.poll() is None for peer in swarm.peers.values())
+
+
+@long
+def test_row_9_a_tracker_that_forgot_everybody_is_told_again(swarm):
+    swarm.tracker.kill()
+    swarm.start_tracker(swarm.tracker_port)
+    late = swarm.start_peer("web6")
+    late.event("progress", lambda said: said["peers"] >= 1, timeout=20)
+    swarm.must_complete()
+
+
+def test_row_10_a_peer_that_hangs_holds_nobody_up_and_goes_on_when_it_wakes(swarm):
+    hung, *others = PEERS
+    swarm.peers[hung].process.send_signal(signal.SIGSTOP)
+    try:
+        swarm.must_complete(*others)
+        assert swarm.bytes_of(hung) < SIZE
+    finally:
+        swarm.peers[hung].process.send_signal(signal.SIGCONT)
+    swarm.must_complete(hung)
+
+
+@long
+def test_row_14_a_peer_that_is_cut_off_goes_on_when_the_way_is_free(swarm):
+    away, *others = PEERS
+    walls = cut(swarm.lab, away, [TRACKER, SEEDER, *others])
+    swarm.must_complete(*others)
+    pause(15)  # longer than any connection lives without an answer
+    assert swarm.bytes_of(away) < SIZE
+    for wall in walls:
+        wall.open()
+    swarm.must_complete(away)
+
+
+@long
+def test_row_15_a_swarm_in_two_halves_is_one_again(swarm):
+    swarm.start_peer("web6")
+    walls = [
+        *cut(swarm.lab, "web5", [TRACKER, SEEDER, "web3", "web4"]),
+        *cut(swarm.lab, "web6", [TRACKER, SEEDER, "web3", "web4"]),
+    ]
+    swarm.must_complete("web3", "web4")
+    pause(15)
+    for wall in walls:
+        wall.open()
+    swarm.must_complete()
+
+
+@long
+def test_row_17_of_one_way_only_both_ends_let_go(swarm):
+    Firewall(swarm.lab, "web3").drop(f"ip saddr {swarm.lab.address(SEEDER)}")
+    swarm.must_complete()
+
+
+@long
+def test_row_18_a_connection_that_is_dead_is_given_up(swarm):
+    """Nothing is ever said of it, and it is never healed: the others have what it would have brought."""
+    cut(swarm.lab, "web3", [SEEDER])
+    swarm.must_complete()
+
+
+@long
+def test_row_19_connections_are_reset_again_and_again(swarm):
+    rng = random.Random(19)
+    for _ in range(so_many(5, 30)):
+        reset(swarm.lab, rng.choice([SEEDER, *PEERS]))
+        pause(0.2)
+    swarm.must_complete()
+
+
+@long
+@pytest.mark.parametrize("percent", [1, 10])
+def test_row_20_packets_are_lost(calm, percent):
+    calm.start_tracker()
+    for host in (SEEDER, *PEERS):
+        Firewall(calm.lab, host).drop(f"numgen random mod 100 < {percent}")
+    calm.start_seeder()
+    for host in PEERS:
+        calm.start_peer(host)
+    calm.must_complete(patience=180)
+
+
+@long
+def test_row_21_a_slow_link_is_slow_for_its_host_alone(swarm):
+    slow_intake(swarm.lab, "web3", "512kbit")
+    try:
+        swarm.must_complete("web4", "web5")
+        assert swarm.bytes_of("web3") < SIZE
+    finally:
+        slow_intake(swarm.lab, "web3", None)
+    swarm.must_complete("web3")
+
+
+@long
+def test_row_24_a_link_goes_up_and_down(swarm):
+    link = ("ip", "-n", swarm.lab.prefix + "web3", "link", "set", "eth0")
+    for _ in range(so_many(2, 6)):
+        machine.run(*link, "down")
+        pause(1)
+        machine.run(*link, "up")
+        pause(1)
+    swarm.must_complete()
+
+
+@long
+def test_row_29_a_host_that_takes_no_connections_makes_its_own(calm):
+    calm.start_tracker()
+    Firewall(calm.lab, "web3").drop("tcp flags & (syn | ack) == syn")
+    calm.start_seeder()
+    for host in PEERS:
+        calm.start_peer(host)
+    calm.must_complete()
+
+
+@long
+def test_row_84_few_ports_are_left_to_connect_from(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    inside = ("ip", "netns", "exec", calm.lab.prefix + "web3", "sysctl", "-q", "-w")
+    name = "net.ipv4.ip_local_port_range"
+    before = machine.run("ip", "netns", "exec", calm.lab.prefix + "web3", "sysctl", "-n", name)
+    machine.run(*inside, f"{name}=50000 50002")
+    try:
+        for host in PEERS:
+            calm.start_peer(host)
+        calm.must_complete()
+    finally:
+        machine.run(*inside, f"{name}={before.strip()}")
+    assert "Traceback" not in calm.peers["web3"].err
+
+
+@long
+def test_row_85_with_few_descriptors_fewer_connections_do(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    for host in PEERS:
+        calm.start_peer(host, "prlimit", "--nofile=64:64")
+    calm.must_complete()
+    assert all("Traceback" not in peer.err for peer in calm.peers.values())
