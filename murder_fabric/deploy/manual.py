@@ -34,7 +34,7 @@ def distribute_files(c: GroupContext, /, **settings: Any) -> Undertaking:
     return _asking(known, roles.hosts(), "bringing the agent to", recipes.distribute_files)
 
 
-@murder_task()
+@murder_task(settings=["tracker_port"])
 def start_tracker(c: GroupContext, /, **settings: Any) -> Undertaking:
     """Start the tracker; it stays until stop-tracker."""
     known, roles = _known(c, settings)

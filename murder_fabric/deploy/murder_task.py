@@ -7,7 +7,7 @@ import difflib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
 import fabric
@@ -48,15 +48,23 @@ class MurderTask(GroupTask, Generic[P]):
     """
     A task of ours, made of its plan.
 
-    The plan's parameters are its flags; what goes into the plan's `**settings` comes from Python alone. Each
-    has the flag `--json` besides.
+    The plan's parameters are its flags; what goes into the plan's `**settings` comes from Python alone, but
+    for those named in the option `settings`, and `remote_murder_path`, which are flags too. Each has the flag
+    `--json` besides.
     """
 
     def __init__(self, plan: Plan[P], **options: Any) -> None:
         self.plan = plan
         #: What each flag means, by name.
         self.meanings: Mapping[str, str] = options.pop("help", {})
-        super().__init__(_body(plan), help={**self.meanings, "json": JSON_HELP}, **options)
+        settings = ["remote_murder_path", *options.pop("settings", ())]
+        meant = {
+            field.name: field.metadata["meaning"]
+            for field in dataclasses.fields(Settings)
+            if field.name in settings
+        }
+        body = _body(plan, settings)
+        super().__init__(body, help={**self.meanings, **meant, "json": JSON_HELP}, **options)
 
     def refused(self, error: MurderError, flags: Mapping[str, Any]) -> None:
         """Print the document that was asked for, though nothing was done."""
@@ -95,7 +103,7 @@ class MurderTask(GroupTask, Generic[P]):
 
 
 def murder_task(**options: Any) -> Callable[[Plan[P]], MurderTask[P]]:
-    """Make a `MurderTask` of a plan, with the options of Fabric's `@task`; see `group_task`."""
+    """Make a `MurderTask` of a plan, with the options of Fabric's `@task` and its own; see `group_task`."""
     options.setdefault("auto_shortflags", False)
     made: Callable[[Plan[P]], MurderTask[P]] = fabric.task(klass=MurderTask, **options)
     return made
@@ -152,14 +160,20 @@ def settings_of(context: GroupContext, others: Mapping[str, Any], **flags: Any) 
     return Settings.from_config(context.config, **flags)
 
 
-def _body(plan: Plan[P]) -> Callable[..., Result]:
-    """Return what Invoke calls: it shows the result on stdout, and lets errors end the process."""
+def _body(plan: Plan[P], settings: Sequence[str]) -> Callable[..., Result]:
+    """
+    Return what Invoke calls: it shows the result on stdout, and lets errors end the process.
+
+    Args:
+        settings: those that are flags; not given, they are as they were.
+    """
 
     @functools.wraps(plan)
     def body(context: GroupContext, *args: Any, json: bool = False, **flags: Any) -> Result:
         from .ending import signals_as_interrupts
         from .view import View
 
+        flags = {name: one for name, one in flags.items() if name not in settings or one is not None}
         try:
             with signals_as_interrupts():
                 result = undertake(plan, context, View(sys.stderr), *args, **flags)
@@ -171,8 +185,9 @@ def _body(plan: Plan[P]) -> Callable[..., Result]:
 
     signature = inspect.signature(plan)
     flags = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    as_json = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False)
-    body.__signature__ = signature.replace(parameters=[*flags, as_json])  # type: ignore[attr-defined]
+    others = {**dict.fromkeys(settings), "json": False}
+    added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=others[name]) for name in others]
+    body.__signature__ = signature.replace(parameters=[*flags, *added])  # type: ignore[attr-defined]
     return body
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +22,13 @@ from .settings import SECTION, AnyPath, Settings, absolute, defaults
 
 if TYPE_CHECKING:
     from . import deployment, releases
+    from .history import chronicle, retrying
     from .results import Result
     from .undertaking import Undertaking
     from .wanted import Wanted
 else:
     deployment, releases = lazily("deployment"), lazily("releases")
+    chronicle, retrying = lazily("history.chronicle"), lazily("history.retrying")
 
 
 @murder_task()
@@ -56,9 +60,17 @@ FILES = {
     "torrent": "An existing torrent, a file or a URL, instead of --files-path; who seeds it is elsewhere.",
     **release_tasks.FORCE,
 }
+AFTERWARDS = {
+    "report": "Write what came of it as one HTML page to this file, in the end.",
+    "retry_failed": "Deploy the tag of the last run there again, to those hosts that did not get it then.",
+}
 
 
-@murder_task(help={**FILES, **release_tasks.FAILURES, **release_tasks.WAVES}, iterable=["exclude"])
+@murder_task(
+    help={**FILES, **release_tasks.FAILURES, **release_tasks.WAVES, **AFTERWARDS},
+    iterable=["exclude"],
+    settings=["tracker_port"],
+)
 def deploy(
     c: GroupContext,
     /,
@@ -74,8 +86,10 @@ def deploy(
     canary: str | None = None,
     at: str | None = None,
     force: bool = False,
+    report: AnyPath | None = None,
+    retry_failed: bool = False,
     **settings: Any,
-) -> Undertaking:
+) -> Undertaking | Result:
     """Put a directory tree on every host by BitTorrent, verify each byte, switch all hosts at once."""
     known = settings_of(
         c,
@@ -88,11 +102,20 @@ def deploy(
         canary=canary,
         at=at,
     )
+    page = "" if report is None else chronicle.check_report_path(os.fspath(report))
+    again = retrying.retry_of(c, known) if retry_failed else None
+    if again is not None and again.is_done:
+        return again.result
+    if again is not None:
+        c, known = again.context, again.settings
     wanted = _wanted(known, files_path, on_seeder, seed_here, exclude, torrent, force)
-    return _bringing(c, known, wanted, deployment.deploy, in_waves=True)
+    if again is not None:
+        again.check(wanted)
+    planned = _bringing(c, known, wanted, deployment.deploy, in_waves=True)
+    return dataclasses.replace(planned, report_path=page)
 
 
-@murder_task(help=FILES, iterable=["exclude"])
+@murder_task(help=FILES, iterable=["exclude"], settings=["tracker_port"])
 def fetch(
     c: GroupContext,
     /,

@@ -9,8 +9,10 @@ from typing import Any
 import fabric
 import pytest
 
-from murder_fabric.deploy import release_tasks, tasks
+from murder_fabric.deploy import manual, release_tasks, tasks, undertaking
 from murder_fabric.deploy.executor import GroupContext
+from murder_fabric.deploy.results import Result
+from murder_fabric.deploy.settings import Settings
 from murder_fabric.errors import BadInput, SettingsError
 
 
@@ -71,3 +73,34 @@ def test_hosts_are_shown_with_their_roles_and_none_is_asked(c: GroupContext) -> 
         "web2": ["peer"],
         "build1": ["tracker", "seeder"],
     }
+
+
+def flags_of(task: Any) -> set[str]:
+    return {name for argument in task.get_arguments() for name in argument.names}
+
+
+def test_murders_settings_are_flags_where_they_count() -> None:
+    everywhere = [flags_of(task) for task in tasks.murder.tasks.values()]
+    assert all("remote-murder-path" in flags for flags in everywhere)
+    starting = {name for name, task in tasks.murder.tasks.items() if "tracker-port" in flags_of(task)}
+    assert starting >= {"deploy", "fetch", "start-tracker"}
+    assert not starting & {"peer", "hosts", "stop-tracker"}
+
+
+def test_a_flag_of_a_setting_goes_first_and_leaves_it_where_it_is_not_given(
+    c: GroupContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Settings] = []
+
+    def carried_out(name: str, context: GroupContext, planned: Any, view: Any) -> Any:
+        given.append(planned.settings)
+        return Result(name, hosts={})
+
+    monkeypatch.setattr(undertaking, "carry_out", carried_out)
+    c.config["murder"] = {"tracker_port": 8000, "remote_murder_path": "/opt/murder"}
+    manual.start_tracker(c, tracker_port=None, remote_murder_path=None)
+    manual.start_tracker(c, tracker_port="9000", remote_murder_path="~/other")
+    assert [(one.tracker_port, one.remote_murder_path) for one in given] == [
+        (8000, "/opt/murder"),
+        (9000, "~/other"),
+    ]
