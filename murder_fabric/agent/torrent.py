@@ -41,6 +41,7 @@ from ..wire.extensions import peer_key
 from .addresses import Listen, listen_on
 from .limits import connections_allowed
 
+from .disk_wait import TimedStorage
 if TYPE_CHECKING:
     from .. import control
 
@@ -103,6 +104,10 @@ class Progress:
     bytes_uploaded: int
 
 
+    #: Seconds spent waiting for the disk, up to now.
+    disk_seconds: float = 0.0
+    #: Pieces missing that nobody who is connected can give, once somebody has left.
+    unavailable: int = 0
 class Torrent:
     """
     Takes part in a swarm from `start` to `stop`.
@@ -128,6 +133,7 @@ class Torrent:
         self._payload = payload
         self._have = have
         self._config = config
+        self._disk = TimedStorage(payload)
         self._rng = random.Random(os.urandom(16))
         self._download, self._upload = RateMeter(), RateMeter()
         self._bytes = sum(info.geometry.piece_size(index) for index in have)
@@ -168,7 +174,7 @@ class Torrent:
             self.info,
             self._have,
             config,
-            self._payload,
+            self._disk,
             dialer,
             self,
             self._rng,
@@ -217,6 +223,8 @@ class Torrent:
             bytes_uploaded=self.session.bytes_uploaded,
         )
 
+            disk_seconds=round(self._disk.seconds, 3),
+            unavailable=self._sources.unavailable(self._have, [peer.has for peer in peers]),
     def account(self) -> dict[str, Any]:
         """Return what came from whom, and went, as the answer to `control.Join` has it."""
         session = self.session

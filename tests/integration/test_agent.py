@@ -62,7 +62,7 @@ def test_every_event_says_what_and_when(programs, tmp_path, tree, torrent):
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
     assert events[0]["event"] == "started"
     progress = [event for event in events if event["event"] == "progress"][-1]
-    assert {"pieces", "piece_count", "bytes", "length", "rate", "peers"} <= progress.keys()
+    assert {"pieces", "piece_count", "bytes", "length", "rate", "peers", "disk_seconds"} <= progress.keys()
     assert (progress["pieces"], progress["bytes"]) == (progress["piece_count"], progress["length"])
     completed = next(event for event in events if event["event"] == "completed")
     assert completed["bytes_downloaded"] == progress["length"]
