@@ -36,6 +36,9 @@ class Client(Protocol):
     def complete(self, output: IO[bytes] | None) -> None:
         """Return when the program, whose output that is, says that it has everything."""
 
+    def directories(self) -> Sequence[Path]:
+        """Return where it is installed, if that may be below the user's home, which hosts do not see."""
+
 
 def agent(*arguments: object) -> list[str]:
     """Return our own command line."""
@@ -47,7 +50,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
 
-class Ours:
+class _Installed:
+    """A client that stands where hosts see it too."""
+
+    def directories(self) -> Sequence[Path]:
+        return ()
+
+
+class Ours(_Installed):
     """`murder-agent`."""
 
     name = OURS
@@ -67,7 +77,7 @@ class Ours:
         _await(output, lambda line: json.loads(line)["event"] == "completed")
 
 
-class Aria2:
+class Aria2(_Installed):
     """aria2c without what a data centre does without; its seeder does not read its payload first."""
 
     name = "aria2"
@@ -100,7 +110,7 @@ class Aria2:
         return ["aria2c", *self.COMMON, *where, *more, str(torrent)]
 
 
-class Libtorrent:
+class Libtorrent(_Installed):
     """libtorrent as it comes, in a small program of ours: it is a library."""
 
     name = "libtorrent"
@@ -123,7 +133,7 @@ class Libtorrent:
         return [sys.executable, str(LIBTORRENT), "join", *where]
 
 
-class Transmission:
+class Transmission(_Installed):
     """transmission-daemon; it checks what it seeds first, and says by a script that it has everything."""
 
     name = "transmission"
@@ -174,6 +184,9 @@ class Murder:
 
     def complete(self, output: IO[bytes] | None) -> None:
         _await(output, lambda line: line == b"done and done\n")
+
+    def directories(self) -> Sequence[Path]:
+        return [Path(self._python()).parent.parent, Path(os.environ["MURDER_DIST"])]
 
     def _client(self, kind: str, torrent: Path, path: str, address: str) -> list[str]:
         program = f"{os.environ['MURDER_DIST']}/murder_client.py"

@@ -133,7 +133,8 @@ class Swarm:
 
 def run_swarm(client: Client, shape: Shape, payload: Path, directory: Path) -> Sample:
     """Put up hosts, let *client* bring the payload to all of them, and take the hosts down again."""
-    with Lab(directory / "lab", hosts=shape.hosts + 1, rate=shape.rate) as lab:
+    shown = client.directories()
+    with Lab(directory / "lab", hosts=shape.hosts + 1, rate=shape.rate, shown=shown) as lab:
         announce = f"http://{lab.address(lab.names[0])}:{TRACKER_PORT}/announce"
         torrent = stock_torrent(payload, announce, shape.piece_length)
         return Swarm(client, lab, torrent, payload).measure()

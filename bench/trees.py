@@ -21,6 +21,7 @@ from .results import OURS, Gate, Sample
 from .rows import Contender, Row, scratch
 from .swarming import bytes_of, random_file
 
+FAB = Path(sys.executable).with_name("fab")
 #: Hosts that fetch, their links, and how many files: as the gates mean it, and small.
 TREE = ((16, "100mbit", 20_000), (3, "100mbit", 1000))
 #: Lengths of the files of a tree, in bytes.
@@ -53,17 +54,18 @@ def _write(root: Path, lengths: Sequence[int], rng: random.Random) -> list[Path]
 
 def deploy(lab: Lab, home: Path, tree: Path, tag: str, *more: str) -> tuple[dict[str, Any], float]:
     """Return what `fab` said of each host, and the seconds that it took."""
-    argv = [sys.executable, "-m", "fabric", "-S", str(lab.ssh_config), "-H", f"web[1-{len(lab.names)}]"]
+    argv = [str(FAB), "-S", str(lab.ssh_config), "-H", f"web[1-{len(lab.names)}]"]
     argv += ["murder.deploy", "--files-path", str(tree), "--destination-path", f"/srv/{tree.name}", *more]
     began = time.monotonic()
     done = subprocess.run(
         [*argv, "--tag", tag, "--json"],
         cwd=REPOSITORY,
         env={**os.environ, "HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=True,
+        capture_output=True,
+        text=True,
     )
+    if done.returncode:
+        raise RuntimeError(f"fab ended with {done.returncode}: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout)["hosts"], time.monotonic() - began
 
 

@@ -41,11 +41,17 @@ class Lab:
 
     The bridge lives in a namespace of its own; one veth leads from the machine into it.  *rate* (as tc spells
     it, `100mbit`) shapes every host's link both ways.  *python* is what the hosts find as `python3`.  What a
-    host has for itself, /srv, /var/tmp and root's home, is seen from outside below `host_root(name)`.
+    host has for itself, /srv, /var/tmp and root's home, is seen from outside below `host_root(name)`; of the
+    operator's home hosts see this repository and what runs it, and *shown*, directories too.
     """
 
     def __init__(
-        self, path: str | Path, hosts: int = 8, rate: str | None = None, python: str | None = None
+        self,
+        path: str | Path,
+        hosts: int = 8,
+        rate: str | None = None,
+        python: str | None = None,
+        shown: Sequence[Path] = (),
     ) -> None:
         if not 1 <= hosts <= MOST_HOSTS:
             raise LabError(f"a lab has 1 to {MOST_HOSTS} hosts, not {hosts}")
@@ -54,6 +60,7 @@ class Lab:
         self.path = Path(path).resolve()
         self.names = [f"web{number}" for number in range(1, hosts + 1)]
         self.rate = rate
+        self._shown = tuple(shown)
         found = shutil.which("python3", path=files.SYSTEM_PATH)
         if python is not None and (found := shutil.which(python)) is None:
             raise LabError(f"{python} is no interpreter; name one by its path, such as /usr/bin/python3")
@@ -260,7 +267,7 @@ class Lab:
         """
         host = self.host_root(name)
         arguments = [f"{self.path}/etc-hosts", "/etc/hosts", "rw", f"{host}/shadow", "/etc/shadow", "rw"]
-        needed = {Path(sys.base_prefix), Path(sys.prefix), REPOSITORY, self.path}
+        needed = {Path(sys.base_prefix), Path(sys.prefix), REPOSITORY, self.path, *self._shown}
         needed.add(Path(self.python).parent.parent)
         needed = {path for path in needed if self.home in path.parents}
         for path in sorted(needed):
