@@ -44,6 +44,13 @@ def test_hosts_are_named_as_after_h() -> None:
         Fleet("web[1-")
 
 
+def test_another_ssh_config_comes_with_the_configuration(home: Path) -> None:
+    (home / "lab").write_text("Host web1\n  HostName 192.0.2.1\n  User ann\n")
+    fleet = Fleet("web1", config=fabric.Config(runtime_ssh_path=str(home / "lab")))
+    (made,) = fleet.context().connections()
+    assert (made.host, made.user, fleet.hosts) == ("192.0.2.1", "ann", ["web1"])
+
+
 def test_a_file_has_roles_and_settings(file: str) -> None:
     assert Fleet("@peer,!@canary", config=file).hosts == ["db2"]
     fleet = Fleet(config=file, connect_timeout=3)
