@@ -28,6 +28,7 @@ from ..net.web_seed import WebSeed
 from ..policy.crowding import Crowding
 from ..policy.pacing import NO_LIMITS, Limits, slots_fed
 from ..policy.rates import RateMeter
+from ..policy.sources import Sources
 from ..policy.stalling import Stall, never_began_sentence, orphaned_sentence, sentence
 from ..storage.payload import Payload
 from ..swarm.config import SwarmConfig
@@ -35,13 +36,14 @@ from ..swarm.ports import Address
 from ..swarm.session import NEWS_INTERVAL, Session
 from ..tracker.addresses import PeerAddress
 from ..tracker.announcing import AnnounceRequest
+from ..tracker.keys import redacted
 from ..tracker.tiers import Tiers
 from ..version import __version__
 from ..wire.extensions import peer_key
 from .addresses import Listen, listen_on
+from .disk_wait import TimedStorage
 from .limits import connections_allowed
 
-from .disk_wait import TimedStorage
 if TYPE_CHECKING:
     from .. import control
 
@@ -102,12 +104,12 @@ class Progress:
     peers: int
     bytes_downloaded: int
     bytes_uploaded: int
-
-
     #: Seconds spent waiting for the disk, up to now.
     disk_seconds: float = 0.0
     #: Pieces missing that nobody who is connected can give, once somebody has left.
     unavailable: int = 0
+
+
 class Torrent:
     """
     Takes part in a swarm from `start` to `stop`.
@@ -131,17 +133,16 @@ class Torrent:
         self._reactor = reactor
         self.info = info
         self._payload = payload
+        self._disk = TimedStorage(payload)
         self._have = have
         self._config = config
-        self._disk = TimedStorage(payload)
         self._rng = random.Random(os.urandom(16))
         self._download, self._upload = RateMeter(), RateMeter()
         self._bytes = sum(info.geometry.piece_size(index) for index in have)
         self._listening: Any = None
         self._crowding = Crowding(config.hosts)
         self._traffic = Traffic(reactor, config.limits)
-        #: The most that were ever connected.
-        self._most_peers = 0
+        self._sources = Sources()
         #: Where peers reach us, once started.
         self.port = 0
         self._tickers = [LoopingCall(self._tick), LoopingCall(lambda: self.session.tell_news())]
@@ -211,6 +212,7 @@ class Torrent:
         now = self._reactor.seconds()
         self._download.add(self.session.bytes_downloaded - self._download.total, now=now)
         self._upload.add(self.session.bytes_uploaded - self._upload.total, now=now)
+        peers = self.session.trusted_peers
         return Progress(
             pieces=self._have.have,
             piece_count=len(self._have),
@@ -218,13 +220,13 @@ class Torrent:
             length=self.info.geometry.length,
             rate=self._download.rate(now=now),
             upload_rate=self._upload.rate(now=now),
-            peers=len(self.session.trusted_peers),
+            peers=len(peers),
             bytes_downloaded=self.session.bytes_downloaded,
             bytes_uploaded=self.session.bytes_uploaded,
-        )
-
             disk_seconds=round(self._disk.seconds, 3),
             unavailable=self._sources.unavailable(self._have, [peer.has for peer in peers]),
+        )
+
     def account(self) -> dict[str, Any]:
         """Return what came from whom, and went, as the answer to `control.Join` has it."""
         session = self.session
@@ -234,8 +236,17 @@ class Torrent:
             "bytes_uploaded": session.bytes_uploaded,
             "bytes_of_web_seeds": self.bytes_of_origins,
             "web_seed_problems": self.origin_problems,
+            "tracker_problem": self.tracker_silence,
             "senders": [[*address, count] for address, count in session.received_from().items()],
         }
+
+    @property
+    def tracker_silence(self) -> str | None:
+        """Why no tracker has ever answered; None where one has."""
+        url = next((url for tier in self._config.trackers for url in tier), None)
+        if self.tracker_answered or url is None:
+            return None
+        return self.tracker_problem or f"{redacted(url)}: no answer yet"
 
     @property
     def bytes_of_origins(self) -> int:
@@ -260,9 +271,8 @@ class Torrent:
 
     def look_for_source(self, stall: Stall) -> None:
         """Give up soon where whoever had the rest has left (fault row 4); for who has nobody to tell them."""
-        progress = self.progress()
-        missing = progress.piece_count - progress.pieces
-        now, has_source = self._reactor.seconds(), self._has_source()
+        progress, now = self.progress(), self._reactor.seconds()
+        missing, has_source = progress.piece_count - progress.pieces, not progress.unavailable
         if missing and stall.is_orphaned(progress.bytes_downloaded, has_source=has_source, now=now):
             self.gave_up(orphaned_sentence(missing, progress.piece_count, progress.peers))
 
@@ -312,20 +322,6 @@ class Torrent:
         block, traffic = self._max_block, self._traffic
         return PeerProtocol(self.session, self.info, self._payload, self._reactor, block, address, traffic)
 
-    def _has_source(self) -> bool:
-        """
-        Return whether all that is missing may come from somewhere.
-
-        Where nobody has left it may: a seeder that shows its pieces one by one seems to lack the others.
-        """
-        peers = self.session.trusted_peers
-        if len(peers) >= self._most_peers or len(self.origin_problems) < len(self._origins):
-            return True
-        found = self._have.copy()
-        for peer in peers:
-            found.add_all(peer.has)
-        return found.complete
-
     def _may_come(self, host: str) -> bool:
         standing = sum(not peer.dialed and peer.address[0] == host for peer in self.session.peers)
         return self._crowding.has_room_for(host, standing)
@@ -335,7 +331,7 @@ class Torrent:
 
     def _tick(self) -> None:
         self.session.tick(now=self._reactor.seconds())
-        self._most_peers = max(self._most_peers, len(self.session.trusted_peers))
+        self._sources.connected(len(self.session.trusted_peers))
 
     def _start_announcing(self, bind: str | None) -> None:
         client = TrackerClient(

@@ -189,15 +189,20 @@ class Muster:
 
         return on_event
 
-    def told_of_web_seeds(self, joined: Mapping[str, Message]) -> list[str]:
-        """Return what web seeds did for hosts that are complete, given what these said of `Join`."""
+    def told_of_sources(self, joined: Mapping[str, Message]) -> list[str]:
+        """Return what web seeds and tracker did for hosts that are complete, as these said to `Join`."""
         came = sum(message.fields.get("bytes_of_web_seeds", 0) for message in joined.values())
         given_up: dict[tuple[str, str], list[str]] = {}
+        unanswered: dict[str, list[str]] = {}
         for host, message in joined.items():
             for problem in message.fields.get("web_seed_problems", {}).items():
                 given_up.setdefault(problem, []).append(host)
+            if why := message.fields.get("tracker_problem"):
+                unanswered.setdefault(why, []).append(host)
         said = [f"{shown_size(came)} of it from web seeds"] * bool(came)
-        return said + [f"{fold(at)} gave up {url}: {printable(why)}" for (url, why), at in given_up.items()]
+        said += [f"{fold(at)} gave up {url}: {printable(why)}" for (url, why), at in given_up.items()]
+        never = "the tracker never answered"
+        return said + [f"{never} {fold(at)}: {printable(why)}" for why, at in unanswered.items()]
 
     def _started(self, host: str, event: Message) -> None:
         self.pythons[host] = printable(str(event.fields.get("python", "")))

@@ -218,7 +218,7 @@ def _join(muster: Muster, agent: str, request: Callable[[str], control.Request])
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
         complete = f"{len(done)} of {len(hosts)} hosts complete"
         said.append(f"{complete}, {shown_size(moved)} moved among them in all")
-        said += muster.told_of_web_seeds(done)
+        said += muster.told_of_sources(done)
     must_have_some(muster)
 
 

@@ -17,6 +17,7 @@ from ..units import counted, shown_size
 from .channels import OnEvent
 from .existing import tracker_of
 from .failures import HostFailure
+from .hope import Hope
 from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, TRACKER_PORTS
 from .outcome import HostState
 from .preflight import Ready
@@ -27,12 +28,9 @@ from .transfers import note_fetched, note_staged, note_verified
 from .trust import certificates
 from .wanted import title_of
 
-#: Seconds without any progress anywhere after which a swarm that has lost its seeder is given up.
-ORPHANED_LIMIT = 15.0
-
 
 class _Orphaned(Exception):
-    """The seeder is gone and nothing moves any more."""
+    """The seeders are gone, and what they had is nowhere else."""
 
 
 def create(run: Run) -> tuple[Metainfo, bytes]:
@@ -76,7 +74,7 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
         fetched = sum(message.fields["bytes_downloaded"] for message in done.values())
         complete = counted(len(run.outcome.going), "host")
         said.append(f"{complete} complete, {shown_size(fetched)} moved among them in all")
-        said += run.muster.told_of_web_seeds(done)
+        said += run.muster.told_of_sources(done)
     run.need_going()
 
 
@@ -189,18 +187,18 @@ def _join(
     channels = run.muster.channels
     hosts = [host for host in staged if run.failure_of(host) is None]
     run.view.asked(hosts)
-    bytes_of: dict[str, int] = {}
-    moved_at = time.monotonic()
+    hope = Hope(sources or (), now=time.monotonic())
+
+    def waiting() -> list[str]:
+        return [host for host in hosts if host not in ask.answers]
 
     def on_event(host: str, event: Message) -> None:
-        nonlocal moved_at
         run.muster.progress(host, event)
-        downloaded, now = int(event.fields.get("bytes_downloaded", 0)), time.monotonic()
-        if bytes_of.get(host) != downloaded:
-            bytes_of[host], moved_at = downloaded, now
-        if now - moved_at > ORPHANED_LIMIT and sources is not None:
+        now = time.monotonic()
+        hope.heard(host, event.fields, now=now)
+        if sources is not None and hope.is_quiet(now=now):
             complete = [one for one, answer in ask.answers.items() if isinstance(answer, Message)]
-            if not {*sources, *complete} - channels.failures().keys():
+            if hope.is_over(complete, waiting(), channels.failures(), now=now):
                 raise _Orphaned
 
     requests = {host: Message(_join_request(run, ready.addresses[host], entry).fields()) for host in hosts}
@@ -208,9 +206,7 @@ def _join(
     try:
         answers = ask.wait(None, on_event, silence=SILENCE_LIMIT)
     except _Orphaned:
-        gone = f"the seeder{'s' * (len(sources or ()) > 1)} {fold(sources or ())}"
-        left = "before all pieces had left; what is here is kept. Run the same command again"
-        lacking = HostFailure("failed", f"{gone} failed {left}")
+        lacking = HostFailure("failed", hope.sentence(waiting()))
         answers = {host: ask.answers.get(host, lacking) for host in hosts}
     return run.muster.settle(answers)
 

@@ -26,6 +26,8 @@ def note_fetched(outcome: Outcome, joined: Mapping[str, Message]) -> None:
     for host, message in joined.items():
         moved, seconds = message.fields["bytes_downloaded"], message.fields.get("seconds", 0.0)
         outcome.noted(host, bytes_moved=moved, seconds=seconds)
+        if problem := message.fields.get("tracker_problem"):
+            outcome.noted(host, tracker_problem=problem)
 
 
 def note_verified(outcome: Outcome, verified: Mapping[str, Message]) -> None:

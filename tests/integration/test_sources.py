@@ -159,6 +159,26 @@ def test_an_origin_has_the_files_and_the_operator_only_the_torrent(
     assert SIZE * 0.9 < sent < SIZE * 2.6, "the hosts did not share"
 
 
+@pytest.mark.skipif(NGINX is None, reason="needs nginx (Debian: nginx-light)")
+def test_a_tracker_that_does_not_answer_is_named_though_the_origin_has_everything(
+    fab: Fab, lab: rig.Lab, elsewhere: Elsewhere, tree: Path, place: str, tmp_path: Path
+) -> None:
+    text = f"user root;{CONFIG}".replace("s3cr&t=1", "s3cr%26t")
+    elsewhere.nginx("nginx2", text, root=tree.parent, port=8081)
+    create(tree, tmp_path / "app.torrent", "--piece-length", "65536")
+    ended = fab(
+        *("murder.deploy", "--torrent", str(tmp_path / "app.torrent"), "--tag", "v1", "--json"),
+        *("--destination-path", f"{place}/app"),
+        web_seeds=f"http://{elsewhere.address}:8081/?key=s3cr%26t",
+        tracker_url=f"http://{elsewhere.address}:9/announce",
+    )
+    arrived(lab, ended, tree, f"{place}/app/current")
+    said = f"the tracker never answered {PEERS}: http://{elsewhere.address}:9/announce: "
+    assert ended.stderr.count(said) == 1, ended.stderr
+    told = json.loads(ended.stdout)["hosts"]
+    assert all("refused" in one["facts"]["tracker_problem"] for one in told.values())
+
+
 SECURE = """
 daemon off; master_process off; worker_processes 1; user root;
 pid {place}/pid; error_log {place}/error.log;

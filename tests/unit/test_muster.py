@@ -120,8 +120,17 @@ def test_web_seeds_are_told_by_what_they_gave_and_why_they_were_given_up():
         "web1": Message({"bytes_of_web_seeds": 1_000_000, "web_seed_problems": bad}),
         "web2": Message({"bytes_of_web_seeds": 2_000_000, "web_seed_problems": bad}),
     }
-    assert muster.told_of_web_seeds(done) == [
+    assert muster.told_of_sources(done) == [
         "3.0 MB of it from web seeds",
         "web[1-2] gave up http://o/: it answers HTTP status 404",
     ]
-    assert muster.told_of_web_seeds({"web1": Message({})}) == []
+    assert muster.told_of_sources({"web1": Message({})}) == []
+
+
+def test_a_tracker_that_did_not_answer_is_told_once_with_all_who_asked():
+    muster = muster_of(FakeChannels(), "web1", "web2", "web3")
+    dead = {"tracker_problem": "http://t/announce: no answer within 10 s"}
+    done = {"web1": Message(dead), "web2": Message({"tracker_problem": None}), "web3": Message(dead)}
+    assert muster.told_of_sources(done) == [
+        "the tracker never answered web[1,3]: http://t/announce: no answer within 10 s"
+    ]
