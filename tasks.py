@@ -43,6 +43,13 @@ def demo(c: Context, hosts: int = 8, size: str = "48MB", files: int = 3000) -> N
     raise Exit(code=done.exited if done else 1)
 
 
+@task
+def pictures(c: Context) -> None:
+    """Draw the pictures of the live view in docs/images/ again."""
+    with c.cd(str(REPOSITORY)):
+        c.run(f"{PYTHON} -m demo.pictures")
+
+
 @task(help={"all-versions": "also the unit tests on every other Python, and the other Fabric (default: yes)"})
 def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
     """Run the tests; `./dev test -k lab` hands that to pytest, and then only this Python is tested."""
@@ -247,6 +254,7 @@ def environment(c: Context, name: str, python: str, *pins: str) -> str:
 
 ns = Collection(
     demo,
+    pictures,
     test,
     bench,
     simulate,

@@ -124,6 +124,7 @@ class FleetState:
         self._moves = False
         #: The hosts that were asked something last, and those of them that have done it.
         self._asked: tuple[str, ...] = ()
+        self._done = ""
         self._answered: frozenset[str] = frozenset()
         self._transfers: dict[str, Transfer] = {}
 
@@ -136,9 +137,9 @@ class FleetState:
         """The stage is over, however it went."""
         self.stage = ""
 
-    def asked(self, hosts: Iterable[str]) -> None:
-        """*hosts* were asked something."""
-        self.said = ""
+    def asked(self, hosts: Iterable[str], done: str = "have answered") -> None:
+        """*hosts* were asked something; *done* says what is true of those that have done it."""
+        self.said, self._done = "", done
         self._asked, self._answered = tuple(hosts), frozenset()
 
     def answered(self, host: str) -> None:
@@ -174,6 +175,7 @@ class FleetState:
             moves=self._moves,
             asked_count=len(self._asked),
             answered_count=len(self._answered.intersection(self._asked)),
+            answered=self._done,
         )
 
 
@@ -189,9 +191,10 @@ class FleetNow:
     said: str
     #: Whether the hosts fetch in it.
     moves: bool
-    #: How many hosts were asked something last, and have done it.
+    #: How many hosts were asked something last, how many have done it, and what is true of these.
     asked_count: int
     answered_count: int
+    answered: str
 
     def counts(self) -> dict[Doing, int]:
         """Return how many hosts do what; nothing where that is none."""
@@ -241,7 +244,7 @@ class FleetNow:
     def summary(self) -> list[str]:
         """Return how far the stage is: hosts, bytes, rate, and when the last host will be there."""
         if self.said or not self.moves:
-            hosts = f"{self.answered_count} of {counted(self.asked_count, 'host')}"
+            hosts = f"{self.answered_count} of {counted(self.asked_count, 'host')} {self.answered}"
             return [self.said or hosts] * bool(self.said or self.asked_count)
         found = self.transfers
         complete, going = sum(one.complete for one in found), self._going_count()

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 else:
     P = TypeVar("P")  # ParamSpec came with Python 3.10
 
-JSON_HELP = "Print one JSON document with the result of each host on stdout, and nothing else there."
+#: The flags that all tasks have besides their own; off if not given.
+FLAGS = {
+    "json": "Print one JSON document with the result of each host on stdout, and nothing else there.",
+    "quiet": "Say nothing of what goes well: only what failed, or should be known.",
+}
 #: What help() says of the arguments that all functions have.
 HOSTS = "A Fleet, or what one is made of: `web[1-8]`, the `c` of a task, a group of Fabric's."
 SETTINGS = """    settings: Those of `murder:`, by name, for this call.
@@ -50,7 +54,7 @@ class MurderTask(GroupTask, Generic[P]):
 
     The plan's parameters are its flags; what goes into the plan's `**settings` comes from Python alone, but
     for those named in the option `settings`, and `remote_murder_path`, which are flags too. Each has the flag
-    `--json` besides.
+    `--json` and `--quiet` besides.
     """
 
     def __init__(self, plan: Plan[P], **options: Any) -> None:
@@ -64,7 +68,7 @@ class MurderTask(GroupTask, Generic[P]):
             if field.name in settings
         }
         body = _body(plan, settings)
-        super().__init__(body, help={**self.meanings, **meant, "json": JSON_HELP}, **options)
+        super().__init__(body, help={**self.meanings, **meant, **FLAGS}, **options)
 
     def refused(self, error: MurderError, flags: Mapping[str, Any]) -> None:
         """Print the document that was asked for, though nothing was done."""
@@ -169,14 +173,16 @@ def _body(plan: Plan[P], settings: Sequence[str]) -> Callable[..., Result]:
     """
 
     @functools.wraps(plan)
-    def body(context: GroupContext, *args: Any, json: bool = False, **flags: Any) -> Result:
+    def body(
+        context: GroupContext, *args: Any, json: bool = False, quiet: bool = False, **flags: Any
+    ) -> Result:
         from .ending import signals_as_interrupts
         from .view import View
 
         flags = {name: one for name, one in flags.items() if name not in settings or one is not None}
         try:
             with signals_as_interrupts():
-                result = undertake(plan, context, View(sys.stderr), *args, **flags)
+                result = undertake(plan, context, View(sys.stderr, quiet=quiet), *args, **flags)
         except MurderError as error:
             _show(error.result, json)
             raise
@@ -185,7 +191,7 @@ def _body(plan: Plan[P], settings: Sequence[str]) -> Callable[..., Result]:
 
     signature = inspect.signature(plan)
     flags = [one for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD]
-    others = {**dict.fromkeys(settings), "json": False}
+    others = {**dict.fromkeys(settings), **dict.fromkeys(FLAGS, False)}
     added = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=others[name]) for name in others]
     body.__signature__ = signature.replace(parameters=[*flags, *added])  # type: ignore[attr-defined]
     return body

@@ -58,7 +58,7 @@ class Muster:
     def greet(self) -> None:
         """Wait until every agent speaks; hosts where none does are out, which is said at once."""
         with self.view.stage("connect") as said:
-            self.view.asked(self._counted)
+            self.view.asked(self._counted, "answer")
             answers = self.channels.greet(GREET_TIMEOUT, self._started, self.counting(HostState.READY))
             for host, answer in answers.items():
                 if isinstance(answer, HostFailure):
@@ -93,7 +93,7 @@ class Muster:
         """
         head = {} if to is None else {"to": to}
         requests = {host: Message({**request_of(host).fields(), **head}, attached) for host in hosts}
-        self.view.asked(requests)
+        self.view.asked(requests, *([] if reaching is None else [reaching.value]))
         counting = self.counting(reaching)
         return self.settle(self.channels.ask(requests, timeout, on_event, silence, counting))
 

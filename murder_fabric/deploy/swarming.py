@@ -138,7 +138,7 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
     aside = [seeder for seeder in seeders if brought and seeder not in going]
     requests = {host: Message(request(host).fields(), raw) for host in [*going, *aside]}
     with run.stage("stage") as said:
-        run.view.asked(requests)
+        run.view.asked(requests, "have looked at what they have")
         counting = run.muster.counting()
         answers = run.muster.channels.ask(
             requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT, on_answer=counting

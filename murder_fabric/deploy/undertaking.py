@@ -59,7 +59,7 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
 
     outcome, began = Outcome(undertaking.hosts), time.monotonic()
     outcome.tag, outcome.destination = undertaking.tag, undertaking.destination
-    view.say(f"murder: {undertaking.aim}")
+    view.remark(f"murder: {undertaking.aim}")
     if context.config.run.dry:
         said = "dry run: no host was touched"
         view.say(said)
@@ -67,8 +67,8 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
     try:
         with view.watch(outcome):
             said = _go_through(context, undertaking, outcome, view)
-        took = f" in {time.monotonic() - began:.1f} s" if undertaking.is_long else ""
-        view.say(f"murder: {said}{took}")
+        how_long = f" in {time.monotonic() - began:.1f} s" if undertaking.is_long else ""
+        view.remark(f"murder: {said}{how_long}")
         if outcome.lost:
             raise HostsFailed(_complaint(undertaking.settings, outcome))
     except MurderError as error:

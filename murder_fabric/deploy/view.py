@@ -88,9 +88,9 @@ class View:
         self.fleet.said = text
         self._now_and_then()
 
-    def asked(self, hosts: Iterable[str]) -> None:
-        """*hosts* were asked something: show how many of them have done it, now and then."""
-        self.fleet.asked(hosts)
+    def asked(self, hosts: Iterable[str], done: str = "have answered") -> None:
+        """*hosts* were asked something: show how many of them have *done* it, now and then."""
+        self.fleet.asked(hosts, done)
 
     def answered(self, host: str) -> None:
         """*host* did what it was asked."""

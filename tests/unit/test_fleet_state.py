@@ -169,7 +169,7 @@ def test_before_anything_moves_hosts_that_answered_are_counted_among_those_asked
     fleet = fleet_of(3)
     fleet.answered("web2")
     fleet.answered("build1")
-    assert said(fleet, 1.0) == "1 of 3 hosts"
+    assert said(fleet, 1.0) == "1 of 3 hosts have answered"
     fleet.begun("verify", now=1.0)
     assert said(fleet, 1.0) == ""
 

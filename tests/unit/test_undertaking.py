@@ -180,11 +180,22 @@ def task(channels: FakeChannels) -> MurderTask[Any]:
 def test_on_the_command_line_the_report_is_on_stdout_and_the_rest_on_stderr(
     task: MurderTask[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert {argument.name for argument in task.get_arguments()} == {"tag", "json"}
+    flags = {argument.name for argument in task.get_arguments()}
+    assert flags == {"tag", "remote_murder_path", "json", "quiet"}
     assert task(context(), tag="v1").tag == "v1"
     said = capsys.readouterr()
     assert said.out == "a table\n"
     assert said.err.endswith("murder: tried with {}\n")
+
+
+def test_quiet_says_nothing_of_what_goes_well_and_all_of_what_does_not(
+    task: MurderTask[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    task(context(), tag="v1", quiet=True)
+    assert capsys.readouterr() == ("a table\n", "")
+    with pytest.raises(HostsFailed):
+        task(context(), tag="lost", quiet=True)
+    assert capsys.readouterr().err == f"  web2: {FULL.reason}\n"
 
 
 @pytest.mark.parametrize(

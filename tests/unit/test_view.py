@@ -89,7 +89,7 @@ def test_hosts_that_answer_and_fetch_are_counted_now_and_then(now: list[float]) 
         now[0] += 10.0
         quiet.heard("web1", {"bytes": 50, "length": 100, "rate": 10.0, "time": 5.0})
     assert stream.getvalue().splitlines()[:2] == [
-        "  swarm    1 of 2 hosts",
+        "  swarm    1 of 2 hosts have answered",
         "  swarm    0 of 2 hosts complete, 25 % of 200 B, 10 B/s, the last in about 5 s",
     ]
 
