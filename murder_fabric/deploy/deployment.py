@@ -22,6 +22,7 @@ from .run import Run
 from .settings import Settings
 from .swarming import create, swarm, verify
 from .switching import Switching, warn_of_barrier
+from .transfers import note_uploads
 from .undertaking import Undertaking
 from .wanted import Wanted
 from .waves import Pace, pace_of
@@ -133,6 +134,7 @@ class Deployment:
         muster = self.plan.muster
         requests = {host: Message(control.Finish().fields()) for host in muster.greeted}
         answers = muster.channels.ask(requests, FINISH_TIMEOUT)
+        note_uploads(self.outcome, answers)
         for host, answer in answers.items():
             for problem in answer.fields.get("problems", ()) if isinstance(answer, Message) else ():
                 muster.view.say(f"  {host}: {printable(str(problem))}")
@@ -180,6 +182,7 @@ def of_release(
         interrupted=LEFT_ALONE,
         is_long=True,
         first=lambda: before_connecting(hooks, roles.peers, wanted),
+        is_recorded=context is not None,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+import re
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -29,6 +30,10 @@ class HostState(Enum):
     #: Another name of a host that is in the run already.
     SKIPPED = "skipped"
 
+
+_UNITS = ("", "B", "kB", "MB", "GB", "TB")
+#: A size, or how many inodes are free: what may differ though the reason is the same.
+_AMOUNT = re.compile(r"\b[0-9]+(?:\.[0-9])? [kMGT]?B\b|\b[0-9]+(?= are free)")
 
 #: In these a host is no part of the run any more.
 OUT = (HostState.FAILED, HostState.UNREACHABLE, HostState.SKIPPED)
@@ -75,6 +80,11 @@ class Outcome:
         self.tag, self.destination, self.digest = "", "", ""
         #: What there is to show, as text.
         self.report = ""
+        #: Who had all of the release before anything moved; hosts of the run or not.
+        self.seeders: list[str] = []
+        #: Bytes that each agent sent, and those that came from whom: by receiver, then by sender.
+        self.uploads: dict[str, int] = {}
+        self.received: dict[str, dict[str, int]] = {}
 
     def __getitem__(self, host: str) -> HostResult:
         return self._results[host]
@@ -140,11 +150,29 @@ class Outcome:
 
 
 def grouped(reasons: Mapping[str, str]) -> list[str]:
-    """Return a line for each reason with all hosts that have it, given the reason of each host."""
-    by_reason: dict[str, list[str]] = {}
+    """
+    Return a line for each reason with all hosts that have it, given the reason of each host.
+
+    Reasons that differ in amounts only are one, `300.0 MB to 1.1 GB are free`: no two disks are equally full.
+    """
+    by_reason: dict[str, dict[str, list[str]]] = {}
     for host, reason in reasons.items():
-        by_reason.setdefault(reason, []).append(host)
-    return [f"{fold(hosts)}: {reason}" for reason, hosts in by_reason.items()]
+        by_reason.setdefault(_AMOUNT.sub("", reason), {})[host] = _AMOUNT.findall(reason)
+    return [
+        f"{fold(amounts)}: {_with_ranges(reasons[next(iter(amounts))], list(amounts.values()))}"
+        for amounts in by_reason.values()
+    ]
+
+
+def _with_ranges(reason: str, amounts: Sequence[Sequence[str]]) -> str:
+    """Return *reason*, each amount in it from the least to the most that it is for any host."""
+    ranges = iter([sorted(set(column), key=_worth) for column in zip(*amounts)])
+    return _AMOUNT.sub(lambda _: " to ".join(dict.fromkeys([(one := next(ranges))[0], one[-1]])), reason)
+
+
+def _worth(amount: str) -> float:
+    number, _, unit = amount.partition(" ")
+    return float(number) * 1000.0 ** _UNITS.index(unit)
 
 
 def same_hosts(marks: Mapping[str, Iterable[str]], nonces: Mapping[str, str]) -> dict[str, str]:

@@ -36,6 +36,8 @@ class Result:
     hosts: Mapping[str, HostResult] = dataclasses.field(default_factory=dict)
     #: What the task shows, as text; `fab` prints it on stdout.
     report: str = ""
+    #: What else the task found, as the document has it: for `history` the `runs`, for `show` the `record`.
+    details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def failed(self) -> list[str]:
@@ -54,6 +56,7 @@ class Result:
             "digest": self.digest or None,
             "seconds": round(self.seconds, 3),
             "hosts": {host: one.fields() for host, one in self.hosts.items()},
+            "details": dict(self.details),
         }
         return json.dumps(document)
 

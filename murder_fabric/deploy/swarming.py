@@ -24,7 +24,7 @@ from .preflight import Ready
 from .ranges import fold
 from .run import Entry, Run
 from .seeding import seed_in_place, upload
-from .transfers import note_fetched, note_staged, note_verified
+from .transfers import note_fetched, note_senders, note_staged, note_verified
 from .trust import certificates
 from .wanted import title_of
 
@@ -68,9 +68,11 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
         sources = seed_in_place(run, ready.addresses, entry, raw)
     elif not run.wanted.elsewhere:
         sources = upload(run, metainfo, staged)
+    run.outcome.seeders = list(sources or ())
     with run.stage("swarm") as said:
         done = _join(run, ready, list(staged), sources, metainfo, entry)
         note_fetched(run.outcome, done)
+        note_senders(run.outcome, done, ready.addresses)
         fetched = sum(message.fields["bytes_downloaded"] for message in done.values())
         complete = counted(len(run.outcome.going), "host")
         said.append(f"{complete} complete, {shown_size(fetched)} moved among them in all")

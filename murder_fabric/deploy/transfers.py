@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..control import Message
 from ..metainfo.holdings import Holdings
 from ..metainfo.values import Info
+from .failures import HostFailure
 from .outcome import Outcome
 
 
@@ -30,7 +31,45 @@ def note_fetched(outcome: Outcome, joined: Mapping[str, Message]) -> None:
             outcome.noted(host, tracker_problem=problem)
 
 
+def note_senders(outcome: Outcome, joined: Mapping[str, Message], addresses: Mapping[str, str]) -> None:
+    """
+    Note who sent what to whom, given what hosts that are complete said to `control.Join`.
+
+    Args:
+        addresses: where each host is; several may be at one, and are told apart by their ports then.
+    """
+    by_port = {(addresses.get(host), one.fields.get("port")): host for host, one in joined.items()}
+    at: dict[str, list[str]] = {}
+    for host, address in addresses.items():
+        at.setdefault(address, []).append(host)
+    for host, message in joined.items():
+        received = outcome.received.setdefault(host, {})
+        for address, port, count in _senders(message):
+            alone = at[address][0] if len(at.get(address, ())) == 1 else ""
+            sender = by_port.get((address, port)) or alone
+            received[sender] = received.get(sender, 0) + count
+
+
+def note_uploads(outcome: Outcome, finished: Mapping[str, Message | HostFailure]) -> None:
+    """Note what each agent sent, given what they said to `control.Finish`."""
+    for host, answer in finished.items():
+        if isinstance(answer, Message):
+            outcome.uploads[host] = _count(answer.fields.get("bytes_uploaded"))
+
+
 def note_verified(outcome: Outcome, verified: Mapping[str, Message]) -> None:
     """Note how long hosts read, given what they said to `control.Verify`."""
     for host, message in verified.items():
         outcome.noted(host, seconds=message.fields.get("seconds", 0.0))
+
+
+def _senders(message: Message) -> Iterator[tuple[str, int, int]]:
+    """Yield where each sender listens and what it sent; what a host says that cannot be is passed over."""
+    told = message.fields.get("senders")
+    for entry in told if isinstance(told, list) else ():
+        if isinstance(entry, list) and [type(one) for one in entry] == [str, int, int]:
+            yield entry[0], entry[1], _count(entry[2])
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

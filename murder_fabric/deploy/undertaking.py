@@ -40,6 +40,10 @@ class Undertaking:
     is_long: bool = False
     #: Done before anybody is connected to.
     first: Callable[[], None] = lambda: None
+    #: It changes hosts: what came of it is kept here (`murder.history`).
+    is_recorded: bool = False
+    #: Where a page about it is to be written; empty for none.
+    report_path: str = ""
 
 
 def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: View) -> Result:
@@ -54,6 +58,7 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
         Interrupted: Ctrl-C.
         MurderError: any other reason why it ended; this and each other error has a `result`.
     """
+    from .history.chronicle import Chronicle
     from .outcome import Outcome
     from .results import result_of
 
@@ -64,6 +69,8 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
         said = "dry run: no host was touched"
         view.say(said)
         return result_of(outcome, task, said, 0.0)
+    chronicle = Chronicle(task, undertaking, view) if undertaking.is_recorded else None
+    result: Result | None = None
     try:
         with view.watch(outcome):
             said = _go_through(context, undertaking, outcome, view)
@@ -71,10 +78,19 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
         view.remark(f"murder: {said}{how_long}")
         if outcome.lost:
             raise HostsFailed(_complaint(undertaking.settings, outcome))
+        result = result_of(outcome, task, said, time.monotonic() - began)
     except MurderError as error:
-        error.result = result_of(outcome, task, str(error), time.monotonic() - began, error.exit_code)
+        error.result = result = result_of(
+            outcome, task, str(error), time.monotonic() - began, error.exit_code
+        )
         raise
-    return result_of(outcome, task, said, time.monotonic() - began)
+    finally:
+        if chronicle is not None:
+            took = time.monotonic() - began
+            chronicle.end(
+                result or result_of(outcome, task, "a fault of murder_fabric ended it", took, 1), outcome
+            )
+    return result
 
 
 def _go_through(context: GroupContext, undertaking: Undertaking, outcome: Outcome, view: View) -> str:

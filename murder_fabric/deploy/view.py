@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from .fleet_state import FleetState
 from .outcome import Outcome
@@ -14,6 +14,16 @@ from .screen import Screen
 
 #: Seconds between two progress lines where nobody watches.
 QUIET_INTERVAL = 10.0
+
+
+class Observer(Protocol):
+    """Who notes what happens besides those who look at it."""
+
+    def stage_ended(self, fleet: FleetState, name: str, said: str, *, began: float, now: float) -> None:
+        """A stage is over; *said* is empty where it came to no good end."""
+
+    def heard(self, fleet: FleetState, *, now: float) -> None:
+        """A host has told how far it is."""
 
 
 class View:
@@ -35,6 +45,8 @@ class View:
         self._begun: dict[str, float] = {}
         #: What the hosts do; who hears them says it to this.
         self.fleet = FleetState(Outcome(()))
+        #: They are told of stages and of what hosts say.
+        self.observers: list[Observer] = []
 
     @contextmanager
     def watch(self, outcome: Outcome) -> Iterator[None]:
@@ -77,11 +89,9 @@ class View:
         try:
             yield said
         except BaseException:
-            self.fleet.ended()
-            self.remark(f"  {name:<9}not finished ({time.monotonic() - began:.1f} s)")
+            self._ended(name, "", began)
             raise
-        self.fleet.ended()
-        self.remark(f"  {name:<9}{'; '.join(said) or 'done'} ({time.monotonic() - began:.1f} s)")
+        self._ended(name, "; ".join(said) or "done", began)
 
     def progress(self, text: str) -> None:
         """Say how far the stage is, now and then."""
@@ -99,7 +109,10 @@ class View:
 
     def heard(self, host: str, fields: Mapping[str, Any]) -> None:
         """*host* sent a `progress` record of `control.Join`: show how far all are, now and then."""
-        self.fleet.heard(host, fields, now=time.monotonic())
+        now = time.monotonic()
+        self.fleet.heard(host, fields, now=now)
+        for observer in self.observers:
+            observer.heard(self.fleet, now=now)
         self._now_and_then()
 
     @contextmanager
@@ -110,6 +123,13 @@ class View:
             return
         with self._screen.aside():
             yield
+
+    def _ended(self, name: str, said: str, began: float) -> None:
+        now = time.monotonic()
+        self.fleet.ended()
+        for observer in self.observers:
+            observer.stage_ended(self.fleet, name, said, began=began, now=now)
+        self.remark(f"  {name:<9}{said or 'not finished'} ({now - began:.1f} s)")
 
     def _now_and_then(self) -> None:
         now = time.monotonic()

@@ -212,7 +212,7 @@ def test_with_json_stdout_is_one_document_however_it_ends(
         task(context(), tag=tag, json=True)
     document = json.loads(capsys.readouterr().out)
     assert list(document) == [
-        *("task", "exit_code", "message", "tag", "destination", "digest", "seconds", "hosts")
+        *("task", "exit_code", "message", "tag", "destination", "digest", "seconds", "hosts", "details")
     ]
     assert (document["task"], document["exit_code"], document["tag"]) == ("try-it", code, tag)
     assert document["hosts"].get("web2", {}).get("state") == state

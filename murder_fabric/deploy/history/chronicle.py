@@ -1,0 +1,115 @@
+"""What is kept and told of a run besides what is on the screen; nothing of it can make a run fail."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from ...errors import BadInput, StorageError
+from ..outcome import Outcome
+from ..results import Result
+from ..view import View
+from ..wanted import operator_name
+from . import shelf
+from .exchange import exchange_of
+from .page import page
+from .record import HostRecord, RunRecord
+from .recording import Recording
+
+if TYPE_CHECKING:
+    from ..undertaking import Undertaking
+
+
+class Chronicle:
+    """
+    Follows one run from `begin` to `end`.
+
+    Args:
+        task: its name.
+        view: told what could not be kept, and observed.
+    """
+
+    def __init__(self, task: str, undertaking: Undertaking, view: View) -> None:
+        self._task = task
+        self._undertaking = undertaking
+        self._view = view
+        self._began_at = time.time()
+        self._recording = Recording(now=time.monotonic())
+        self._id = shelf.new_id(self._began_at, secrets.token_bytes(2))
+        view.observers.append(self._recording)
+
+    def end(self, result: Result, outcome: Outcome) -> None:
+        """Keep the record of the run, and write the page that was asked for."""
+        self._view.observers.remove(self._recording)
+        record = self._record(result, outcome)
+        try:
+            shelf.keep(record)
+        except (StorageError, BadInput) as error:
+            self._view.say(f"  the record of this run could not be kept: {error}")
+        path = self._undertaking.report_path
+        if path:
+            try:
+                write_page(record, path)
+                self._view.remark(f"  the report is {path}")
+            except StorageError as error:
+                self._view.say(f"  {error}")
+
+    def _record(self, result: Result, outcome: Outcome) -> RunRecord:
+        hosts = {
+            host: HostRecord(
+                one.state.value, one.error, one.bytes_moved, one.bytes_reused, round(one.seconds, 3)
+            )
+            for host, one in outcome.by_host().items()
+        }
+        return RunRecord(
+            self._id,
+            self._task,
+            operator_name(),
+            round(self._began_at, 3),
+            round(result.seconds, 3),
+            result.exit_code,
+            result.message,
+            result.tag,
+            result.destination,
+            result.digest,
+            self._recording.length,
+            list(outcome.seeders),
+            hosts,
+            dict(outcome.uploads),
+            self._recording.stages,
+            self._recording.samples,
+            exchange_of(list(hosts), outcome.received),
+        )
+
+
+def write_page(record: RunRecord, path: str) -> None:
+    """
+    Write the page of *record*, whole or not at all; others may read it, as it is there to be shown.
+
+    Raises:
+        StorageError: it cannot be written there.
+    """
+    try:
+        shelf.write(path, page(record), 0o644)
+    except OSError as error:
+        raise StorageError(f"the report could not be written to {path}: {error.strerror}") from None
+
+
+def check_report_path(path: str) -> str:
+    """
+    Return where the page is to be written, absolute.
+
+    Raises:
+        BadInput: nothing can be written there.
+    """
+    if not path:
+        raise BadInput("--report is empty; name a file, such as --report out.html")
+    path = os.path.abspath(os.path.expanduser(path))
+    shown = path if path.isprintable() else repr(path)
+    if os.path.isdir(path):
+        raise BadInput(f"--report {shown} is a directory; name a file in it. No host was touched")
+    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+        raise BadInput(f"--report {shown}: nothing can be written there; no host was touched")
+    return path

@@ -1,0 +1,177 @@
+"""The record of one run: what `murder.history` and the HTML page are made of, as a value and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...errors import BadInput
+
+#: Another number is another format; what an older or newer version wrote is not shown.
+FORMAT = 1
+#: Hosts in the table of who sent to whom; where there are more, neighbours share a row.
+MOST_ROWS = 100
+#: States of a host that did not do what was asked.
+FAILED = ("failed", "unreachable")
+
+
+@dataclasses.dataclass(frozen=True)
+class HostRecord:
+    """What became of one host; see `HostResult`."""
+
+    state: str
+    error: str = ""
+    bytes_moved: int = 0
+    bytes_reused: int = 0
+    seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class StageRecord:
+    """A stage: seconds from the beginning of the run, and how long it took."""
+
+    name: str
+    began: float
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """How far each host was, in per cent of the payload, so many seconds after the run began."""
+
+    at: float
+    shares: Sequence[int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    """
+    Who sent to whom.
+
+    `names` are hosts, or folded groups of neighbours (`web[1-10]`); `sent[i][j]` are the bytes that came from
+    `names[i]` to `names[j]`. What came from elsewhere, such as the operator's machine, is the last row.
+    """
+
+    names: Sequence[str] = ()
+    sent: Sequence[Sequence[int]] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """One run of a task; there is no secret in it."""
+
+    #: When it began, in UTC, and four hexadecimal digits: `20261122-063500-3f2a`.
+    id: str
+    task: str
+    #: Who ran it and where: `user@machine`.
+    operator: str
+    #: Unix seconds.
+    began_at: float
+    seconds: float
+    exit_code: int
+    message: str
+    tag: str
+    destination: str
+    digest: str
+    #: Bytes of the payload; 0 where none was moved.
+    length: int
+    #: Who had all of it first; this machine has no host's name.
+    seeders: Sequence[str]
+    hosts: Mapping[str, HostRecord]
+    #: Bytes that each agent sent to others, by host; seeders that are no peers are among them.
+    uploads: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    stages: Sequence[StageRecord] = ()
+    #: In the order in which they were taken; `shares` are in the order of `hosts`.
+    samples: Sequence[Sample] = ()
+    exchange: Exchange = Exchange()
+
+    def to_json(self) -> str:
+        """Return it as one JSON object, on one line."""
+        return json.dumps(self.fields(), separators=(",", ":"))
+
+    def fields(self) -> dict[str, Any]:
+        """Return it as values of JSON."""
+        return {"format": FORMAT, **dataclasses.asdict(self)}
+
+    def summary(self) -> dict[str, Any]:
+        """Return what is the same for all hosts, and how many of these ended how, as values of JSON."""
+        names = ("id", "task", "operator", "began_at", "seconds", "exit_code", "message", "tag")
+        states = [one.state for one in self.hosts.values()]
+        return {
+            **{name: getattr(self, name) for name in (*names, "destination", "digest", "length")},
+            "hosts": {state: states.count(state) for state in dict.fromkeys(states)},
+        }
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> RunRecord:
+        """
+        Return the record that *text* is.
+
+        Raises:
+            BadInput: it is none of this format.
+        """
+        try:
+            fields = json.loads(text)
+            if fields.pop("format") != FORMAT:
+                raise ValueError
+            record = cls(
+                **{
+                    **fields,
+                    "hosts": {host: HostRecord(**one) for host, one in fields["hosts"].items()},
+                    "stages": [StageRecord(**one) for one in fields["stages"]],
+                    "samples": [Sample(**one) for one in fields["samples"]],
+                    "exchange": Exchange(**fields["exchange"]),
+                }
+            )
+            _check(record)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise BadInput("it is no record of a run that this version can read") from None
+        return record
+
+    @property
+    def failed(self) -> list[str]:
+        """The hosts that failed, unreachable ones included."""
+        return [host for host, one in self.hosts.items() if one.state in FAILED]
+
+    def count(self, *states: str) -> int:
+        """Return how many hosts ended in any of *states*."""
+        return sum(one.state in states for one in self.hosts.values())
+
+    def total(self, field: str) -> int:
+        """Return the sum of a field of `HostRecord` over all hosts."""
+        return sum(getattr(one, field) for one in self.hosts.values())
+
+    @property
+    def uploaded(self) -> tuple[int, int]:
+        """The bytes that seeders sent, and that all other hosts did."""
+        of_seeders = sum(count for host, count in self.uploads.items() if host in self.seeders)
+        return of_seeders, sum(self.uploads.values()) - of_seeders
+
+    @property
+    def unfinished(self) -> list[str]:
+        """The hosts that are not where the run was to bring them, those included that waited for others."""
+        aim = "verified" if self.task == "fetch" else "switched"
+        return [host for host, one in self.hosts.items() if one.state not in (aim, "skipped")]
+
+
+def _check(record: RunRecord) -> None:
+    """Raise ValueError or TypeError where a field is of another kind than it must be."""
+    for field, kind in (("id", str), ("task", str), ("message", str), ("tag", str), ("destination", str)):
+        if not isinstance(getattr(record, field), kind):
+            raise TypeError(field)
+    if not all(len(sample.shares) == len(record.hosts) for sample in record.samples):
+        raise ValueError("samples")
+    numbers: list[Any] = [record.began_at, record.seconds, record.exit_code, record.length]
+    numbers += record.uploads.values()
+    for host in record.hosts.values():
+        numbers += [host.bytes_moved, host.bytes_reused, host.seconds]
+    for stage in record.stages:
+        numbers += [stage.began, stage.seconds]
+    for sample in record.samples:
+        numbers += [sample.at, *sample.shares]
+    for row in record.exchange.sent:
+        numbers += row
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        raise TypeError("numbers")

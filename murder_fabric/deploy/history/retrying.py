@@ -1,0 +1,83 @@
+"""Deploying again to those hosts that the last deploy to a destination did not bring where it should have."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ...errors import BadInput
+from ..executor import GroupContext
+from ..results import Result
+from ..settings import Settings
+from ..wanted import Wanted
+from . import shelf
+from .record import RunRecord
+
+
+@dataclasses.dataclass(frozen=True)
+class Retry:
+    """What is to be done again."""
+
+    record: RunRecord
+    #: Of these hosts alone.
+    context: GroupContext
+    #: With the tag of that run.
+    settings: Settings
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.context.hosts
+
+    @property
+    def result(self) -> Result:
+        """What is to be said then."""
+        record = self.record
+        said = f"no host that is named failed in run {record.id} of {record.tag}; there is nothing to do"
+        return Result("deploy", said, 0, record.tag, record.destination, record.digest, report=said)
+
+    def check(self, wanted: Wanted) -> Wanted:
+        """
+        Return what is deployed now.
+
+        Raises:
+            BadInput: it is something else than was deployed then.
+        """
+        record, metainfo = self.record, wanted.metainfo
+        if metainfo is not None and record.digest and metainfo.info.digest.hex() != record.digest:
+            raise BadInput(
+                f"what is deployed now differs from {record.tag} of run {record.id}, that hosts may have;"
+                " leave --retry-failed out and give it another --tag. No host was touched"
+            )
+        return wanted
+
+
+def retry_of(context: GroupContext, settings: Settings) -> Retry:
+    """
+    Return what the last run to the destination left undone.
+
+    These are hosts that failed, and those that were ready and did not switch because others failed. Hosts
+    that *context* names, if it names any, are the only ones that count.
+
+    Raises:
+        BadInput: no such run is known here, it was no deploy, or another tag is asked for.
+    """
+    destination, tag = settings.default_destination_path, settings.default_tag
+    if not destination:
+        raise BadInput("--destination-path is missing, such as --destination-path /srv/app")
+    record = next(shelf.newest(destination), None)
+    if record is None:
+        raise BadInput(f"no run to {destination} is known in {shelf.directory()}; no host was touched")
+    if record.task != "deploy":
+        raise BadInput(
+            f"the last run to {destination} was {record.task}, run {record.id}, which --retry-failed does not"
+            " repeat; no host was touched"
+        )
+    if tag and tag != record.tag:
+        raise BadInput(
+            f"--tag is {tag}, but the last deploy to {destination} was {record.tag}; leave --tag out, or"
+            " --retry-failed"
+        )
+    named = context.hosts
+    hosts = [host for host in record.unfinished if not named or host in named]
+    again = GroupContext(context.config, [context.kwargs_of(host) for host in hosts])
+    return Retry(record, again, dataclasses.replace(settings, default_tag=record.tag))
