@@ -31,6 +31,11 @@ def counted(count: int, thing: str) -> str:
     return f"{count} {thing}" + "s" * (count != 1)
 
 
+def every(count: int, thing: str) -> str:
+    """Return that it is all of them: `the only host`, `all 8 hosts`."""
+    return f"the only {thing}" if count == 1 else f"all {count} {thing}s"
+
+
 #: Bytes a second below which no limit goes: with less, peers would take us for dead.
 LEAST_RATE = 10_000
 _BYTES_OF = {

@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from .. import control
+from .. import control, units
 from ..control import Message
 from ..errors import AllHostsFailed, BadInput, MurderError
 from ..tracker.keys import announce_url
-from ..units import shown_size
 from .failures import HostFailure
+from .inventory import counted
 from .muster import GREET_TIMEOUT, PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, TRACKER_PORTS, Muster
 from .outcome import HostState
-from .ranges import fold
 from .roles import Roles
 from .settings import Settings
 from .torrents import Torrent, kept_torrent
@@ -216,8 +215,8 @@ def _join(muster: Muster, agent: str, request: Callable[[str], control.Request])
         done = muster.ask(hosts, request, None, on_event=muster.progress, to=agent, silence=SILENCE_LIMIT)
         note_fetched(muster.outcome, done)
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
-        complete = f"{len(done)} of {len(hosts)} hosts complete"
-        said.append(f"{complete}, {shown_size(moved)} moved among them in all")
+        complete = f"{len(done)} of {units.counted(len(hosts), 'host')} complete"
+        said.append(f"{complete}, {units.shown_size(moved)} moved among them in all")
         said += muster.told_of_sources(done)
     must_have_some(muster)
 
@@ -234,7 +233,7 @@ def _verify(muster: Muster, agent: str, tag: str) -> None:
             reaching=HostState.VERIFIED,
         )
         note_verified(muster.outcome, hosts)
-        said.append(f"every byte read again on {len(hosts)} hosts")
+        said.append(f"every byte read again on {units.counted(len(hosts), 'host')}")
     must_have_some(muster)
 
 
@@ -308,10 +307,4 @@ def must_have_some(muster: Muster) -> None:
         AllHostsFailed: there is none.
     """
     if not muster.outcome.going:
-        raise AllHostsFailed(f"all {len(muster.outcome.lost)} hosts failed")
-
-
-def counted(hosts: Iterable[str]) -> str:
-    """Return hosts and how many they are: `web[1-3] (3 hosts)`."""
-    named = list(hosts)
-    return f"{fold(named)} ({len(named)} host{'s' * (len(named) != 1)})"
+        raise AllHostsFailed(f"{units.every(len(muster.outcome.lost), 'host')} failed")

@@ -15,6 +15,7 @@ from typing import Union
 import fabric
 from paramiko import Channel, SSHException
 
+from ..units import counted
 from .bootstrap import opening, remote_command
 from .bundle import Bundle
 from .channels import Channels, Opening
@@ -59,7 +60,7 @@ def open_channels(
         command,
         pool_size=settings.pool_size,
         open_connection=gateways.open,
-        on_result=lambda count: view.progress(f"{count} of {len(connections)} hosts let us in"),
+        on_result=lambda count: view.progress(f"{count} of {counted(len(connections), 'host')} let us in"),
     )
     # Not before: hosts that cannot be reached may take longer than the lease of an agent that hears nothing.
     local = {HERE: _start_here()} if HERE in named else {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..errors import AllHostsFailed
+from ..units import every
 from .failures import HostFailure
 from .hooks import NO_HOOKS, Hooks, run_hook
 from .muster import Muster
@@ -111,7 +112,7 @@ class Run:
             AllHostsFailed: there is none.
         """
         if not self.outcome.going:
-            raise AllHostsFailed(f"all {len(self.outcome.lost)} hosts failed; nothing was switched")
+            raise AllHostsFailed(f"{every(len(self.outcome.lost), 'host')} failed; nothing was switched")
 
     def failure_of(self, host: str) -> HostFailure | None:
         """Return why *host* is out, whether it is counted or not; None while it is not."""

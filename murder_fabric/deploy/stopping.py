@@ -9,9 +9,10 @@ from .. import control
 from ..control import Message
 from ..errors import BadInput, StorageError
 from .channels import Answer
+from .inventory import counted
 from .muster import PROMPT_TIMEOUT, Muster
 from .ranges import fold
-from .recipes import counted, must_have_some
+from .recipes import must_have_some
 
 
 def stop(muster: Muster, kind: str, tag: str) -> str:

@@ -27,13 +27,17 @@ LEAD = 2.0
 
 def warn_of_barrier(run: Run) -> None:
     """Say before anything is moved that nothing will be switched, where that is known already."""
-    lost, count = len(run.outcome.lost), len(run.roles.peers)
-    allowed = run.settings.failures_allowed(count)
-    if run.outcome.going and lost > allowed:
+    if run.outcome.going and len(run.outcome.lost) > run.settings.failures_allowed(len(run.roles.peers)):
         run.view.say(
-            f"  {lost} of {count} hosts failed (allowed: {allowed}), so nothing will be switched; the others"
-            " fetch all the same. Ctrl-C stops that"
+            f"  {_failed(run)}, so nothing will be switched; the others fetch all the same. Ctrl-C stops that"
         )
+
+
+def _failed(run: Run) -> str:
+    """Return how many hosts failed, and how many may."""
+    count = len(run.roles.peers)
+    allowed = run.settings.failures_allowed(count)
+    return f"{len(run.outcome.lost)} of {counted(count, 'host')} failed (allowed: {allowed})"
 
 
 class Switching:
@@ -71,10 +75,9 @@ class Switching:
         self._run.need_going()
         if self._too_many_lost():
             raise HostsFailed(
-                f"{len(outcome.lost)} of {self._host_count} hosts failed (allowed: {self._allowed}), so"
-                f" nothing was switched; {self._run.wanted.tag} lies ready on {fold(outcome.going)}, current"
-                " there is as it was. Run the same command again, or with --allow-failures"
-                f" {len(outcome.lost)}"
+                f"{_failed(self._run)}, so nothing was switched; {self._run.wanted.tag} lies ready on"
+                f" {fold(outcome.going)}, current there is as it was. Run the same command again, or with"
+                f" --allow-failures {len(outcome.lost)}"
             )
 
     def switch(self, hosts: Sequence[str] | None = None) -> None:
@@ -232,12 +235,9 @@ class Switching:
     def _host_count(self) -> int:
         return len(self._run.roles.peers)
 
-    @property
-    def _allowed(self) -> int:
-        return self._run.settings.failures_allowed(self._host_count)
-
     def _too_many_lost(self) -> bool:
-        return not self._alone and len(self._run.outcome.lost) > self._allowed
+        allowed = self._run.settings.failures_allowed(self._host_count)
+        return not self._alone and len(self._run.outcome.lost) > allowed
 
 
 def _sleep_until(at: float) -> None:

@@ -17,7 +17,7 @@ from murder_fabric.control import Message
 from murder_fabric.deploy import clocks, switching
 from murder_fabric.deploy.clocks import Offset, measure, offset_of
 from murder_fabric.deploy.deployment import Deployment
-from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.failures import HostFailure, printable
 from murder_fabric.deploy.hook_names import NAMES, STAGES, TASKS_ONLY, complaint, failure_counts
 from murder_fabric.deploy.hooks import NO_HOOKS, Hooks, before_connecting, run_hook, shown
 from murder_fabric.deploy.muster import Muster
@@ -436,15 +436,12 @@ def test_hooks_are_run_around_the_switch_of_each_wave_commands_before_tasks() ->
 
 
 def test_what_commands_said_is_shown_behind_the_hosts_that_said_it() -> None:
-    app = App(
-        run_commands=lambda host, _: {
-            "said": ["left \x1b[2J pool", "", "3"] if host != "web3" else ["x" * 999]
-        }
-    )
+    steering = "left \x1b[2J pool"
+    app = App(run_commands=lambda host, _: {"said": [steering, "", "3"] if host != "web3" else ["x" * 999]})
     assert run_hook(app.run(hooks=Hooks({"before_switch": ["drain"]})), "before_switch") == []
     lines = app.said.getvalue().splitlines()
     assert lines[0].startswith("  hook     before_switch on web[1-4]")
-    assert lines[1:-1] == ["    web[1-2,4]: left [2J pool", "    web[1-2,4]: 3"]
+    assert lines[1:-1] == [f"    web[1-2,4]: {printable(steering)}", "    web[1-2,4]: 3"]
     assert lines[-1] == f"    web3: {'x' * 197}..."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from murder_fabric.units import counted, parse_rate, shown_seconds, shown_size
+from murder_fabric.units import counted, every, parse_rate, shown_seconds, shown_size
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,10 @@ def test_a_size_has_the_unit_that_fits(count: float, text: str) -> None:
 )
 def test_a_time_is_as_exact_as_whoever_waits_wants_it(seconds: float, text: str) -> None:
     assert shown_seconds(seconds) == text
+
+
+def test_all_of_one_thing_is_no_plural_either() -> None:
+    assert [every(count, "host") for count in (1, 8)] == ["the only host", "all 8 hosts"]
 
 
 def test_one_thing_is_no_plural() -> None:
