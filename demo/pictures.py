@@ -15,7 +15,7 @@ from murder_fabric.deploy.outcome import HostState, Outcome
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 #: Hosts, columns and rows of the terminals that are shown.
-SIZES = ((8, 90, 24), (60, 90, 24), (500, 100, 24))
+SIZES = ((8, 100, 24), (60, 100, 24), (500, 100, 24))
 #: Bytes of the tree, and seconds since its swarm began.
 LENGTH, NOW = 1_200_000_000, 19.0
 #: As rich writes it, without the fonts that it would fetch over the network.

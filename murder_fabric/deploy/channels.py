@@ -342,7 +342,7 @@ class Channels:
             for message in link.reader.receive(data):
                 self._heard(link, message)
         except ControlError as error:
-            self._fail(link, HostFailure("agent", f"{link.host} does not speak as an agent does: {error}"))
+            self._fail(link, HostFailure("agent", f"it does not speak as an agent does: {error}"))
             link.channel.close()
         if ended:
             link.ended.set()
@@ -372,7 +372,7 @@ class Channels:
     def _greeted(self, link: _Link, message: Message) -> None:
         theirs = message.fields.get("version")
         if theirs != VERSION:
-            reason = f"the agent on {link.host} speaks version {theirs!r:.20} of the contract, not {VERSION}"
+            reason = f"its agent speaks version {theirs!r:.20} of the contract, not {VERSION}"
             self._fail(link, HostFailure("agent", reason))
             return
         link.greeted = True

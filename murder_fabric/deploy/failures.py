@@ -54,9 +54,9 @@ class HostFailure:
 
 
 def printable(text: str, limit: int = MAX_REASON) -> str:
-    """Return *text* on one line, without what could steer a terminal, cut to *limit* characters."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    line = " ".join(line.split())
+    """Return *text* on one line of *limit* characters; what could steer a terminal as `\\x1b` and so on."""
+    line = " ".join(text.split())
+    line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 

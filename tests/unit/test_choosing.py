@@ -141,7 +141,7 @@ def test_hosts_in_one_state_share_a_block() -> None:
         "web3 (1 host): current is nothing",
         "  no release",
         "web9 (1 host): current is v2",
-        "  locked by ann@desk since noon: the database moves",
+        "  locked by ann@desk since noon: the database\\x1b moves",
         "  * v2  good    d-v2              1.5 MB  2026-11-21 10:00:00 +0000",
         "    v1  bad     d-v1              1.5 MB  slow (ann)",
     ]

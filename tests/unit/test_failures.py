@@ -50,7 +50,7 @@ TABLE = [
     ),
     (HostKeyError("the key of web1 changed"), "host key", "the key of web1 changed"),
     (EOFError(), "ssh", "SSH failed: EOFError"),
-    (SSHException("evil\r\n\x1b[2Jline"), "ssh", "SSH failed: evil [2Jline"),
+    (SSHException("evil\r\n\x1b[2Jline"), "ssh", "SSH failed: evil \\x1b[2Jline"),
 ]
 
 
@@ -68,6 +68,21 @@ def test_a_host_that_never_spoke_ran_out_of_time():
     failure = explain(error, port=22, user="deploy", timeout=10.0, spent=10.1)
     assert failure.cause == "timeout"
     assert "as an SSH server within 10 s" in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no space\n  left\t\r\n", "no space left"),
+        ("\x1b]0;owned\x07\x1b[2J", r"\x1b]0;owned\x07\x1b[2J"),
+        ("a\x00b\x9bc", r"a\x00b\x9bc"),
+        ("\u202eevil", r"\u202eevil"),
+        ("\udcff", r"\udcff"),
+        ("Gerät voll", "Gerät voll"),
+    ],
+)
+def test_what_could_steer_a_terminal_is_shown_escaped(said, shown):
+    assert printable(said) == shown
 
 
 def test_a_long_reason_is_cut():

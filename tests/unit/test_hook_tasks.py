@@ -121,7 +121,7 @@ def unexpected(stderr: str) -> UnexpectedExit:
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (unexpected("no such\x1b[31m pool\n"), "`drain` ended with exit code 3: no such [31m pool"),
+        (unexpected("no such\x1b[31m pool\n"), "`drain` ended with exit code 3: no such\\x1b[31m pool"),
         (unexpected(""), "`drain` ended with exit code 3: some"),
         (HostsFailed("web1 failed"), "web1 failed"),
         (Exit("enough"), "Exit: enough"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.outcome import HostState, Outcome, same_hosts
+from murder_fabric.deploy.outcome import HostState, Outcome, grouped, same_hosts
 
 DOWN = HostFailure("refused", "refused the connection to port 22")
 FULL = HostFailure("failed", "no space left for /srv/app")
@@ -61,3 +61,28 @@ def test_names_of_one_host_are_known_by_the_marks_they_see(
     marks: dict[str, list[str]], expected: dict[str, str]
 ) -> None:
     assert same_hosts(marks, {"a": "1", "b": "2", "c": "3"}) == expected
+
+
+def test_hosts_that_lack_room_share_a_line_however_full_each_disk_is() -> None:
+    full = "no space left for /srv: it needs 1.2 GB, {} are free; nothing was written"
+    free = {"web3": "999.0 MB", "web17": "1.1 GB", "web18": "512 B", "web19": "1.1 GB", "web20": "40.5 kB"}
+    assert grouped({host: full.format(one) for host, one in free.items()}) == [
+        "web[3,17-20]: no space left for /srv: it needs 1.2 GB, 512 B to 1.1 GB are free; nothing was written"
+    ]
+
+
+def test_inodes_that_are_free_may_differ_too() -> None:
+    lack = "no inodes left for /srv: it needs 3104, {} are free"
+    assert grouped({"web1": lack.format(30), "web2": lack.format(4)}) == [
+        "web[1-2]: no inodes left for /srv: it needs 3104, 4 to 30 are free"
+    ]
+
+
+def test_numbers_that_are_no_amounts_make_another_reason() -> None:
+    reasons = {
+        "web1": "exit code 1",
+        "web2": "exit code 2",
+        "web3": "port 22 of 10.0.0.1",
+        "web4": "exit code 1",
+    }
+    assert grouped(reasons) == ["web[1,4]: exit code 1", "web2: exit code 2", "web3: port 22 of 10.0.0.1"]
