@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from .. import control
 from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
-from ..units import shown_size
+from ..units import counted, shown_size
 from .channels import Answer, Channels, OnAnswer, OnEvent
 from .failures import HostFailure, printable
 from .outcome import HostState, Outcome, grouped
@@ -65,9 +65,8 @@ class Muster:
                     self.silent[host] = answer
                 else:
                     self.greeted.append(host)
-            said.append(
-                f"{len(self.greeted)} of {len(answers)} hosts" + f", {HERE} among them" * (HERE in answers)
-            )
+            here = f", {HERE} among them" * (HERE in answers)
+            said.append(f"{len(self.greeted)} of {counted(len(answers), 'host')}{here}")
         for line in grouped({host: failure.reason for host, failure in self.silent.items()}):
             self.view.say(f"  {line}")
 
