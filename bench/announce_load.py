@@ -16,10 +16,11 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from urllib.parse import quote
 
 #: Seconds after which an answer is lost.
 PATIENCE = 10.0
-INFO_HASH = b"h" * 20
+INFO_HASH = bytes(range(0, 240, 12))
 END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -28,10 +29,8 @@ def requests(members: int, *, keep: bool) -> list[bytes]:
     found = []
     for number in range(members):
         peer_id = f"-XX0000-{number:012d}"
-        query = (
-            f"info_hash={INFO_HASH.decode()}&peer_id={peer_id}&port={1024 + number}&uploaded=0&downloaded=0"
-        )
-        query += f"&left={number % 100}&compact=1&numwant=30"
+        query = f"info_hash={quote(INFO_HASH, safe='')}&peer_id={peer_id}&port={1024 + number}"
+        query += f"&uploaded=0&downloaded=0&left={number % 100}&compact=1&numwant=30"
         head = f"GET /announce?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: load\r\n"
         found.append(f"{head}{'' if keep else f'Connection: close{chr(13)}{chr(10)}'}\r\n".encode())
     return found

@@ -28,6 +28,9 @@ class Timer(Protocol):
     def cancel(self) -> None:
         """Let it not come."""
 
+    def reset(self, secondsFromNow: float) -> None:
+        """Let it come so much later than now."""
+
 
 class Transport(Protocol):
     """A TCP connection; `getPeer()` and `getHost()` have `host` and `port`."""

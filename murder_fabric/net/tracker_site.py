@@ -1,6 +1,8 @@
 """
-The tracker's port: one GET request a connection, an announce, a scrape or a look at its numbers, and the
-connection is closed.
+The tracker's port: GET requests, each an announce, a scrape or a look at its numbers.
+
+A connection stays for the next one where the client wants that (RFC 9112, 9.3), as some of the stock ones do
+that announce many torrents.
 
 Not `twisted.web`: a head of 4 KiB, a body of nothing and five seconds for all of it, however slowly the
 bytes drip, are limits it has no settings for; the one kind of request answered here is read by
@@ -11,26 +13,34 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from ..errors import TrackerError
-from ..tracker.addresses import canonical_host
 from ..tracker.announcing import encode_failure, encode_response, parse_announce
-from ..tracker.http import Request, RequestReader, format_response
+from ..tracker.http import TEXT_TYPE, Request, RequestReader, format_response
 from ..tracker.keys import announce_path, scrape_url, statistics_path
 from ..tracker.registry import Registry
 from ..tracker.scraping import encode_scrape, parse_scrape
 from ..tracker.statistics import JSON_TYPE, PROMETHEUS_TYPE, metrics_text, stats_text
 from .ports import Clock, Timer, Transport
 
-#: Seconds in which a request must be complete, and its answer taken.
+#: Seconds in which a request must be complete, and its answer taken; then the next one must be.
 REQUEST_TIMEOUT = 5.0
+#: Answers on one connection: so many may wait for somebody who does not read them, 1 KiB an announce.
+MOST_ANSWERS = 64
 #: Seconds between looking for peers that fell silent.
 EXPIRE_EVERY = 15.0
+
+
+class Answer(NamedTuple):
+    """A whole HTTP response, and whether the connection closes after it."""
+
+    data: bytes
+    last: bool
 
 
 class TrackerSite(Factory):
@@ -50,8 +60,8 @@ class TrackerSite(Factory):
         self.clock = clock
         self._registry = registry
         self._routes: tuple[tuple[bytes, Callable[[bytes, str], bytes], str], ...] = (
-            (path.encode("ascii"), self._announce, "text/plain"),
-            (scrape_url(path).encode("ascii"), self._scrape, "text/plain"),
+            (path.encode("ascii"), self._announce, TEXT_TYPE),
+            (scrape_url(path).encode("ascii"), self._scrape, TEXT_TYPE),
             (statistics_path("stats", token).encode("ascii"), self._stats, JSON_TYPE),
             (statistics_path("metrics", token).encode("ascii"), self._metrics, PROMETHEUS_TYPE),
         )
@@ -67,16 +77,19 @@ class TrackerSite(Factory):
     def buildProtocol(self, addr: object) -> TrackerProtocol:
         return TrackerProtocol(self.answer, self.clock)
 
-    def answer(self, request: Request, host: str) -> bytes:
+    def answer(self, request: Request, host: str) -> Answer:
         """Return the whole HTTP response to *request*, which came from the address *host*."""
         for path, respond, content_type in self._routes:
             # In constant time: a passkey must not be guessed letter by letter.
             if hmac.compare_digest(path, request.path):
+                # Statistics are long: what waits on one connection to be read has to stay small.
+                last = request.last or content_type != TEXT_TYPE
                 try:
-                    return format_response(200, respond(request.query, host), content_type)
+                    body = respond(request.query, host)
                 except TrackerError as error:
-                    return format_response(200, encode_failure(str(error)))
-        return format_response(404, b"not found\n")
+                    return Answer(format_response(200, encode_failure(str(error)), last=last), last)
+                return Answer(format_response(200, body, content_type, last=last), last)
+        return Answer(format_response(404, b"not found\n"), True)
 
     def _announce(self, query: bytes, host: str) -> bytes:
         request = parse_announce(query)
@@ -94,12 +107,13 @@ class TrackerSite(Factory):
 
 
 class TrackerProtocol(Protocol):
-    """One connection: reads a request, writes its answer, closes; whatever is slow or odd is cut off."""
+    """One connection: requests, each answered before the next may come; what is slow or odd is cut off."""
 
-    def __init__(self, answer: Callable[[Request, str], bytes], clock: Clock) -> None:
+    def __init__(self, answer: Callable[[Request, str], Answer], clock: Clock) -> None:
         self._answer = answer
         self._clock = clock
         self._reader: RequestReader | None = RequestReader()
+        self._answered = 0
         self._deadline: Timer | None = None
 
     def connectionMade(self) -> None:
@@ -111,20 +125,28 @@ class TrackerProtocol(Protocol):
         try:
             request = self._reader.receive(data)
         except TrackerError as error:
-            self._finish(format_response(400, f"{error}\n".encode()))
+            self._say(Answer(format_response(400, f"{error}\n".encode()), True))
             return
-        if request is not None:
-            self._finish(self._answer(request, canonical_host(self._transport().getPeer().host)))
+        if request is None:
+            return
+        self._answered += 1
+        if self._answered == MOST_ANSWERS:
+            request = request._replace(last=True)
+        self._say(self._answer(request, self._transport().getPeer().host))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._reader = None
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
 
-    def _finish(self, response: bytes) -> None:
-        self._reader = None
-        self._transport().write(response)
-        self._transport().loseConnection()
+    def _say(self, answer: Answer) -> None:
+        self._transport().write(answer.data)
+        if answer.last:
+            self._reader = None
+            self._transport().loseConnection()
+        elif self._deadline is not None:
+            self._reader = RequestReader()
+            self._deadline.reset(REQUEST_TIMEOUT)
 
     def _transport(self) -> Transport:
         return cast(Transport, self.transport)

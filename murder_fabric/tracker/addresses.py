@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..errors import TrackerError
 
+#: Bytes of an IPv4 peer in compact form (BEP 23).
+_COMPACT_IPV4 = 6
 
-class PeerAddress(NamedTuple):
-    """Where a peer listens: *host* is an IPv4 or IPv6 address as `canonical_host` spells it."""
 
+class _Address(NamedTuple):
     host: str
     port: int
+
+
+class PeerAddress(_Address):
+    """Where a peer listens: *host* is an IPv4 or IPv6 address as `canonical_host` spells it."""
+
+    @cached_property
+    def packed(self) -> bytes:
+        """In compact form: 6 bytes of IPv4 (BEP 23), or 18 of IPv6 (BEP 7); a tracker says it many times."""
+        return ipaddress.ip_address(self.host).packed + self.port.to_bytes(2, "big")
 
 
 def canonical_host(host: str) -> str:
@@ -28,11 +39,12 @@ def canonical_host(host: str) -> str:
 
 def encode_compact(peers: Iterable[PeerAddress]) -> tuple[bytes, bytes]:
     """Return *peers* in compact form: IPv4 as 6 bytes each (BEP 23), IPv6 as 18 each (BEP 7)."""
-    packed: dict[int, list[bytes]] = {4: [], 6: []}
-    for host, port in peers:
-        address = ipaddress.ip_address(host)
-        packed[address.version].append(address.packed + port.to_bytes(2, "big"))
-    return b"".join(packed[4]), b"".join(packed[6])
+    ipv4: list[bytes] = []
+    ipv6: list[bytes] = []
+    for peer in peers:
+        packed = peer.packed
+        (ipv4 if len(packed) == _COMPACT_IPV4 else ipv6).append(packed)
+    return b"".join(ipv4), b"".join(ipv6)
 
 
 def encode_dictionaries(peers: Iterable[PeerAddress]) -> list[dict[bytes, bytes | int]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Iterator
+from itertools import islice
+from typing import Generic, Protocol, TypeVar
 
 
 class Member(Protocol):
@@ -22,27 +23,70 @@ SEEDERS = 4
 NEWCOMERS = 6
 
 
-def hand_out(asker: Member, others: Sequence[M], count: int, rng: random.Random) -> list[M]:
+class Pool(Generic[M]):
+    """Members that are drawn by their place in `members`, and dropped at once, however many there are."""
+
+    def __init__(self) -> None:
+        #: In any order; who is dropped leaves its place to the last one.
+        self.members: list[M] = []
+        #: id -> place, in the order in which they came.
+        self._places: dict[int, int] = {}
+
+    def add(self, member: M) -> None:
+        """Take a member that is not here."""
+        self._places[id(member)] = len(self.members)
+        self.members.append(member)
+
+    def drop(self, member: M) -> None:
+        """Let go of a member that is here."""
+        place, last = self._places.pop(id(member)), self.members.pop()
+        if last is not member:
+            self.members[place] = last
+            self._places[id(last)] = place
+
+    def latest(self) -> Iterator[int]:
+        """Yield the places of the members, whoever came last first."""
+        return reversed(self._places.values())
+
+    def place(self, member: M) -> int | None:
+        """Return where a member is, if it is here."""
+        return self._places.get(id(member))
+
+
+def hand_out(asker: M, seeders: Pool[M], leechers: Pool[M], count: int, rng: random.Random) -> list[M]:
     """
-    Return at most *count* of *others* (in the order they joined, *asker* not among them) for *asker*.
+    Return at most *count* of *seeders*, who are complete, and *leechers*, who are not, for *asker*.
 
     1. A complete member has no use for another: it is told of the incomplete ones.
-    2. If all of them fit, all are named.
+    2. If all of them fit, all are named; the asker itself, which may be among them, never is.
     3. Otherwise some complete ones and the latest newcomers are always among those named, so that
        everybody knows a source and the graph of who knows whom stays in one piece; the rest is chance,
        so that nobody is known to all.
 
     The result is in random order, because clients dial from the front.
     """
-    candidates = [member for member in others if not (asker.complete and member.complete)]
-    if len(candidates) > count:
-        seeders = [member for member in candidates if member.complete]
-        chosen = rng.sample(seeders, min(SEEDERS, len(seeders), count))
-        taken = {id(member) for member in chosen}
-        latest = [member for member in candidates[-NEWCOMERS:] if id(member) not in taken]
-        chosen += latest[: count - len(chosen)]
-        taken.update(map(id, latest))
-        rest = [member for member in candidates if id(member) not in taken]
-        candidates = chosen + rng.sample(rest, min(count - len(chosen), len(rest)))
-    rng.shuffle(candidates)
-    return candidates
+    sources = [] if asker.complete else seeders.members
+    # Places of the leechers first, then those of the sources: numbers are what chance is quick with.
+    leecher_count = len(leechers.members)
+    total = leecher_count + len(sources)
+    own = leechers.place(asker)
+    if total - (own is not None) <= count:
+        chosen = [place for place in range(total) if place != own]
+        rng.shuffle(chosen)
+    else:
+        always = rng.sample(range(leecher_count, total), min(SEEDERS, len(sources), count))
+        # One more is looked at, as the asker may be among them.
+        latest = [place for place in islice(leechers.latest(), NEWCOMERS + 1) if place != own]
+        always += latest[: min(NEWCOMERS, count - len(always))]
+        taken = {own, *always}
+        chosen = []
+        # Again where chance names somebody twice.
+        while missing := count - len(always) - len(chosen):
+            drawn = dict.fromkeys(rng.choices(range(total), k=missing))
+            fresh = [place for place in drawn if place not in taken]
+            chosen += fresh
+            taken.update(fresh)
+        for place in always:
+            chosen.insert(int(rng.random() * (len(chosen) + 1)), place)
+    incomplete = leechers.members
+    return [incomplete[at] if at < leecher_count else sources[at - leecher_count] for at in chosen]

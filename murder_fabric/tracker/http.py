@@ -13,8 +13,11 @@ MAX_REQUEST = 4 * 1024
 #: Bytes that the head of a response may be long.
 MAX_RESPONSE_HEAD = 16 * 1024
 
+#: What announces and scrapes are answered in; no client looks.
+TEXT_TYPE = "text/plain"
+
 _END_OF_HEAD = b"\r\n\r\n"
-_REQUEST_LINE = re.compile(rb"GET (/[!-~]*) HTTP/1\.[01]")
+_REQUEST_LINE = re.compile(rb"GET (/[!-~]*) HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
 #: Headers that decide where a message ends: said twice, they say the same or nothing.
@@ -23,14 +26,19 @@ _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found"}
 
 
 class Request(NamedTuple):
-    """What is asked for: the path as it was sent, still quoted, and the query string after `?`."""
+    """
+    What is asked for: the path as it was sent, still quoted, and the query string after `?`.
+
+    `last` says that no other one is to follow on this connection.
+    """
 
     path: bytes
     query: bytes
+    last: bool = True
 
 
 class RequestReader:
-    """Reads one GET request; what follows it is nobody's business, the connection being closed then."""
+    """Reads one GET request; what comes with it, before it was answered, makes it the last one."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -43,7 +51,7 @@ class RequestReader:
             TrackerError: too long, not GET, not HTTP/1, or with a body: nothing an announce is.
         """
         self._buffer += data
-        head, end, _ = self._buffer[:MAX_REQUEST].partition(_END_OF_HEAD)
+        head, end, more = self._buffer[:MAX_REQUEST].partition(_END_OF_HEAD)
         if not end:
             if len(self._buffer) >= MAX_REQUEST:
                 raise TrackerError(f"a request of more than {MAX_REQUEST} bytes")
@@ -59,13 +67,16 @@ class RequestReader:
         if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
             raise TrackerError("a request with a body")
         path, _, query = line[1].partition(b"?")
-        return Request(path, query)
+        # RFC 9112, 9.3: HTTP/1.1 stays unless someone says no.
+        wanted = line[2] == b"1" and headers.get(b"connection", b"").lower() != b"close"
+        return Request(path, query, last=not wanted or bool(more))
 
 
-def format_response(status: int, body: bytes, content_type: str = "text/plain") -> bytes:
-    """Return a whole response of *status* with *body*, which closes the connection."""
+def format_response(status: int, body: bytes, content_type: str = TEXT_TYPE, *, last: bool = True) -> bytes:
+    """Return a whole response of *status* with *body*; the *last* one says that the connection closes."""
     head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {content_type}\r\n"
-    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode("ascii") + body
+    end = "Connection: close\r\n\r\n" if last else "\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n{end}".encode("ascii") + body
 
 
 def format_request(host: str, target: str) -> bytes:

@@ -12,7 +12,12 @@ from ..errors import TrackerError
 HASH_LENGTH = 20
 
 _VISIBLE = re.compile(rb"[!-~]*")
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
+#: What may follow a percent sign, in either case -> the byte that is meant.
+_ESCAPED = {
+    f"{high}{low}".encode("ascii"): bytes([int(high + low, 16)])
+    for high in "0123456789abcdefABCDEF"
+    for low in "0123456789abcdefABCDEF"
+}
 _COUNT = re.compile(rb"[0-9]{1,19}")
 
 
@@ -85,9 +90,10 @@ def build_query(parameters: Iterable[tuple[str, bytes | str | int]]) -> bytes:
 
 
 def _unquote(name: str, value: bytes) -> bytes:
-    def unescape(match: re.Match[bytes]) -> bytes:
-        if match[1] is None:
-            raise TrackerError(f"{name} has a percent sign that escapes nothing")
-        return bytes([int(match[1], 16)])
-
-    return _ESCAPE.sub(unescape, value)
+    if b"%" not in value:
+        return value
+    first, *escapes = value.split(b"%")
+    try:
+        return first + b"".join([_ESCAPED[escape[:2]] + escape[2:] for escape in escapes])
+    except KeyError:
+        raise TrackerError(f"{name} has a percent sign that escapes nothing") from None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ..errors import TrackerError
 from .addresses import PeerAddress, canonical_host
 from .announcing import AnnounceRequest, AnnounceResponse
-from .handout import hand_out
+from .handout import Pool, hand_out
 from .scraping import ScrapeEntry
 from .statistics import MemberStanding, SwarmStanding
 
@@ -45,6 +45,8 @@ class _Swarm:
 
     members: dict[PeerAddress, _Member] = field(default_factory=dict)
     addresses: dict[tuple[str, bytes], PeerAddress] = field(default_factory=dict)
+    seeders: Pool[_Member] = field(default_factory=Pool)
+    leechers: Pool[_Member] = field(default_factory=Pool)
     downloaded: int = 0
 
     def add(self, member: _Member) -> None:
@@ -58,14 +60,27 @@ class _Swarm:
             self.remove(there)
         self.members[member.address] = member
         self.addresses[identity] = member.address
+        self._pool(member).add(member)
+
+    def renew(self, member: _Member, request: AnnounceRequest, now: float) -> None:
+        """Note what *member* says of itself now."""
+        if member.complete != (request.left == 0):
+            self._pool(member).drop(member)
+            member.left = request.left
+            self._pool(member).add(member)
+        member.left, member.seen = request.left, now
+        member.downloaded, member.uploaded = request.downloaded, request.uploaded
 
     def remove(self, member: _Member) -> None:
         del self.members[member.address]
         del self.addresses[member.address.host, member.peer_id]
+        self._pool(member).drop(member)
 
     def entry(self) -> ScrapeEntry:
-        complete = sum(member.complete for member in self.members.values())
-        return ScrapeEntry(complete, self.downloaded, len(self.members) - complete)
+        return ScrapeEntry(len(self.seeders.members), self.downloaded, len(self.leechers.members))
+
+    def _pool(self, member: _Member) -> Pool[_Member]:
+        return self.seeders if member.complete else self.leechers
 
 
 class Registry:
@@ -111,32 +126,28 @@ class Registry:
         """
         host = canonical_host(host)
         swarm = self._swarm(request.info_hash, host)
-        member = _Member(
-            PeerAddress(host, request.port),
-            request.peer_id,
-            request.left,
-            request.downloaded,
-            request.uploaded,
-            now,
-        )
-        before = swarm.members.get(member.address)
-        if before is not None and before.peer_id != member.peer_id:
-            before = None
-        if before is None and len(swarm.members) >= MAX_MEMBERS:
+        address = PeerAddress(host, request.port)
+        member = swarm.members.get(address)
+        if member is not None and member.peer_id != request.peer_id:
+            member = None
+        if member is None and len(swarm.members) >= MAX_MEMBERS:
             raise TrackerError(f"this swarm already has {MAX_MEMBERS} peers")
         self.announce_count += 1
         # Also on leaving: who does not stay to seed may say `stopped` alone, with nothing left.
-        if member.complete and (request.event == "completed" if before is None else not before.complete):
+        if request.left == 0 and (request.event == "completed" if member is None else not member.complete):
             swarm.downloaded += 1
         if request.event == "stopped":
-            if before is not None:
-                swarm.remove(before)
+            if member is not None:
+                swarm.remove(member)
             return self._answer(request.info_hash, swarm, [])
-        swarm.add(member)
-        self._swarms[request.info_hash] = swarm
-        others = [other for other in swarm.members.values() if other is not member]
+        if member is None:
+            member = _Member(address, request.peer_id, request.left, 0, 0, now)
+            swarm.add(member)
+            self._swarms[request.info_hash] = swarm
+        swarm.renew(member, request, now)
         count = min(request.num_want, MOST_COMPACT if request.compact else MOST_DICTIONARIES)
-        return self._answer(request.info_hash, swarm, hand_out(member, others, count, self._rng))
+        named = hand_out(member, swarm.seeders, swarm.leechers, count, self._rng)
+        return self._answer(request.info_hash, swarm, named)
 
     def scrape(self, info_hashes: Iterable[bytes]) -> dict[bytes, ScrapeEntry]:
         """Return the numbers of each of *info_hashes* that has a swarm, or may have one."""
@@ -188,7 +199,7 @@ class Registry:
     def _answer(self, info_hash: bytes, swarm: _Swarm, named: list[_Member]) -> AnnounceResponse:
         self._drop_if_empty(info_hash, swarm)
         entry = swarm.entry()
-        peers = tuple(member.address for member in named)
+        peers = tuple([member.address for member in named])
         return AnnounceResponse(self._interval, entry.complete, entry.incomplete, peers)
 
     def _drop_if_empty(self, info_hash: bytes, swarm: _Swarm) -> None:

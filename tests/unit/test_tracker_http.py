@@ -44,7 +44,7 @@ def read_response(data, size=10**6, max_length=1000):
 @pytest.mark.parametrize("size", SIZES)
 def test_what_a_client_asks_the_tracker_reads(size):
     data = format_request("web1:8998", "/x/announce?left=1?")
-    assert read_request(data, size) == Request(b"/x/announce", b"left=1?")
+    assert read_request(data, size) == Request(b"/x/announce", b"left=1?", last=True)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -61,12 +61,34 @@ def test_a_body_may_end_with_the_connection(size):
 
 
 def test_a_head_without_headers_is_one():
-    assert read_request(b"GET /scrape HTTP/1.1\r\n\r\n") == Request(b"/scrape", b"")
+    assert read_request(b"GET /scrape HTTP/1.1\r\n\r\n") == Request(b"/scrape", b"", last=False)
     assert read_response(b"HTTP/1.1 200\r\n\r\n") == (b"", False)
 
 
-def test_what_follows_a_request_is_not_looked_at():
-    assert read_request(b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n") == Request(b"/a", b"")
+def test_what_follows_a_request_before_its_answer_is_not_looked_at():
+    both = b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n"
+    assert read_request(both) == Request(b"/a", b"", last=True)
+
+
+@pytest.mark.parametrize(
+    ("version", "header", "last"),
+    [
+        (b"1.1", b"", False),
+        (b"1.1", b"Connection: keep-alive\r\n", False),
+        (b"1.1", b"Connection: Close\r\n", True),
+        (b"1.0", b"", True),
+        (b"1.0", b"Connection: keep-alive\r\n", True),
+    ],
+)
+def test_whether_another_request_may_follow_is_up_to_the_client(version, header, last):
+    assert read_request(b"GET /a HTTP/%s\r\n%s\r\n" % (version, header)) == Request(b"/a", b"", last)
+
+
+def test_only_the_last_answer_says_that_the_connection_closes():
+    assert b"\r\nConnection: close\r\n" in format_response(200, b"body")
+    kept = format_response(200, b"body", last=False)
+    assert b"Connection" not in kept
+    assert read_response(kept) == (b"body", True)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -11,7 +11,7 @@ from murder_fabric.errors import TrackerError
 from murder_fabric.tracker import registry as registry_module
 from murder_fabric.tracker.addresses import PeerAddress
 from murder_fabric.tracker.announcing import AnnounceRequest, encode_response
-from murder_fabric.tracker.handout import hand_out
+from murder_fabric.tracker.handout import Pool, hand_out
 from murder_fabric.tracker.registry import Registry
 from murder_fabric.tracker.scraping import ScrapeEntry
 
@@ -158,9 +158,17 @@ class Peer:
     complete: bool = False
 
 
+def named_to(asker, others, count, rng):
+    """Return whom of *others*, in the order they joined, and the asker itself among them, is named."""
+    seeders, leechers = Pool(), Pool()
+    for peer in [*others, asker]:
+        (seeders if peer.complete else leechers).add(peer)
+    return hand_out(asker, seeders, leechers, count, rng)
+
+
 def test_a_few_are_all_named_in_any_order():
     others = [Peer(n) for n in range(30)]
-    named = hand_out(Peer(99), others, 30, random.Random(1))
+    named = named_to(Peer(99), others, 30, random.Random(1))
     assert named != others
     assert sorted(named, key=lambda p: p.number) == others
 
@@ -168,20 +176,20 @@ def test_a_few_are_all_named_in_any_order():
 def test_of_many_a_seeder_and_the_latest_are_always_named():
     others = [Peer(0, complete=True), *(Peer(n) for n in range(1, 500))]
     for seed in range(20):
-        named = {peer.number for peer in hand_out(Peer(999), others, 30, random.Random(seed))}
+        named = {peer.number for peer in named_to(Peer(999), others, 30, random.Random(seed))}
         assert len(named) == 30
         assert {0, 494, 495, 496, 497, 498, 499} <= named
 
 
 def test_who_asks_for_one_gets_a_seeder_and_who_asks_for_none_nobody():
     others = [Peer(0, complete=True), *(Peer(n) for n in range(1, 500))]
-    assert hand_out(Peer(999), others, 1, random.Random(1)) == [others[0]]
-    assert hand_out(Peer(999), others, 0, random.Random(1)) == []
+    assert named_to(Peer(999), others, 1, random.Random(1)) == [others[0]]
+    assert named_to(Peer(999), others, 0, random.Random(1)) == []
 
 
 def test_the_latest_are_not_named_twice_for_being_complete():
     others = [Peer(n, complete=n >= 97) for n in range(100)]
-    named = hand_out(Peer(999), others, 20, random.Random(1))
+    named = named_to(Peer(999), others, 20, random.Random(1))
     assert len(set(named)) == len(named) == 20
 
 
@@ -191,10 +199,29 @@ def test_whom_chance_names_is_spread_evenly():
     times = [0] * 500
     rng = random.Random(1)
     for _ in range(500):
-        for peer in hand_out(Peer(999), others, 30, rng):
+        for peer in named_to(Peer(999), others, 30, rng):
             times[peer.number] += 1
     assert max(times[:-6]) < 60
     assert min(times) > 5
+
+
+def test_the_complete_are_told_of_the_incomplete_alone():
+    others = [Peer(n, complete=n % 2 == 0) for n in range(200)]
+    for count in (30, 100):
+        named = named_to(Peer(999, complete=True), others, count, random.Random(1))
+        assert len({peer.number for peer in named}) == count
+        assert not any(peer.complete for peer in named)
+
+
+def test_a_pool_forgets_who_is_dropped_and_nobody_else():
+    pool, peers = Pool(), [Peer(n) for n in range(5)]
+    for peer in peers:
+        pool.add(peer)
+    for gone in (0, 4, 2):
+        pool.drop(peers[gone])
+    assert {peer.number for peer in pool.members} == {1, 3}
+    assert [pool.members[place].number for place in pool.latest()] == [3, 1]
+    assert [pool.place(peers[n]) for n in (0, 2, 4)] == [None] * 3
 
 
 def test_five_hundred_that_join_at_once_know_each_other_through_each_other():

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from murder_fabric import bencoding
-from murder_fabric.net.tracker_site import REQUEST_TIMEOUT, TrackerSite
+from murder_fabric.net.tracker_site import MOST_ANSWERS, REQUEST_TIMEOUT, TrackerSite
 from murder_fabric.tracker.announcing import AnnounceRequest, announce_query, parse_response
 from murder_fabric.tracker.keys import announce_path
 from murder_fabric.tracker.registry import Registry
@@ -28,8 +28,9 @@ class Visitor:
         self.protocol = site.buildProtocol(None)
         self.protocol.makeConnection(self.transport)
 
-    def ask(self, path, query=b""):
-        self.protocol.dataReceived(b"GET %s?%s HTTP/1.1\r\nHost: x\r\n\r\n" % (path, query))
+    def ask(self, path, query=b"", version=b"1.0"):
+        self.transport.clear()
+        self.protocol.dataReceived(b"GET %s?%s HTTP/%s\r\nHost: x\r\n\r\n" % (path, query, version))
         head, _, body = self.transport.value().partition(b"\r\n\r\n")
         return int(head.split()[1]), body
 
@@ -112,13 +113,59 @@ def test_a_connection_that_ends_leaves_no_timer():
     assert clock.getDelayedCalls() == []
 
 
-def test_a_second_request_on_a_connection_is_not_answered():
+def test_who_says_that_it_is_the_last_request_gets_no_second_answer():
     site, _ = make_site()
     visitor = Visitor(site)
     visitor.ask(b"/announce", announce())
-    first = visitor.transport.value()
-    visitor.ask(b"/announce", announce())
-    assert visitor.transport.value() == first
+    visitor.transport.clear()
+    visitor.protocol.dataReceived(b"GET /announce?%s HTTP/1.0\r\n\r\n" % announce())
+    assert visitor.transport.value() == b""
+
+
+def test_a_connection_stays_for_the_next_announce_where_the_client_wants_that():
+    site, clock = make_site()
+    visitor = Visitor(site)
+    for number in (1, 2, 3):
+        status, body = visitor.ask(b"/announce", announce(number), version=b"1.1")
+        assert (status, parse_response(body).incomplete) == (200, number)
+        assert not visitor.transport.disconnecting
+        clock.advance(REQUEST_TIMEOUT - 0.1)
+    visitor.ask(b"/scrape", scrape_query([HASH]))
+    assert visitor.transport.disconnecting
+
+
+def test_a_connection_without_another_request_is_closed_after_five_seconds():
+    site, clock = make_site()
+    visitor = Visitor(site)
+    visitor.ask(b"/announce", announce(), version=b"1.1")
+    clock.advance(REQUEST_TIMEOUT)
+    assert visitor.transport.disconnected
+    assert clock.getDelayedCalls() == []
+
+
+def test_who_reads_no_answer_can_let_only_so_many_wait():
+    site, _ = make_site()
+    visitor = Visitor(site)
+    for _ in range(MOST_ANSWERS - 1):
+        visitor.ask(b"/announce", announce(), version=b"1.1")
+    assert not visitor.transport.disconnecting
+    assert visitor.ask(b"/announce", announce(), version=b"1.1")[0] == 200
+    assert visitor.transport.disconnecting
+
+
+def test_a_request_that_does_not_wait_for_the_answer_before_it_is_not_answered():
+    site, _ = make_site()
+    visitor = Visitor(site)
+    visitor.protocol.dataReceived(b"GET /announce?%s HTTP/1.1\r\n\r\n" % announce() * 2)
+    assert visitor.transport.value().count(b"HTTP/1.1 200 OK") == 1
+    assert visitor.transport.disconnecting
+
+
+def test_what_is_not_found_ends_the_connection():
+    site, _ = make_site(TOKEN)
+    visitor = Visitor(site)
+    assert visitor.ask(b"/announce", announce(), version=b"1.1") == (404, b"not found\n")
+    assert visitor.transport.disconnecting
 
 
 @pytest.mark.parametrize("data", [b"PRI * HTTP/2.0\r\n\r\n", b"\x16\x03\x01", b"GET /" + b"x" * 5000])
