@@ -49,6 +49,7 @@ from .releasing import SwitchBack as SwitchBack
 from .releasing import Verify as Verify
 from .request import HEARTBEAT_INTERVAL as HEARTBEAT_INTERVAL
 from .request import LEASE as LEASE
+from .request import MAX_CERTIFICATES as MAX_CERTIFICATES
 from .request import VERSION as VERSION
 from .request import WORKING as WORKING
 from .request import Request as Request

@@ -16,6 +16,8 @@ HEARTBEAT_INTERVAL = 10.0
 LEASE = 60.0
 #: The event of a request that is under way and has no more to say for now; every few seconds.
 WORKING = "working"
+#: Bytes of the longest file of certificates that either reads; what browsers trust comes to a quarter of it.
+MAX_CERTIFICATES = 1 << 20
 
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 

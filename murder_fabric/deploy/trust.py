@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import ssl
 
+from ..control import MAX_CERTIFICATES
 from ..errors import BadInput
 from ..units import shown_size
 from .settings import Settings
-
-#: Bytes of the longest file that is read; all that browsers trust come to a quarter of it.
-LONGEST = 1 << 20
 
 
 def certificates(settings: Settings) -> str:
@@ -24,7 +22,7 @@ def certificates(settings: Settings) -> str:
         return ""
     try:
         with open(os.path.expanduser(settings.ca_file), "rb") as file:
-            found = file.read(LONGEST + 1)
+            found = file.read(MAX_CERTIFICATES + 1)
         text = found.decode("ascii", "ignore")  # comments may be in any language
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text or "none")
     except (ssl.SSLError, ValueError):
@@ -32,7 +30,7 @@ def certificates(settings: Settings) -> str:
     except OSError as error:
         why = str(error.strerror)
     else:
-        if len(found) <= LONGEST:
+        if len(found) <= MAX_CERTIFICATES:
             return text
-        why = f"it is longer than {shown_size(LONGEST)}"
+        why = f"it is longer than {shown_size(MAX_CERTIFICATES)}"
     raise BadInput(f"murder.ca_file, {settings.ca_file}: {why}; no host was touched")
