@@ -17,6 +17,8 @@ from ..metainfo.web_seeds import moved, shown_origin
 #: Seconds that the server may be silent, and that all of it may take.
 SILENCE, TIMEOUT = 10.0, 60.0
 _PART_LENGTH = 64 * 1024
+#: What may be raised where a URL is opened.
+FAILURES = (OSError, ValueError, http.client.HTTPException)
 
 
 def download(url: str, certificates: str, max_length: int) -> bytes:
@@ -35,18 +37,23 @@ def download(url: str, certificates: str, max_length: int) -> bytes:
         return _download(url, certificates, max_length)
     except KeyboardInterrupt:
         raise Interrupted("interrupted; no host was touched") from None
-    except urllib.error.HTTPError as error:
-        why = f"the answer is HTTP status {error.code}"
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        why = _explain(error)
+    except FAILURES as error:
+        why = explain(error, f"no answer within {SILENCE:g} s, or not all of it within {TIMEOUT:g} s")
     raise BadInput(f"{shown_origin(url)}: {why}; no host was touched")
 
 
-def _download(url: str, certificates: str, max_length: int) -> bytes:
+def opener(certificates: str, *handlers: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
+    """
+    Return what opens `http://` and `https://` URLs, and no others, through the proxy of the environment.
+
+    Args:
+        certificates: CA certificates (PEM) that count beside those of this machine.
+        handlers: what else it is to be able to do; without any it goes after no redirect.
+    """
     context = ssl.create_default_context()
     if certificates:
         context.load_verify_locations(cadata=certificates)
-    opener = urllib.request.OpenerDirector()  # `build_opener` would know file:// and ftp:// too
+    made = urllib.request.OpenerDirector()  # `build_opener` would know file:// and ftp:// too
     for handler in (
         urllib.request.ProxyHandler(),
         urllib.request.UnknownHandler(),
@@ -54,13 +61,17 @@ def _download(url: str, certificates: str, max_length: int) -> bytes:
         urllib.request.HTTPSHandler(context=context),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
-        _Redirects(),
+        *handlers,
     ):
-        opener.add_handler(handler)
+        made.add_handler(handler)
+    return made
+
+
+def _download(url: str, certificates: str, max_length: int) -> bytes:
     deadline = time.monotonic() + TIMEOUT
     data = bytearray()
     request = urllib.request.Request(url, headers={"User-Agent": "murder_fabric"})  # noqa: S310 - see above
-    with opener.open(request, timeout=SILENCE) as answer:
+    with opener(certificates, _Redirects()).open(request, timeout=SILENCE) as answer:
         while part := answer.read1(_PART_LENGTH):
             data += part
             if len(data) > max_length:
@@ -87,10 +98,13 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
-def _explain(error: Exception) -> str:
+def explain(error: Exception, late: str) -> str:
+    """Say why a URL could not be opened, given one of `FAILURES`; *late* is said where it took too long."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"the answer is HTTP status {error.code}"
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(cause, (TimeoutError, socket.timeout)):  # one and the same from Python 3.10 on
-        return f"no answer within {SILENCE:g} s, or not all of it within {TIMEOUT:g} s"
+        return late
     if isinstance(cause, ssl.SSLCertVerificationError):
         return f"its certificate is refused: {cause.verify_message}; murder.ca_file can name the CA"
     if isinstance(cause, ssl.SSLError):

@@ -107,6 +107,15 @@ def tracker_url(value: Any) -> str:
     return value
 
 
+def webhook(value: Any) -> str:
+    """Check the URL of a webhook, or none; it is a secret where it is Slack's, and not shown by us."""
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[!-.0-?A-~]+(/[!-~]*)?", value):
+        raise ValueError("a URL that takes JSON by POST, such as https://hooks.example.com/services/T0/B0/x")
+    return value
+
+
 def failures(value: Any) -> str:
     """Check how many hosts, or which share of them."""
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,6}|[0-9]{1,2}%|100%", str(value)):

@@ -202,6 +202,12 @@ class Settings:
         {}, checks.hooks, "Shell commands that every host runs before or after a stage, by the hook's name."
     )
     hook_timeout: int = _setting(300, checks.whole(1, 86_400), "Seconds for one command of a hook.")
+    webhook: str = _setting(
+        "",
+        checks.webhook,
+        "A URL that is told by POST of JSON, with the key `text` for Slack and its likes, when a run that "
+        "changes hosts begins, switches, and ends.",
+    )
     host_keys: str = _setting(
         "strict",
         checks.choice("strict", "accept-new", "off"),

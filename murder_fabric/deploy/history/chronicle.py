@@ -8,12 +8,16 @@ import time
 from typing import TYPE_CHECKING
 
 from ...errors import BadInput, StorageError
+from ...units import counted
 from ..outcome import Outcome
+from ..ranges import fold
 from ..results import Result
+from ..trust import certificates
 from ..view import View
 from ..wanted import operator_name
 from . import shelf
 from .exchange import exchange_of
+from .notices import Notices
 from .page import page
 from .record import HostRecord, RunRecord
 from .recording import Recording
@@ -29,6 +33,9 @@ class Chronicle:
     Args:
         task: its name.
         view: told what could not be kept, and observed.
+
+    Raises:
+        BadInput: `murder.ca_file` is wrong, and is needed for the webhook.
     """
 
     def __init__(self, task: str, undertaking: Undertaking, view: View) -> None:
@@ -38,12 +45,35 @@ class Chronicle:
         self._began_at = time.time()
         self._recording = Recording(now=time.monotonic())
         self._id = shelf.new_id(self._began_at, secrets.token_bytes(2))
+        self._notices = self._begin()
         view.observers.append(self._recording)
+        if self._notices is not None:
+            view.observers.append(self._notices)
+
+    def _begin(self) -> Notices | None:
+        """Tell the webhook, if there is one, that the run begins."""
+        planned, settings = self._undertaking, self._undertaking.settings
+        if not settings.webhook:
+            return None
+        facts = {
+            "run": self._id,
+            "task": self._task,
+            "tag": planned.tag or None,
+            "destination": planned.destination,
+            "operator": operator_name(),
+            "hosts": len(planned.hosts),
+        }
+        subject = f"{self._task}{f' of {planned.tag}' * bool(planned.tag)} to {planned.destination}"
+        notices = Notices(settings.webhook, certificates(settings), subject, facts)
+        named = f"{fold(planned.hosts)} ({counted(len(planned.hosts), 'host')})"
+        notices.tell("start", f"{operator_name()} begins on {named}")
+        return notices
 
     def end(self, result: Result, outcome: Outcome) -> None:
         """Keep the record of the run, and write the page that was asked for."""
         self._view.observers.remove(self._recording)
         record = self._record(result, outcome)
+        self._tell_end(record)
         try:
             shelf.keep(record)
         except (StorageError, BadInput) as error:
@@ -55,6 +85,15 @@ class Chronicle:
                 self._view.remark(f"  the report is {path}")
             except StorageError as error:
                 self._view.say(f"  {error}")
+
+    def _tell_end(self, record: RunRecord) -> None:
+        if self._notices is None:
+            return
+        self._view.observers.remove(self._notices)
+        facts = {"exit_code": record.exit_code, "seconds": record.seconds, "failed": record.failed}
+        self._notices.tell("failure" if record.exit_code else "finish", record.message, **facts)
+        if problem := self._notices.close():
+            self._view.say(f"  {problem}")
 
     def _record(self, result: Result, outcome: Outcome) -> RunRecord:
         hosts = {

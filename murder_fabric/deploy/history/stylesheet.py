@@ -20,7 +20,7 @@ footer { margin-top: 40px; }
 .figures { display: flex; flex-wrap: wrap; gap: 10px; margin: 20px 0 0; }
 .figures div { border: 1px solid var(--line); border-radius: 8px; padding: 8px 14px; min-width: 96px; }
 dd { margin: 0; font-size: 20px; } dt { overflow-wrap: anywhere; }
-svg { width: 100%; height: auto; display: block; }
+svg { width: 100%; height: auto; display: block; overflow: visible; } rect { shape-rendering: crispEdges; }
 .axis { font-size: 12px; fill: var(--quiet); } .end { text-anchor: end; } .middle { text-anchor: middle; }
 .grid { stroke: var(--line); } .frame { fill: none; stroke: var(--line); }
 .curve { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
