@@ -37,10 +37,10 @@ class Bug:
     tests: tuple[str, ...]
 
 
-def bugs() -> list[Bug]:
-    """Return all bugs that can be planted."""
+def bugs(place: Path = HERE) -> list[Bug]:
+    """Return all bugs whose patches lie in a directory."""
     found = []
-    for patch in sorted(HERE.glob("*.patch")):
+    for patch in sorted(place.glob("*.patch")):
         what, tests, *_ = patch.read_text().split("\n\n")
         found.append(Bug(patch, what, tuple(tests.removeprefix("Caught by:").split())))
     return found
@@ -66,17 +66,18 @@ def verdict_of(tests: tuple[str, ...], checkout: Path) -> str:
         return "hung"
     if done.returncode == 0:
         return "passed"
-    failed = re.search(r"^(FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    failed = re.search(r"^(FAILED|ERROR) (.+?)( - |$)", done.stdout, re.MULTILINE)
     return failed[2] if failed else f"pytest ended with {done.returncode}: {done.stdout[-500:]}"
 
 
 def main(*names: str) -> int:
     """Plant all bugs, or those whose files begin with one of *names*; return the exit code."""
-    chosen = [bug for bug in bugs() if not names or bug.patch.name.startswith(names)]
     found = 0
     with tempfile.TemporaryDirectory(prefix="murder-planted-") as place:
         checkout = Path(place) / "checkout"
         shutil.copytree(REPOSITORY, checkout, symlinks=True, ignore=LEFT_OUT)
+        planted = bugs(checkout / HERE.relative_to(REPOSITORY))
+        chosen = [bug for bug in planted if not names or bug.patch.name.startswith(names)]
         needed = tuple(sorted({test for bug in chosen for test in bug.tests}))
         without = verdict_of(needed, checkout)
         if without != "passed":
