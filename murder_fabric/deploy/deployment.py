@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from .. import control
 from ..control import Message
 from ..errors import Interrupted
+from ..units import counted
+from .channels import Answer
 from .executor import GroupContext
 from .failures import HostFailure, printable
 from .hook_names import FAILED
@@ -73,10 +75,10 @@ class Deployment:
             said = self._stages(self)
             run_hook(self.plan, "before_finish")
         except KeyboardInterrupt:
-            count = len(self.plan.muster.greeted)
-            self.plan.view.say(f"stopping: {count} hosts are being cleaned up; Ctrl-C again leaves at once")
-            unsure = self._switching.back(in_haste=True) if self._switching is not None else []
-            raise Interrupted(_interrupted(unsure, self._finish(), self._left())) from None
+            hosts = counted(len(self.plan.muster.greeted), "host")
+            self.plan.view.say(f"stopping: {hosts} to clean up; Ctrl-C again leaves at once")
+            unsure, unfinished = self._stop()
+            raise Interrupted(_interrupted(unsure, unfinished, self._left())) from None
         except Exception:
             try:
                 if self._switching is not None:  # what it did not foresee: a wave may have begun all the same
@@ -129,11 +131,26 @@ class Deployment:
             return self.standing
         return f"{UNCHANGED}, and the same command with --tag {wanted.tag} goes on with what was fetched"
 
+    def _stop(self) -> tuple[list[str], list[str]]:
+        """Take back and stop in haste; return the hosts that may have stayed, and those that said nothing."""
+        with self.plan.view.stage("stop") as said:
+            unsure = self._switching.back(in_haste=True) if self._switching is not None else []
+            unfinished = self._finish()
+            count = len(self.plan.muster.greeted)
+            said.append(f"trackers, seeders and peers ended on {count - len(unfinished)} of {count} hosts")
+        return unsure, unfinished
+
     def _finish(self) -> list[str]:
         """Stop everything everywhere; return the hosts that did not say they had."""
         muster = self.plan.muster
         requests = {host: Message(control.Finish().fields()) for host in muster.greeted}
-        answers = muster.channels.ask(requests, FINISH_TIMEOUT)
+        muster.view.asked(requests, "have ended what runs there")
+
+        def on_answer(host: str, answer: Answer) -> None:
+            if isinstance(answer, Message):
+                muster.view.answered(host)
+
+        answers = muster.channels.ask(requests, FINISH_TIMEOUT, on_answer=on_answer)
         note_uploads(self.outcome, answers)
         for host, answer in answers.items():
             for problem in answer.fields.get("problems", ()) if isinstance(answer, Message) else ():
@@ -194,7 +211,7 @@ def deploy(deployment: Deployment) -> str:
     clean_up_after(deployment.plan)
     run = deployment.plan
     switched = len(run.outcome.hosts(HostState.SWITCHED))
-    return f"{switched} of {len(run.roles.peers)} hosts switched to {run.wanted.tag}"
+    return f"{switched} of {counted(len(run.roles.peers), 'host')} switched to {run.wanted.tag}"
 
 
 def bring(deployment: Deployment) -> Mapping[str, str | None]:

@@ -121,7 +121,7 @@ def test_a_host_that_does_not_read_holds_up_nobody(channels):
 def test_a_refusal_is_this_hosts_only_and_one_clean_line(channels):
     first, second, *_ = sshds.HOSTS
     answers = channels.ask({first: Message({"do": "refuse"}), second: Message({"do": "count"})}, 20)
-    assert answers[first] == HostFailure("failed", "no [31mspace left")
+    assert answers[first] == HostFailure("failed", "no \\x1b[31mspace left")
     assert answers[second].fields["event"] == "done"
     assert channels.ask({first: Message({"do": "count"})}, 20)[first].fields["event"] == "done"
 

@@ -1,0 +1,122 @@
+"""The part of a terminal that is drawn again and again, beside lines that stay and others who write."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import pytest
+
+from murder_fabric.deploy import screen
+from murder_fabric.deploy.fleet_state import FleetState
+from murder_fabric.deploy.outcome import Outcome
+from murder_fabric.deploy.screen import Screen
+from murder_fabric.deploy.view import View
+
+#: Seconds within which a thread that draws at once has drawn, on a machine that is busy.
+PATIENCE = 60.0
+
+
+class Terminal(io.StringIO):
+    """Says when the picture has been on it, and may be closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown, self.broken = threading.Event(), False
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.broken:
+            self.shown.set()
+            raise OSError(5, "Input/output error")
+        if "2 waiting" in text:
+            self.shown.set()
+        return super().write(text)
+
+
+def fleet() -> FleetState:
+    state = FleetState(Outcome(["web1", "web2"]))
+    state.begun("connect", now=0.0)
+    return state
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setattr(screen, "PATIENCE", 0.0)
+    monkeypatch.setattr(screen, "INTERVAL", 0.001)
+    monkeypatch.setenv("TERM", "xterm")
+    return Terminal()
+
+
+def test_the_picture_is_gone_in_the_end_and_the_cursor_is_back(terminal: Terminal) -> None:
+    with Screen(terminal, fleet()):
+        assert terminal.shown.wait(PATIENCE)
+    said = terminal.getvalue()
+    assert said.count("\x1b[?25l") == said.count("\x1b[?25h") == 1
+    assert "\x1b[2K" in said[said.rindex("2 waiting") :]
+
+
+def test_lines_stay_above_the_picture_and_are_said_as_they_are(terminal: Terminal) -> None:
+    line = "  [bold]web1[/bold]: :boom: /srv/app[1] " + "x" * 300
+    with Screen(terminal, fleet()) as shown:
+        assert terminal.shown.wait(PATIENCE)
+        shown.say(line)
+    assert line in terminal.getvalue()
+
+
+def test_what_is_over_soon_is_never_drawn(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen, "PATIENCE", 3600.0)
+    with Screen(terminal, fleet()) as shown:
+        shown.say("murder: all is well")
+    assert terminal.getvalue() == "murder: all is well\n"
+
+
+def test_while_others_write_nothing_is_drawn(terminal: Terminal) -> None:
+    with Screen(terminal, fleet()) as shown:
+        assert terminal.shown.wait(PATIENCE)
+        with shown.aside():
+            before = terminal.getvalue()
+            assert before.endswith("\x1b[?25h") or "\x1b[?25h" in before[before.rindex("2 waiting") :]
+            terminal.shown.clear()
+            assert not terminal.shown.is_set()
+            assert terminal.getvalue() == before
+        assert terminal.shown.wait(PATIENCE)
+
+
+def test_a_terminal_that_is_closed_meanwhile_stops_nobody(terminal: Terminal) -> None:
+    with Screen(terminal, fleet()) as shown:
+        assert terminal.shown.wait(PATIENCE)
+        terminal.shown.clear()
+        terminal.broken = True
+        assert terminal.shown.wait(PATIENCE)
+        shown.say("murder: all is well")
+    assert "all is well" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["dumb", "unknown", None])
+def test_a_terminal_that_cannot_be_drawn_on_gets_lines_only(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, kind: str | None
+) -> None:
+    if kind is None:
+        monkeypatch.delenv("TERM")
+    else:
+        monkeypatch.setenv("TERM", kind)
+    view = View(terminal)
+    with view.watch(Outcome(["web1"])), view.stage("connect") as said:
+        said.append("1 of 1 hosts")
+    assert terminal.getvalue() == "  connect  1 of 1 hosts (0.0 s)\n"
+
+
+def test_a_view_draws_while_it_watches_and_no_longer(terminal: Terminal) -> None:
+    view = View(terminal)
+    with view.watch(Outcome(["web1", "web2"])):
+        with view.stage("connect"):
+            assert terminal.shown.wait(PATIENCE)
+            view.say("web1: refused")
+        with view.aside():
+            pass
+    view.say("murder: over")
+    assert "web1: refused" in terminal.getvalue()
+    assert terminal.getvalue().endswith("murder: over\n")
