@@ -44,7 +44,7 @@ class _StrictDecoder(BencodeDecoder):
         return x[start:end], end
 
 
-_decoder = _StrictDecoder(encoding=None, max_depth=MAX_DEPTH)
+_decoder = _StrictDecoder(encoding=None, max_depth=MAX_DEPTH - 1)  # which counts from 0
 _encoder = BencodeEncoder()
 
 

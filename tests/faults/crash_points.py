@@ -1,20 +1,23 @@
 """
-Deploys on one host, killed before each call that changes a disk: `crash_points.py DIRECTORY [EACH]`.
+Deploys on one host, killed before each call that changes a disk: `crash_points.py each EACH DIRECTORY`.
 
 For every call of one undisturbed deploy, or every EACH-th, a child process begins the same deploy and is
 killed where it would have made that call; a write is also torn in its middle. What lies there then must be
 whole, and so must be what the next deploy makes of it: of the same tag, and of another one. Prints one
-object: `points` (what was killed at), `failures` (a sentence for each).
+object: `points` (what was killed at), `failures` (a sentence for each). `pile COUNT DIRECTORY` kills COUNT of
+them one after the other, and fails if the next one leaves anything of theirs.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +123,11 @@ class Scene:
         self.life.deploy("v2")
         self.noted.write_text(json.dumps(crashes.points))
 
+    def size(self) -> int:
+        """Return the bytes of all that lies at the destination, the growing log left out."""
+        files = [path for path in self.life.app.rglob("*") if path.name != "revisions.log"]
+        return sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())
+
     def points(self) -> list[str]:
         """Return what an undisturbed deploy of v2 may be killed at, in order."""
         if in_child(lambda: self.deploy_counted(None)):
@@ -147,12 +155,11 @@ class Scene:
         return None
 
 
-def main(place: str, each: str = "1") -> None:
-    """Kill at every point, or every *each*-th, and print what came of it."""
-    scene = Scene(Path(place))
+def each(scene: Scene, step: int) -> None:
+    """Kill at every *step*-th point, and print what came of it."""
     points = scene.points()
     failures = []
-    for number in range(0, len(points), int(each)):
+    for number in range(0, len(points), step):
         try:
             fault = scene.fault_of(number)
         except Exception as error:
@@ -160,6 +167,25 @@ def main(place: str, each: str = "1") -> None:
         if fault is not None:
             failures.append(f"killed before {points[number]} (call {number}): {fault}")
     print(json.dumps({"points": points, "failures": failures}, indent=1))
+
+
+def pile(scene: Scene, count: int) -> None:
+    """Kill *count* deploys in a row where chance has it, and look what the next one leaves of them."""
+    points, rng = scene.points(), random.Random(count)
+    tidy = scene.size()
+    host_life.copy_of(scene.before, scene.life.app)
+    for _ in range(count):
+        in_child(partial(scene.deploy_counted, rng.randrange(len(points))))
+    scene.life.deploy("v2", run="b2" * 8)
+    if scene.life.current() != "v2" or scene.life.leftovers():
+        raise SystemExit(f"left behind: {scene.life.leftovers()}")
+    if scene.size() > tidy * 1.01:
+        raise SystemExit(f"{scene.size()} bytes instead of {tidy}: {os.listdir(scene.life.app)}")
+
+
+def main(what: str, count: str, place: str) -> None:
+    """Do what the command line asks for."""
+    {"each": each, "pile": pile}[what](Scene(Path(place)), int(count))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ Value = TypeVar("Value")
 ALL = os.environ.get("MURDER_FAULTS") == "all"
 
 #: Marks what only `./dev faults` runs.
-long = pytest.mark.skipif(not ALL, reason="a long one: ./dev faults runs it")
+long = pytest.mark.long
 
 
 def so_many(sample: Value, everything: Value) -> Value:

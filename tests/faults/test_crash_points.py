@@ -34,9 +34,15 @@ NAMED = {
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """What became of a deploy that was killed at each call, or at every fifth."""
+    """What became of a deploy that was killed at each call, or at every ninth."""
     place = tmp_path_factory.mktemp("killed")
-    program = [sys.executable, str(TESTS / "faults" / "crash_points.py"), str(place), str(so_many(5, 1))]
+    program = [
+        sys.executable,
+        str(TESTS / "faults" / "crash_points.py"),
+        "each",
+        str(so_many(9, 1)),
+        str(place),
+    ]
     path = f"{TESTS.parent}:{TESTS / 'faults'}"
     done = subprocess.run(program, capture_output=True, text=True, env={"PYTHONPATH": path}, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -40,6 +40,7 @@ def swarm(calm):
     return calm
 
 
+@long
 def test_row_3_all_peers_are_killed_one_by_one_and_run_again(swarm):
     for host in random.Random(3).sample(PEERS, len(PEERS)):
         had = swarm.bytes_of(host)

@@ -50,6 +50,12 @@ def test_a_recursion_bomb_is_an_error_and_not_a_crash(bomb):
         decode(bomb, LIMIT)
 
 
+def test_nesting_deeper_than_anything_needs_is_refused():
+    deep = MAX_DEPTH + 1
+    with pytest.raises(BencodeError):
+        decode(b"l" * deep + b"e" * deep, LIMIT)
+
+
 def test_nesting_that_torrents_use_is_no_bomb():
     depth = MAX_DEPTH // 2
     assert encode(decode(b"l" * depth + b"e" * depth, LIMIT)) == b"l" * depth + b"e" * depth
