@@ -21,6 +21,14 @@ settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def records_of_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of tests leave no records among those of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture
 def programs(tmp_path: Path) -> Iterator[Programs]:
     """Starts programs; whatever still runs when the test is over is killed."""

@@ -80,7 +80,7 @@ class Fab:
         """Begin a deploy, or another task if one is the first argument."""
         task = () if arguments[:1] and arguments[0].startswith("murder.") else ("murder.deploy",)
         argv = [FAB, "-S", str(self.lab.ssh_config), "-H", hosts, *task]
-        own = {"PYTHONPATH": str(REPOSITORY), "HOME": str(self.directory)}
+        own = {"PYTHONPATH": str(REPOSITORY), "HOME": str(self.directory), "XDG_STATE_HOME": ""}
         environment = {**os.environ, **own, **self.environment}
         return Running([*argv, *arguments], self.directory, environment)
 

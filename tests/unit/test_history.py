@@ -349,6 +349,18 @@ def test_again_are_those_that_the_last_run_did_not_bring_there_with_its_tag():
     assert nothing.result.exit_code == 0
 
 
+def test_who_was_left_behind_by_an_earlier_try_of_the_same_tag_is_tried_again_too():
+    def tried(number, **states):
+        shelf.keep(a_run(number, {host: HostRecord(state) for host, state in states.items()}))
+
+    tried(1, web1="switched", web2="failed", web3="failed", web4="unreachable")
+    tried(2, web3="switched", web2="failed")
+    shelf.keep(a_run(3, task="cleanup"))
+    assert retry_of(context([]), KNOWN).context.hosts == ["web2", "web4"]
+    shelf.keep(a_run(4, {"web2": HostRecord("failed")}, tag="v2"))
+    assert retry_of(context([]), KNOWN).context.hosts == ["web2"]
+
+
 def test_a_host_is_reached_again_as_it_was_written():
     shelf.keep(a_run(hosts={"root@web1:2222": HostRecord("unreachable"), "[::1]:22": HostRecord("failed")}))
     again = retry_of(context([]), KNOWN).context
@@ -359,10 +371,14 @@ def test_a_host_is_reached_again_as_it_was_written():
 @pytest.mark.parametrize(
     ("records", "settings", "sentence"),
     [
-        ([], KNOWN, "no run to /srv/app is known"),
+        ([], KNOWN, "no deploy to /srv/app is known"),
         ([a_run()], Settings(), "--destination-path is missing"),
         ([a_run()], Settings(default_destination_path="/srv/app", default_tag="v2"), "leave --tag out"),
-        ([a_run(1), a_run(2, task="rollback")], KNOWN, "the last run to /srv/app was rollback"),
+        (
+            [a_run(1), a_run(2, task="rollback"), a_run(3, task="cleanup")],
+            KNOWN,
+            "the last run to /srv/app was rollback",
+        ),
     ],
 )
 def test_again_is_refused_where_it_could_mean_something_else(records, settings, sentence):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Iterator
 
 from ...errors import BadInput
 from ..executor import GroupContext
@@ -11,6 +13,9 @@ from ..settings import Settings
 from ..wanted import Wanted
 from . import shelf
 from .record import RunRecord
+
+#: Tasks after which hosts may have another release.
+_BRINGING = ("deploy", "fetch", "switch", "rollback", "catch-up")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +60,7 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
     """
     Return what the last run to the destination left undone.
 
-    These are hosts that failed, and those that were ready and did not switch because others failed. Hosts
+    These are the hosts that failed, and those that were ready and did not switch because others failed. Hosts
     that *context* names, if it names any, are the only ones that count.
 
     Raises:
@@ -64,9 +69,10 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
     destination, tag = settings.default_destination_path, settings.default_tag
     if not destination:
         raise BadInput("--destination-path is missing, such as --destination-path /srv/app")
-    record = next(shelf.newest(destination), None)
+    runs = (one for one in shelf.newest(destination) if one.task in _BRINGING)
+    record = next(runs, None)
     if record is None:
-        raise BadInput(f"no run to {destination} is known in {shelf.directory()}; no host was touched")
+        raise BadInput(f"no deploy to {destination} is known in {shelf.directory()}; no host was touched")
     if record.task != "deploy":
         raise BadInput(
             f"the last run to {destination} was {record.task}, run {record.id}, which --retry-failed does not"
@@ -78,6 +84,21 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
             " --retry-failed"
         )
     named = context.hosts
-    hosts = [host for host in record.unfinished if not named or host in named]
+    hosts = [host for host in _unfinished(record, runs) if not named or host in named]
     again = GroupContext(context.config, [context.kwargs_of(host) for host in hosts])
     return Retry(record, again, dataclasses.replace(settings, default_tag=record.tag))
+
+
+def _unfinished(last: RunRecord, before: Iterator[RunRecord]) -> list[str]:
+    """
+    Return the hosts that do not have what *last* deployed.
+
+    It may have been about some of them only, being a second try itself: so those are among them that a run of
+    the same tag just before left behind.
+    """
+    tries = [last, *itertools.takewhile(lambda one: (one.task, one.tag) == (last.task, last.tag), before)]
+    behind: dict[str, bool] = {}
+    for record in reversed(tries):
+        unfinished = record.unfinished
+        behind.update((host, host in unfinished) for host in record.hosts)
+    return [host for host, is_behind in behind.items() if is_behind]
