@@ -13,27 +13,16 @@ from .parsing import LONGEST_PIECE, SHORTEST_PIECE, parse_info
 from .paths import Path, shown
 from .values import Directory, Hasher, Info
 
-#: Carries out two pieces of work on so many bytes, and returns when both are done.
-Both = Callable[[Callable[[], None], Callable[[], None], int], None]
-
-
-def one_after_the_other(first: Callable[[], None], second: Callable[[], None], length: int) -> None:
-    """Do `first`, then `second`, as a builder does with its two hashes unless told better."""
-    first()
-    second()
-
 
 class InfoBuilder:
     """
     Takes the files of a tree in the order of their paths, and returns the info dictionary they make.
 
     Bytes are hashed as they come: SHA-1 and SHA-256 of each piece, SHA-256 of each file.  The same files
-    under the same name always make the same bytes.  `both` may run the SHA-1 beside the SHA-256.
+    under the same name always make the same bytes.  Pieces may be hashed beside files, in another thread.
     """
 
-    def __init__(
-        self, name: bytes, piece_length: int, *, single_file: bool = False, both: Both = one_after_the_other
-    ) -> None:
+    def __init__(self, name: bytes, piece_length: int, *, single_file: bool = False) -> None:
         if not SHORTEST_PIECE <= piece_length <= LONGEST_PIECE:
             raise MetainfoError(
                 f"a piece length of {piece_length} bytes: it must be from {SHORTEST_PIECE} to {LONGEST_PIECE}"
@@ -41,7 +30,6 @@ class InfoBuilder:
         self._name = name
         self._piece_length = piece_length
         self._single_file = single_file
-        self._both = both
         self._sha1 = _PieceHashes(piece_length, hashlib.sha1)
         self._sha256 = _PieceHashes(piece_length, hashlib.sha256)
         self._entries: list[dict[bytes, Any]] = []
@@ -73,16 +61,20 @@ class InfoBuilder:
 
     def update(self, data: Union[bytes, memoryview]) -> None:
         """Take the next bytes of the file begun last, as many as there are at hand."""
-        file = self._file
-        if file is None:
+        self.update_file(data)
+        self.update_pieces(data)
+
+    def update_file(self, data: Union[bytes, memoryview]) -> None:
+        """Take bytes as `update` does, for their file; `update_pieces` has to follow."""
+        if self._file is None:
             raise ValueError("bytes without a file")
         self._length += len(data)
+        self._file.update(data)
 
-        def sha256() -> None:
-            file.update(data)
-            self._sha256.update(data)
-
-        self._both(lambda: self._sha1.update(data), sha256, len(data))
+    def update_pieces(self, data: Union[bytes, memoryview]) -> None:
+        """Take the next bytes of all files, one after the other, however many that are, for their pieces."""
+        self._sha1.update(data)
+        self._sha256.update(data)
 
     def build(self) -> Info:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Optional, Union
 
@@ -13,6 +14,10 @@ LONGEST_NAME = 255
 LONGEST_PATH = 4095
 #: Characters of a path that a sentence can bear.
 LONGEST_SHOWN = 400
+
+
+#: Short paths of names that begin with no dot.
+_HARMLESS = re.compile(rb"[^./\0][^/\0]*(?:/[^./\0][^/\0]*)*")
 
 
 def shown(path: Union[bytes, Path]) -> str:
@@ -41,6 +46,9 @@ def name_fault(name: bytes) -> Optional[str]:
 
 def path_fault(path: Path) -> Optional[str]:
     """Say what keeps `path` from being the path of something below the root; None when nothing does."""
+    joined = b"/".join(path)
+    if len(joined) <= LONGEST_NAME and _HARMLESS.fullmatch(joined) and joined.count(b"/") == len(path) - 1:
+        return None  # nearly every path is found to be one here, in a tenth of the time
     if not path:
         return "is empty"
     for name in path:

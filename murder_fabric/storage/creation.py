@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable, Optional, Union
 
 from ..errors import TreeError
-from ..metainfo.building import Both, InfoBuilder
+from ..metainfo.building import InfoBuilder
 from ..metainfo.geometry import choose_piece_length
 from ..metainfo.paths import shown
 from ..metainfo.values import Metainfo
@@ -43,34 +43,62 @@ def create_metainfo(
     patterns = tuple(exclude)
     tree = scan(path, patterns)
     total = sum(file.length for file in tree.files)
+    builder = InfoBuilder(
+        tree.name if name is None else name,
+        choose_piece_length(total) if piece_length is None else piece_length,
+        single_file=tree.single_file,
+    )
     with ThreadPoolExecutor(1) as pool:
-        builder = InfoBuilder(
-            tree.name if name is None else name,
-            choose_piece_length(total) if piece_length is None else piece_length,
-            single_file=tree.single_file,
-            both=_beside_each_other(pool),
-        )
-        _feed(builder, tree, total, progress)
+        _feed(builder, tree, _Beside(pool, builder.update_pieces), total, progress)
     _must_be_unchanged(tree, scan(path, patterns))
     return Metainfo(builder.build(), announce, mtimes=tuple(file.mtime for file in tree.files))
 
 
-def _beside_each_other(pool: ThreadPoolExecutor) -> Both:
-    def both(first: Callable[[], None], second: Callable[[], None], length: int) -> None:
-        if length < WORTH_A_THREAD:
-            first()
-            second()
-            return
-        beside = pool.submit(first)
-        second()
-        beside.result()
+class _Beside:
+    """Two buffers: while one is filled, the pieces in the other are hashed in a thread."""
 
-    return both
+    def __init__(self, pool: ThreadPoolExecutor, hash_pieces: Callable[[memoryview], None]) -> None:
+        self._pool, self._hash_pieces = pool, hash_pieces
+        self._filled, self._other = memoryview(bytearray(READ_SIZE)), memoryview(bytearray(READ_SIZE))
+        self._length = 0
+        self._under_way: Optional[Future[None]] = None
+
+    def room(self) -> memoryview:
+        """Return where the next bytes go; never empty."""
+        return self._filled[self._length :]
+
+    def add(self, length: int) -> memoryview:
+        """Count so many bytes of `room` as read, and return them; they stay until `room` is called."""
+        data = self._filled[self._length : self._length + length]
+        self._length += length
+        if self._length == READ_SIZE:
+            self._hand_over()
+        return data
+
+    def finish(self) -> None:
+        """Return when all is hashed."""
+        self._hand_over()
+        self._wait()
+
+    def _hand_over(self) -> None:
+        self._wait()
+        data, self._length = self._filled[: self._length], 0
+        self._filled, self._other = self._other, self._filled
+        if len(data) < WORTH_A_THREAD:
+            self._hash_pieces(data)
+        else:
+            self._under_way = self._pool.submit(self._hash_pieces, data)
+
+    def _wait(self) -> None:
+        if self._under_way is not None:
+            self._under_way.result()
+            self._under_way = None
 
 
-def _feed(builder: InfoBuilder, tree: Tree, total: int, progress: Optional[Progress]) -> None:
+def _feed(
+    builder: InfoBuilder, tree: Tree, beside: _Beside, total: int, progress: Optional[Progress]
+) -> None:
     directories = Directories(tree.root)
-    buffer = memoryview(bytearray(READ_SIZE))
     done = 0
     try:
         for directory in tree.directories:
@@ -80,17 +108,18 @@ def _feed(builder: InfoBuilder, tree: Tree, total: int, progress: Optional[Progr
                 builder.add_link(file.path, file.symlink)
                 continue
             builder.begin_file(file.path, file.mode)
-            for count in _read(directories, file, buffer):
-                builder.update(buffer[:count])
-                done += count
+            for data in _read(directories, file, beside):
+                builder.update_file(data)
+                done += len(data)
                 if progress is not None:
                     progress(done, total)
+        beside.finish()
     finally:
         directories.close()
 
 
-def _read(directories: Directories, file: SourceFile, buffer: memoryview) -> Iterator[int]:
-    """Yield how many bytes of a file are in `buffer`, again and again until its end."""
+def _read(directories: Directories, file: SourceFile, beside: _Beside) -> Iterator[memoryview]:
+    """Yield the bytes of a file, as many at a time as there is room for."""
     try:
         parent = directories.open(file.path[:-1])
         descriptor = os.open(file.path[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
@@ -99,11 +128,11 @@ def _read(directories: Directories, file: SourceFile, buffer: memoryview) -> Ite
                 raise _changed(directories.full(file.path))
             left = file.length
             while left:
-                count = os.readv(descriptor, [buffer[: min(left, READ_SIZE)]])
+                count = os.readv(descriptor, [beside.room()[:left]])
                 if not count:
                     raise _changed(directories.full(file.path))
                 left -= count
-                yield count
+                yield beside.add(count)
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):

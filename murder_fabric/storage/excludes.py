@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
-from typing import NamedTuple
+from fnmatch import translate
+from typing import NamedTuple, Optional
 
 from ..metainfo.paths import Path
 
@@ -13,8 +14,12 @@ from ..metainfo.paths import Path
 ALWAYS = (".git*",)
 
 
+#: A name, compiled; None is `**`.
+_Name = Optional["re.Pattern[bytes]"]
+
+
 class _Pattern(NamedTuple):
-    names: Path
+    names: tuple[_Name, ...]
     anchored: bool
     only_directories: bool
     excludes: bool
@@ -48,13 +53,21 @@ def _parse(text: str) -> _Pattern:
     excludes = not text.startswith("!")
     body = text if excludes else text[1:]
     stripped = body.rstrip("/")
-    names = tuple(os.fsencode(name) for name in stripped.split("/") if name)
+    names = tuple(
+        # Byte by byte, as names are: Latin-1 has a character for each.
+        None if name == "**" else re.compile(translate(os.fsencode(name).decode("latin-1")).encode("latin-1"))
+        for name in stripped.split("/")
+        if name
+    )
     return _Pattern(names, "/" in stripped, stripped != body, excludes)
 
 
-def _matches(names: Path, path: Path) -> bool:
+def _matches(names: tuple[_Name, ...], path: Path) -> bool:
     if not names or not path:
         return not names and not path
-    if names[0] == b"**":
+    first = names[0]
+    if first is None:
         return _matches(names[1:], path) or _matches(names, path[1:])
-    return fnmatchcase(path[0], names[0]) and _matches(names[1:], path[1:])
+    return first.match(path[0]) is not None and (
+        len(names) == len(path) == 1 or _matches(names[1:], path[1:])
+    )

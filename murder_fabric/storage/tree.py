@@ -18,7 +18,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Optional, Union
+from typing import NamedTuple, Optional, Union
 
 from ..errors import TreeError
 from ..metainfo.links import link_fault
@@ -31,8 +31,7 @@ from .excludes import Excludes
 RECORDS = ".murder"
 
 
-@dataclass(frozen=True)
-class SourceFile:
+class SourceFile(NamedTuple):
     """
     A file or link of a source tree: `mtime` in nanoseconds, `symlink` the text of a link.
 

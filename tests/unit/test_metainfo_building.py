@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from typing import Any
 
 import pytest
@@ -55,14 +54,16 @@ def test_how_the_bytes_are_cut_changes_nothing(tree: dict[Any, Any]) -> None:
     assert build(tree, 1).raw == build(tree, 10_000).raw
 
 
-def test_the_two_hashes_may_be_made_in_any_order() -> None:
-    tree = {(b"a",): (random.Random(1).randbytes(5000), 0o644)}
-
-    def backwards(first: Any, second: Any, length: int) -> None:
-        second()
-        first()
-
-    assert build(tree, both=backwards) == build(tree)
+@given(trees, st.sampled_from([1, 700, 5000]))
+def test_pieces_may_be_hashed_after_the_files_that_they_are_of(tree: dict[Any, Any], cut: int) -> None:
+    builder, run = InfoBuilder(b"tree", PIECE), b""
+    for path, (content, mode) in sorted(tree.items()):
+        builder.begin_file(path, mode)
+        builder.update_file(content)
+        run += content
+    for start in range(0, len(run), cut):
+        builder.update_pieces(run[start : start + cut])
+    assert builder.build() == build(tree)
 
 
 def test_links_and_directories_are_kept() -> None:

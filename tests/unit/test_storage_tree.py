@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 import socket
@@ -10,6 +11,7 @@ import pytest
 
 from murder_fabric.errors import BadInput, TreeError
 from murder_fabric.metainfo.values import Directory
+from murder_fabric.storage import creation
 from murder_fabric.storage.creation import create_metainfo
 from murder_fabric.storage.excludes import Excludes
 from murder_fabric.storage.tree import scan
@@ -184,6 +186,24 @@ def test_the_same_tree_has_the_same_info_hash_whatever_its_dates(
 def test_a_single_file_is_named_like_itself_and_not_like_a_link_to_it(tree: pathlib.Path) -> None:
     info = create_metainfo(str(tree / "link"), None).info
     assert (info.name, info.single_file, info.files[0].mode) == (b"run", True, 0o755)
+
+
+@pytest.mark.parametrize("worth_a_thread", [0, 10**9])
+@pytest.mark.parametrize("buffer", [1, 7, 64, 100_000])
+def test_pieces_are_the_same_however_files_lie_in_the_buffers(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, buffer: int, worth_a_thread: int
+) -> None:
+    monkeypatch.setattr(creation, "READ_SIZE", buffer)
+    monkeypatch.setattr(creation, "WORTH_A_THREAD", worth_a_thread)
+    contents = [
+        bytes([number]) * length for number, length in enumerate((0, 1, 63, 64, 65, 0, 500, 16384, 7))
+    ]
+    for number, content in enumerate(contents):
+        (tmp_path / f"file-{number}").write_bytes(content)
+    info = create_metainfo(str(tmp_path), None, piece_length=16384).info
+    assert [file.sha256 for file in info.files] == [hashlib.sha256(content).digest() for content in contents]
+    run = b"".join(contents)
+    assert info.pieces_sha1 == b"".join(hashlib.sha1(run[at : at + 16384]).digest() for at in (0, 16384))
 
 
 def test_progress_ends_at_the_whole(tree: pathlib.Path) -> None:
