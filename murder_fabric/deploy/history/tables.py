@@ -34,7 +34,7 @@ def run_text(record: RunRecord) -> str:
         f"  {printable(record.message, 1000)}",
     ]
     if record.digest:
-        lines.append(f"  digest {record.digest}, {shown_size(record.length)}")
+        lines.append(f"  digest {record.digest}" + f", {shown_size(record.length)}" * bool(record.length))
     lines += ["stages", *(f"  {one.name:<10}{one.seconds:8.1f} s" for one in record.stages)]
     by_state: dict[str, list[str]] = {}
     for host, one in record.hosts.items():
