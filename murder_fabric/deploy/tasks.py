@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -175,9 +176,22 @@ def _bringing(
     roles = assign_roles(c.hosts, settings.roles)
     if wanted.seed_here:
         roles = roles._replace(seeders=[HERE])
-    return deployment.of_release(
+    planned = deployment.of_release(
         _aim(roles, wanted), settings, roles, wanted, stages, roles.hosts(), context=c, in_waves=in_waves
     )
+    return dataclasses.replace(planned, plan=lambda: _plan(wanted, roles, settings, in_waves))
+
+
+def _plan(wanted: Wanted, roles: Roles, settings: Settings, in_waves: bool) -> list[str]:
+    from .history import shelf
+    from .planning import plan
+    from .waves import pace_of
+
+    pace = pace_of(settings, roles.peers, now=time.time()) if in_waves else None
+    try:
+        return plan(wanted, roles, settings, pace, shelf.newest(wanted.destination))
+    except BadInput:  # the records cannot be read: there are none to judge by
+        return plan(wanted, roles, settings, pace, ())
 
 
 def _aim(roles: Roles, wanted: Wanted) -> str:

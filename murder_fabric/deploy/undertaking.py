@@ -42,6 +42,8 @@ class Undertaking:
     first: Callable[[], None] = lambda: None
     #: It changes hosts: what came of it is kept here (`murder.history`).
     is_recorded: bool = False
+    #: What `--dry` says, line by line.
+    plan: Callable[[], Sequence[str]] = tuple
     #: Where a page about it is to be written; empty for none.
     report_path: str = ""
 
@@ -66,6 +68,8 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
     outcome.tag, outcome.destination = undertaking.tag, undertaking.destination
     view.remark(f"murder: {undertaking.aim}")
     if context.config.run.dry:
+        for line in undertaking.plan():
+            view.say(f"  {line}")
         said = "dry run: no host was touched"
         view.say(said)
         return result_of(outcome, task, said, 0.0)

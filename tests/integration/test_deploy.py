@@ -322,6 +322,7 @@ def test_a_dry_run_says_what_it_would_do_and_connects_to_nobody(fab: Fab, source
             listening.accept()
     assert done.returncode == 0
     assert "dry run: no host was touched" in done.stderr
+    assert f"  roles    tracker and seeder {host}; peers {host}\n" in done.stderr
 
 
 # What is left behind --------------------------------------------------------------------------------------

@@ -1,0 +1,134 @@
+"""What a deploy will do, as far as that is known before any host is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ..units import counted, shown_seconds, shown_size
+from .history.record import RunRecord
+from .preflight import SPARE_BYTES
+from .ranges import fold
+from .roles import HERE, Roles
+from .settings import Settings
+from .wanted import Wanted
+from .waves import Pace
+
+#: Bytes per second of the links that are assumed where nothing was measured: 1 Gbit/s.
+ASSUMED_RATE = 125e6
+#: How many times the seconds in which a link carries the payload once a swarm takes (docs/performance.md).
+SWARM_SHARE = 1.3
+#: Seconds to connect, and for the stages that move nothing; and per host besides.
+ASSUMED_START, ASSUMED_PER_HOST = 4.0, 0.01
+#: Bytes per second at which hosts hash.
+ASSUMED_HASHING = 400e6
+#: The stages of a run that take longer the more bytes there are to move, and the more there are to read.
+MOVING, READING = ("upload", "swarm"), ("stage", "verify")
+
+
+class Estimate(NamedTuple):
+    """How long a deploy takes, and why that is thought."""
+
+    seconds: float
+    reason: str
+
+
+def plan(
+    wanted: Wanted, roles: Roles, settings: Settings, pace: Pace | None, records: Iterable[RunRecord]
+) -> list[str]:
+    """
+    Return the plan of a deploy, line by line.
+
+    Args:
+        pace: how hosts are to be switched; None: they are not.
+        records: of former runs with this destination, newest first.
+    """
+    length = wanted.metainfo.info.geometry.length if wanted.metainfo is not None else None
+    lines = [("roles", _roles(roles, wanted)), ("bytes", _bytes(wanted, roles, length))]
+    if length is not None:
+        lines.append(("disk", _disk(length, settings)))
+    lines.append(("switch", "not now: murder.switch does it later" if pace is None else _switch(roles, pace)))
+    if length is not None:
+        estimate = estimated(length, len(roles.peers), records, brought=_is_brought(wanted))
+        lines.append(("time", f"about {shown_seconds(estimate.seconds)} {estimate.reason}"))
+    return [f"{name:<9}{text}" for name, text in lines]
+
+
+def estimated(length: int, host_count: int, records: Iterable[RunRecord], *, brought: bool) -> Estimate:
+    """
+    Return how long it takes to bring *length* bytes to hosts that have nothing of them.
+
+    1. The newest run to the same destination that moved a good part of its payload tells: its stages take as
+       long again, those that move or read bytes as much longer as there are more bytes now.
+    2. Without one, links of 1 Gbit/s are assumed.
+
+    Args:
+        brought: whether the bytes go to a seeder over SSH first.
+    """
+    for record in records:
+        moved = max((one.bytes_moved for one in record.hosts.values()), default=0)
+        if record.exit_code == 0 and record.stages and 2 * moved >= record.length > 0:
+            factors = {
+                **dict.fromkeys(MOVING, length / moved),
+                **dict.fromkeys(READING, length / record.length),
+            }
+            seconds = sum(stage.seconds * factors.get(stage.name, 1.0) for stage in record.stages)
+            hosts, took = counted(len(record.hosts), "host"), shown_seconds(record.seconds)
+            how = f"{shown_size(moved)} to each of {hosts} in {took}"
+            return Estimate(seconds, f"if no host has any of it, at the pace of run {record.id} ({how})")
+    once = length / ASSUMED_RATE
+    seconds = ASSUMED_START + ASSUMED_PER_HOST * host_count + once * SWARM_SHARE + length / ASSUMED_HASHING
+    return Estimate(
+        seconds + once * brought,
+        f"if no host has any of it and every link has {shown_size(ASSUMED_RATE)}/s: no former run tells",
+    )
+
+
+def _roles(roles: Roles, wanted: Wanted) -> str:
+    if wanted.elsewhere:
+        return f"tracker and seeders are elsewhere; peers {fold(roles.peers)}"
+    if roles.seeders == [roles.tracker]:
+        return f"tracker and seeder {roles.tracker}; peers {fold(roles.peers)}"
+    return f"tracker {roles.tracker}; seeder {fold(roles.seeders)}; peers {fold(roles.peers)}"
+
+
+def _is_brought(wanted: Wanted) -> bool:
+    return not (wanted.seed_here or wanted.elsewhere or wanted.metainfo is None)
+
+
+def _bytes(wanted: Wanted, roles: Roles, length: int | None) -> str:
+    if length is None:
+        return f"not known before {fold(roles.seeders)} has hashed {wanted.files_path}"
+    each, less = shown_size(length), "; less by what each has of it already, which only it can tell"
+    if not _is_brought(wanted):
+        source = "this machine" if roles.seeders == [HERE] else "the seeders"
+        return f"{each} to each of {counted(len(roles.peers), 'host')}, from {source} and each other{less}"
+    others = len({*roles.peers, *roles.seeders} - {roles.seeders[0]})
+    among = f", then {shown_size(length * others)} among the hosts" * bool(others)
+    return f"{each} over SSH to {roles.seeders[0]}{among}{less}"
+
+
+def _disk(length: int, settings: Settings) -> str:
+    kept = counted(settings.keep_releases, "release")
+    return f"{shown_size(length + SPARE_BYTES)} must be free on each host; {kept} stay in the end"
+
+
+def _switch(roles: Roles, pace: Pace) -> str:
+    waves = pace.waves(roles.peers, len(roles.peers))
+    said = "all hosts at once" if len(waves) == 1 else ", then ".join(_wave_names(waves, pace))
+    if pace.at is None:
+        return said
+    when = datetime.fromtimestamp(pace.at).astimezone().isoformat(" ", "seconds")
+    return f"{said}, the first at {when}"
+
+
+def _wave_names(waves: Sequence[tuple[str, list[str]]], pace: Pace) -> list[str]:
+    """Return the waves as they are spoken of, batches as one."""
+    canary = [f"{name} {fold(hosts)}" for name, hosts in waves if set(hosts) <= set(pace.canary)]
+    others = [hosts for _, hosts in waves[len(canary) :]]
+    if not others:
+        return canary
+    if len(others) == 1:
+        return [*canary, counted(len(others[0]), "other host")]
+    return [*canary, f"{len(others)} batches of {counted(len(others[0]), 'host')} at the most"]
