@@ -242,9 +242,10 @@ class Torrent:
 
     @property
     def tracker_silence(self) -> str | None:
-        """Why no tracker has ever answered; None where one has."""
+        """Why no tracker has ever answered; None where one has, or nothing had to be fetched."""
         url = next((url for tier in self._config.trackers for url in tier), None)
-        if self.tracker_answered or url is None:
+        fetched = self.session.bytes_downloaded + self.bytes_of_origins
+        if self.tracker_answered or url is None or not fetched:  # who has all may be told before any answer
             return None
         return self.tracker_problem or f"{redacted(url)}: no answer yet"
 

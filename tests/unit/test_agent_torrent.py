@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 
 import pytest
@@ -54,6 +55,18 @@ def test_once_a_tracker_has_answered_peers_have_longer(waiting):
     torrent.look_for_hope(stall)
     (sentence,) = given_up(torrent)
     assert "as no peer is connected" in sentence
+
+
+def test_a_tracker_that_has_not_answered_yet_is_named_by_those_who_fetched_something(waiting):
+    torrent, _ = waiting
+    torrent._config = dataclasses.replace(torrent._config, trackers=(("http://192.0.2.1:8998/announce",),))
+    assert torrent.tracker_silence is None
+    torrent.session.bytes_downloaded = 1
+    assert "no answer yet" in torrent.tracker_silence
+    torrent.tracker_problem = REFUSED
+    assert torrent.tracker_silence == REFUSED
+    torrent.tracker_answered = True
+    assert torrent.tracker_silence is None
 
 
 def test_who_is_complete_waits_for_nobody(waiting):
