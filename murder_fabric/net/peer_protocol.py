@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from ..errors import RemoteProtocolError, StorageError
 from ..metainfo.values import Info
+from ..policy.gathering import bytes_to_gather
 from ..swarm.peer import Peer
 from ..swarm.ports import Address
 from ..swarm.session import Session
@@ -61,6 +62,8 @@ class PeerProtocol(Protocol):
         self._intake: Intake | None = None
         self._peer: Peer | None = None
         self._closing = False
+        #: Bytes that must have come before the kernel wakes us.
+        self._awaited = 1
 
     # The session's orders -----------------------------------------------------------------------------------
 
@@ -131,6 +134,14 @@ class PeerProtocol(Protocol):
                     return
         except RemoteProtocolError as error:
             self.close(str(error))
+            return
+        self._await(bytes_to_gather(self._wire.missing, self._peer.download.rate(now=now)))
+
+    def _await(self, count: int) -> None:
+        """Be woken once *count* bytes have come, or the connection has ended."""
+        if count != self._awaited:
+            self._awaited = count
+            self._transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._closing = True

@@ -175,6 +175,11 @@ class WireConnection:
         """Whether both handshakes had BEP 10's bit."""
         return bool(self._ours and self._theirs and self._ours.extended and self._theirs.extended)
 
+    @property
+    def missing(self) -> int:
+        """Bytes still to come of the block that has begun; 0 between two messages."""
+        return 0 if self._piece is None else self._piece.length - self._piece_received
+
     def send(self, message: Message) -> bytes:
         """
         Turn *message* into bytes for the peer; of a `Piece` the header, which the block must follow.
@@ -232,8 +237,7 @@ class WireConnection:
             self._legal = _LEGAL[self.fast, self.extended]
 
     def _part(self, piece: Piece, view: memoryview) -> BlockPart:
-        wanted = piece.length - self._piece_received
-        data = view[:wanted]
+        data = view[: self.missing]
         begin = piece.begin + self._piece_received
         self._piece_received += len(data)
         last = self._piece_received == piece.length

@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import socket
+from types import SimpleNamespace
 
 import pytest
 from turned_reactor import PairTransport
@@ -16,7 +17,9 @@ from murder_fabric.metainfo.values import FileEntry, Info
 from murder_fabric.net.block_sender import COPIED_AT_ONCE, MAX_UNREAD, SMALL_BLOCK
 from murder_fabric.net.pacing import Traffic
 from murder_fabric.net.peer_protocol import LEAST_RECEIVED, MOST_RECEIVED, USER_TIMEOUT, PeerProtocol
+from murder_fabric.policy.gathering import MOST_GATHERED
 from murder_fabric.policy.pacing import NO_LIMITS, Limits
+from murder_fabric.policy.rates import RateMeter
 from murder_fabric.wire.connection import WireConnection
 from murder_fabric.wire.messages import (
     Bitfield,
@@ -40,11 +43,12 @@ class RecordedSession:
     def __init__(self):
         self.told = []
         self.room = True
+        self.peer = SimpleNamespace(download=RateMeter())
         self.on_message = lambda peer, message: None
 
     def connected(self, link, address, *, dialed, now):
         self.told.append(("connected", address, dialed))
-        return link if self.room else None
+        return self.peer if self.room else None
 
     def message_received(self, peer, message, *, now):
         self.told.append(message)
@@ -145,6 +149,12 @@ class Scene:
     def block(self, request):
         start = request.index * MIB + request.begin
         return (request.index, request.begin, self.payload[start : start + request.length])
+
+    @property
+    def awaited(self):
+        """How many bytes the kernel was told to wait for, each time it was told."""
+        options = self.transport.getHandle().options
+        return [count for *name, count in options if name == [socket.SOL_SOCKET, socket.SO_RCVLOWAT]]
 
     def sent(self):
         return [one[1] for one in self.session.told if type(one) is tuple and one[0] == "sent"]
@@ -371,6 +381,22 @@ def test_room_to_receive_grows_with_a_peer_that_fills_it_and_shrinks_again(scene
     assert sizes == [*filled, MOST_RECEIVED, LEAST_RECEIVED]
 
 
+def test_the_kernel_lets_a_block_gather_and_wakes_us_for_its_end(scene):
+    scene.session.peer.download.add(1 << 30, now=0.0)
+    block = scene.wire.send(Piece(0, 0, MIB)) + bytes(MIB)
+    scene.protocol.dataReceived(block[:1000])
+    scene.protocol.dataReceived(block[1000:9000])
+    scene.protocol.dataReceived(block[9000:-5])
+    scene.protocol.dataReceived(block[-5:])
+
+    assert scene.awaited == [MOST_GATHERED, 5, 1]
+
+
+def test_a_peer_that_has_sent_nothing_yet_is_heard_at_once(scene):
+    scene.protocol.dataReceived(scene.wire.send(Piece(0, 0, MIB)) + bytes(1000))
+    assert scene.awaited == []
+
+
 def test_garbage_ends_the_connection_and_the_session_hears_that(scene):
     scene.transport.say(b"\xff" * 100)
     scene.transport.turn(2)
@@ -390,10 +416,10 @@ def test_what_the_session_does_not_allow_ends_the_connection(scene):
 
 def test_after_a_close_nothing_is_heard_said_or_sent(scene):
     def close(peer, message):
-        peer.close("enough")
-        peer.close("more than enough")
-        peer.send(Have(1))
-        peer.send_block(LARGE[0])
+        scene.protocol.close("enough")
+        scene.protocol.close("more than enough")
+        scene.protocol.send(Have(1))
+        scene.protocol.send_block(LARGE[0])
 
     scene.session.on_message = close
     scene.transport.say(scene.wire.send(Interested()) + scene.wire.send(KeepAlive()))

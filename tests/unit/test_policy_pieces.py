@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from murder_fabric.bitfield import Bitfield
 from murder_fabric.policy.endgame import MOST_SOURCES, PATIENCE, choose_duplicate
+from murder_fabric.policy.gathering import GATHERED, MOST_GATHERED, bytes_to_gather
 from murder_fabric.policy.picker import PiecePicker
 from murder_fabric.policy.pipeline import AHEAD, FEWEST_BLOCKS, STOCK_AHEAD, bytes_ahead
 from murder_fabric.policy.rarity import RarityBuckets
@@ -202,3 +203,22 @@ MIB = 1 << 20
 )
 def test_how_much_is_kept_asked_for(rate, request_length, piece_length, ahead):
     assert bytes_ahead(rate, request_length, piece_length) == ahead
+
+
+# How much to let come ---------------------------------------------------------------------------------------
+
+#: Bytes missing of a block, bytes a second, and how many to wait for.
+GATHERINGS = [
+    ("between blocks, any", 0, 1e9, 1),
+    ("from who has sent nothing yet, any", 1 << 20, 0.0, 1),
+    ("from a slow peer, little", 1 << 20, 20_000.0, int(20_000 * GATHERED)),
+    ("from a fast one, as much as is good for it", 1 << 20, 1e9, MOST_GATHERED),
+    ("at the end of a block, what is missing", 700, 1e9, 700),
+]
+
+
+@pytest.mark.parametrize(
+    ("missing", "rate", "count"), [case[1:] for case in GATHERINGS], ids=[case[0] for case in GATHERINGS]
+)
+def test_what_gathers_before_anybody_looks(missing, rate, count):
+    assert bytes_to_gather(missing, rate) == count

@@ -105,6 +105,15 @@ def test_a_block_comes_in_parts_that_add_up(size):
     assert last == Have(1)
 
 
+def test_what_is_missing_of_a_block_is_known():
+    left, right = joined()
+    known = [right.missing]
+    for data in (left.send(Piece(3, 0, 100)), bytes(30), bytes(70), left.send(Choke())):
+        assert list(right.receive(data))
+        known.append(right.missing)
+    assert known == [0, 100, 70, 0, 0]
+
+
 def test_no_byte_of_a_block_is_copied():
     us, them = joined()
     data = us.send(Piece(0, 0, 100)) + bytes(100)
