@@ -63,6 +63,11 @@ class Destination:
         """Return where the release *tag* lies once it is verified."""
         return os.path.join(self.path, "releases", check_tag(tag))
 
+    def is_there(self) -> bool:
+        """Say whether anybody ever deployed here, or tried to: we, or Capistrano."""
+        own = (self.own, os.path.join(self.path, "releases"), os.path.join(self.path, "current"))
+        return any(map(os.path.lexists, own))
+
     def prepare(self) -> None:
         """Make our directories where they are missing; what `current` is must be ours to move."""
         self.must_fit()
@@ -215,7 +220,10 @@ class Destination:
     def marks(self, run: str) -> list[str]:
         """Return the marks that lie here."""
         with self._naming(self.own):
-            return sorted(os.listdir(os.path.join(self.own, "runs", check_tag(run))))
+            try:
+                return sorted(os.listdir(os.path.join(self.own, "runs", check_tag(run))))
+            except FileNotFoundError:
+                return []
 
     def clear_marks(self, run: str) -> None:
         """Remove the marks of a run."""

@@ -15,6 +15,7 @@ from ..metainfo.values import Metainfo
 from ..storage.checking import digest_of, tree_faults
 from ..storage.directories import Directories
 from ..storage.failures import naming
+from ..storage.mending import own_paths
 from .destination import Destination
 from .files import read_limited
 
@@ -30,6 +31,8 @@ class Drift:
     #: Whether there is a torrent to compare with; without one the digest is of what is there.
     ours: bool
     faults: list[str]
+    #: How many of `faults` are about what belongs to the release, and not about what lies there besides.
+    damage_count: int = 0
 
 
 def drift_of(destination: Destination, tag: str) -> Drift:
@@ -41,9 +44,11 @@ def drift_of(destination: Destination, tag: str) -> Drift:
     """
     if not destination.is_verified(tag):
         return Drift(fingerprint(destination.release(tag)), False, [])
-    info = kept_torrent(destination, tag)[0].info
-    faults = tree_faults(info, destination.release(tag), destination.additions(tag))
-    return Drift(info.digest.hex(), True, [f"{shown(path)} {fault}" for path, fault in faults])
+    info, additions = kept_torrent(destination, tag)[0].info, destination.additions(tag)
+    faults = tree_faults(info, destination.release(tag), additions)
+    own = own_paths(info, additions)
+    damage_count = sum(path in own for path, _ in faults)
+    return Drift(info.digest.hex(), True, [f"{shown(path)} {fault}" for path, fault in faults], damage_count)
 
 
 def kept_torrent(destination: Destination, tag: str) -> tuple[Metainfo, bytes]:

@@ -14,9 +14,9 @@ from .releases import list_releases
 MOST_FORMERS = 3
 
 
-def formers(destination: Destination) -> Iterator[Former]:
+def formers(destination: Destination, tag: str) -> Iterator[Former]:
     """
-    Yield the releases of *destination* that were verified here: what is current first, then the newest.
+    Yield the releases of *destination* that were verified here: *tag* if it was, what is current, the newest.
 
     One whose torrent is lost is passed over.
 
@@ -24,7 +24,7 @@ def formers(destination: Destination) -> Iterator[Former]:
         StorageError: `current` or `releases/` is not what it must be.
     """
     verified = [release for release in list_releases(destination) if release.digest]
-    verified.sort(key=lambda release: not release.current)
+    verified.sort(key=lambda release: (release.tag != tag, not release.current))
     for release in verified[:MOST_FORMERS]:
         try:
             metainfo, _ = kept_torrent(destination, release.tag)

@@ -8,6 +8,7 @@ import os
 import time
 from typing import Any
 
+from .. import control
 from ..errors import BadInput, MurderError, StorageError
 from .destination import Destination
 from .files import read_limited
@@ -41,6 +42,18 @@ def must_be_free(destination: Destination, *, force: bool) -> None:
             f"locked: {destination.path} is held by {held['operator']} since {held['since']}:"
             f" {held['reason']}; nothing was changed. murder.unlock gives it free; --force goes on anyhow"
         )
+
+
+def make_ready(destination: Destination, request: control.Prepare) -> None:
+    """
+    Make what a run needs at the destination, if nobody holds it.
+
+    Raises:
+        MurderError: somebody does, or what is there is not ours to change, or a shared file is missing.
+    """
+    destination.prepare()
+    must_be_free(destination, force=request.force)
+    destination.share(request.linked_dirs, request.linked_files)
 
 
 def hold(destination: Destination, operator: str, reason: str) -> None:

@@ -32,7 +32,7 @@ from .destination import Destination, expand_source
 from .errands import Errands
 from .examining import Calls
 from .hashing import create_torrent
-from .holding import must_be_free
+from .holding import make_ready
 from .kept import keep, recall
 from .moments import Moments
 from .release_duties import RELEASE_DUTIES
@@ -156,13 +156,8 @@ class Host:
 
     async def _prepare(self, request: control.Prepare, attached: bytes, emit: Emit) -> Answer:
         destination = Destination(request.destination)
-        await self._threads.run(emit, destination.prepare)
-        must_be_free(destination, force=request.force)
-        await self._threads.run(emit, destination.share, request.linked_dirs, request.linked_files)
-        if await self._threads.run(emit, destination.lock, request.run, request.operator, request.tag):
-            self.destinations[destination.path] = destination
-            self._runs[destination.path] = request.run
-        destination.leave_mark(request.run, request.nonce)
+        if request.tag is not None or destination.is_there():
+            await self._take(destination, request, emit)
         fields: dict[str, Any] = {
             "destination": destination.path,
             "current": destination.current(),
@@ -172,6 +167,13 @@ class Host:
             room = await self._threads.run(emit, destination.room, request.tag)
             fields["free_bytes"], fields["free_inodes"] = room
         return Answer(fields)
+
+    async def _take(self, destination: Destination, request: control.Prepare, emit: Emit) -> None:
+        await self._threads.run(emit, make_ready, destination, request)
+        if await self._threads.run(emit, destination.lock, request.run, request.operator, request.tag):
+            self.destinations[destination.path] = destination
+            self._runs[destination.path] = request.run
+        destination.leave_mark(request.run, request.nonce)
 
     async def _locate(self, request: control.Locate, attached: bytes, emit: Emit) -> Answer:
         address = self._address

@@ -92,10 +92,8 @@ def _list_releases(request: control.ListReleases) -> Answer:
 
 def _inspect(request: control.Inspect) -> Answer:
     destination = Destination(request.destination)
-    tag = destination.current()
-    if tag is None:
-        return Answer({"tag": None, "digest": "", "ours": False, "drift": [], "drift_count": 0})
-    found = drift.drift_of(destination, tag)
+    tag = destination.current() if request.tag is None else request.tag
+    found = drift.Drift("", False, []) if tag is None else drift.drift_of(destination, tag)
     return Answer(
         {
             "tag": tag,
@@ -103,6 +101,7 @@ def _inspect(request: control.Inspect) -> Answer:
             "ours": found.ours,
             "drift": found.faults[: drift.MOST_NAMED],
             "drift_count": len(found.faults),
+            "damage_count": found.damage_count,
         }
     )
 
@@ -129,8 +128,10 @@ def _let_go(request: control.LetGo) -> Answer:
 
 
 def _recall_release(request: control.RecallRelease) -> Answer:
-    metainfo, torrent = drift.kept_torrent(Destination(request.destination), request.tag)
-    return Answer({"digest": metainfo.info.digest.hex()}, torrent)
+    destination = Destination(request.destination)
+    metainfo, torrent = drift.kept_torrent(destination, request.tag)
+    revision = destination.additions(request.tag).revision
+    return Answer({"digest": metainfo.info.digest.hex(), "revision": revision}, torrent)
 
 
 def _digest(destination: Destination, tag: str | None) -> str:

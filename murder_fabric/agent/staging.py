@@ -11,11 +11,13 @@ from .. import control
 from ..errors import ControlError, StorageError, VerifyError
 from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import parse_metainfo
+from ..metainfo.paths import shown
 from ..metainfo.values import Info, Metainfo
 from ..storage.additions import Additions
-from ..storage.checking import NOTHING_MORE, check, verify_tree
+from ..storage.checking import NOTHING_MORE, check, shape_faults, tree_faults, verify_tree
 from ..storage.clearing import remove_strangers
 from ..storage.finishing import directory_modes
+from ..storage.mending import mend, own_paths
 from ..storage.payload import Payload, root_of
 from ..storage.reuse import Reused, reuse
 from ..units import shown_size
@@ -24,6 +26,7 @@ from .cleaning import empty
 from .destination import Destination, expand, expand_source
 from .files import close_moved, nearest
 from .formers import formers
+from .removal import remove_tree
 from .state import state_directory
 
 
@@ -45,6 +48,8 @@ class Staged:
     made: bool
     #: Entries of it that went because the operator wanted it empty.
     removed: int = 0
+    #: It is a release already, of which somebody has changed files: what is wrong there is replaced by these.
+    mends: bool = False
     #: What came from former releases.
     reused: Reused = field(default_factory=Reused)
 
@@ -63,12 +68,13 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
         raise ControlError("the torrent that came is not the one that was announced; nothing was changed")
     removed = _make_empty(request)
     root, destination, released = _place(request)
+    mends = request.mend and destination is not None and destination.is_verified(request.tag)
     if request.layout != "release":
         _must_have_room(root, metainfo.info)
     payload, nothing = Payload(metainfo.info, root), Holdings.none(metainfo.info)
     made = not os.path.lexists(root)
     staged = Staged(
-        metainfo, raw, root, payload, nothing, request.layout, destination, released, made, removed
+        metainfo, raw, root, payload, nothing, request.layout, destination, released, made, removed, mends
     )
     try:
         if not released:
@@ -81,12 +87,15 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
         if released and not have.complete:
             raise StorageError(
                 f"{root} was changed since it was verified: {len(have) - have.have} of {len(have)} pieces"
-                " differ; nothing was changed. Choose another --tag"
+                " differ; nothing was changed. murder.catch-up --mend brings what it was from other hosts,"
+                " or choose another --tag"
             )
         if destination is not None and not have.complete:
             payload.close()  # some of its files may be replaced
-            fast = request.verify == "fast"
-            staged.reused = reuse(metainfo, root, staged.holdings, formers(destination), fast=fast)
+            # Of what somebody has changed nothing is believed.
+            fast = request.verify == "fast" and not mends
+            former = formers(destination, request.tag)
+            staged.reused = reuse(metainfo, root, staged.holdings, former, fast=fast)
         if request.source is not None and not have.complete:
             _copy_pieces(staged, expand_source(request.source))
     except BaseException:
@@ -142,6 +151,8 @@ def verify_staged(staged: Staged, request: control.Verify) -> None:
     destination = staged.destination
     if destination is None:
         finish_and_verify(staged)
+    elif staged.mends:
+        _mend(staged, destination, request.tag)
     elif staged.released:
         additions = destination.additions(request.tag)
         if additions.links != destination.wanted_additions(request.linked, "").links:
@@ -163,6 +174,18 @@ def verify_staged(staged: Staged, request: control.Verify) -> None:
             revision=request.revision,
         )
     staged.released = True
+
+
+def _mend(staged: Staged, destination: Destination, tag: str) -> None:
+    """Replace what is wrong with a release by what was staged anew, and see that nothing is any more."""
+    info, additions, release = staged.metainfo.info, destination.additions(tag), destination.release(tag)
+    finish_and_verify(staged, additions)
+    own = own_paths(info, additions)
+    wrong = [path for path, _ in tree_faults(info, release, additions) if path in own]
+    mend(info, release, staged.root, wrong)
+    left = [fault for fault in shape_faults(info, release, additions) if fault[0] in own]
+    if left:
+        raise VerifyError(f"{release}: {shown(left[0][0])} {left[0][1]}, though it was replaced just now")
 
 
 def finish_and_verify(staged: Staged, additions: Additions = NOTHING_MORE) -> None:
@@ -194,8 +217,12 @@ def discard(staged: Staged) -> None:
     """
     Remove what nobody will come back for: payloads only to be seeded, and plain ones that were not verified.
 
-    A plain payload had its directory for itself (`_place` takes no other), so all that is in it is ours.
+    A plain payload had its directory for itself (`_place` takes no other), so all that is in it is ours. What
+    a release was mended with was kept to be served.
     """
+    if staged.mends and staged.released:
+        with contextlib.suppress(StorageError):
+            remove_tree(staged.root)
     if staged.released or staged.layout == "release":
         return
     if staged.made:
@@ -230,6 +257,8 @@ def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:
     destination = Destination(request.destination)
     receipt = destination.receipt(request.tag)
     if receipt is None:
+        return destination.staging(request.tag), destination, False
+    if request.mend and receipt["digest"] == request.digest:
         return destination.staging(request.tag), destination, False
     if receipt["digest"] != request.digest:
         raise StorageError(

@@ -13,6 +13,8 @@ class Prepare(Request):
     """
     Take the lock of a destination and say what is there; changes nothing else.
 
+    Where nothing is to come and there is no destination, none is made, and there is no lock to take.
+
     Done: `destination` (expanded), `current` (tag or None), `python`; and where there is a tag `free_bytes`
     and `free_inodes` (None: as many as are needed), both with what the tag has there already.
     """
@@ -36,7 +38,7 @@ class Prepare(Request):
 
 @dataclasses.dataclass(frozen=True)
 class Nonces(Request):
-    """Which marks of this run lie beside the destination. Done: `nonces`, a list."""
+    """Which marks of this run lie beside the destination, if there is one. Done: `nonces`, a list."""
 
     name = "nonces"
     destination: str
@@ -114,14 +116,17 @@ class ListReleases(Request):
 @dataclasses.dataclass(frozen=True)
 class Inspect(Request):
     """
-    Read the release that `current` points at, and compare it with what was verified; changes nothing.
+    Read a release, and compare it with what was verified; changes nothing.
 
     Done: `tag` (None without a `current`), `digest`, `ours` (whether there is something to compare with),
-    `drift` (up to a hundred sentences, sorted), `drift_count`.
+    `drift` (up to a hundred sentences, sorted), `drift_count`, and `damage_count`: how many of these are
+    about what belongs to the release, and not about what lies there besides.
     """
 
     name = "inspect"
     destination: str
+    #: None: what `current` points at.
+    tag: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +175,7 @@ class LetGo(Request):
 
 @dataclasses.dataclass(frozen=True)
 class RecallRelease(Request):
-    """The torrent of a verified release, attached. Done: `digest`."""
+    """The torrent of a verified release, attached. Done: `digest`, `revision` (what its REVISION says)."""
 
     name = "recall_release"
     destination: str

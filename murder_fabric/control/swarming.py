@@ -114,6 +114,9 @@ class Stage(Request):
     #: What shows that a file of another release is still what it was: all its bytes (`full`), or its size and
     #: time (`fast`).
     verify: str = "full"
+    #: It is a release here already, and somebody has changed files of it since: stage it once more, and let
+    #: `Verify` move what was changed to its place.
+    mend: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
-from ..errors import BadInput, HostsFailed
+from ..errors import BadInput
 from .ranges import fold
 
 Key = TypeVar("Key", bound=Hashable)
@@ -40,14 +40,15 @@ class Listing:
         """Return the tag of the good release that was current last before this one."""
         return next((tag for tag, one in self.releases.items() if one["rank"] == 1), None)
 
-    def why_not(self, tag: str) -> str:
-        """Say why one cannot go back to *tag* here; empty where one can."""
+    def why_not(self, tag: str, *, back: bool = False) -> str:
+        """Say why *tag* cannot become current here, as a way back or at all; empty where it can."""
         release = self.releases.get(tag)
         if release is None:
-            return "it is not there"
-        if release["state"] == "bad":
-            return f"it is marked bad: {release['reason']}"
-        return "" if release["usable"] else "nobody knows what it is"
+            bringing = "murder.releases lists what there is" if back else "murder.fetch brings it"
+            return f"it has no release {tag}; {bringing}"
+        if back and release["state"] == "bad":
+            return f"its {tag} is marked bad: {release['reason']}; murder.switch --tag {tag} goes there still"
+        return "" if release["usable"] else f"its release {tag} is not of ours, and nobody knows what it is"
 
 
 class Way(NamedTuple):
@@ -63,25 +64,40 @@ class Behind(NamedTuple):
 
     tag: str
     digest: str
-    #: Hosts that have it and are to give it.
-    sources: list[str]
-    #: Hosts that do not have it.
+    #: Hosts that have it as it was verified; those where it is current first.
+    having: list[str]
+    #: Hosts that do not, or of whose release somebody has changed files.
     lacking: list[str]
-    #: Hosts whose `current` is another one, those that lack it included.
+    #: Hosts whose `current` is to move, or whose services are to hear of other files; those that lack it too.
     elsewhere: list[str]
+
+    def sources(self) -> list[str]:
+        """Return the hosts that are to give it."""
+        return self.having[: max(LEAST_SOURCES, SOURCES_FOR_ONE * len(self.lacking))]
+
+
+def is_deployed(listings: Mapping[str, Listing]) -> bool:
+    """Say whether any host has a release."""
+    return any(one.current or one.releases for one in listings.values())
+
+
+def nothing_deployed(destination: str, hosts: Iterable[str]) -> str:
+    """Say that there is no release at a destination, and what to do about it."""
+    return (
+        f"nothing is deployed in {destination} on {fold(hosts)}, and nothing was changed; name another"
+        " --destination-path, or murder.deploy brings a first release there"
+    )
 
 
 def way_back(listings: Mapping[str, Listing], to: str | None = None) -> Way:
     """
-    Decide where a rollback goes.
+    Decide where a rollback goes; whether hosts can go there `cannot_go` says.
 
     1. What most hosts have as `current` is left.
     2. They must agree on the good release that was current before, unless *to* names one.
-    3. Every host must be able to go there, or be there; and it must be the same release everywhere.
 
     Raises:
-        BadInput: there is nothing to go back to.
-        HostsFailed: some hosts could go and others not; says which.
+        BadInput: there is nothing to go back to, or nobody knows where that is.
     """
     left = _most_common(one.current for one in listings.values() if one.current)
     if left is None:
@@ -89,35 +105,40 @@ def way_back(listings: Mapping[str, Listing], to: str | None = None) -> Way:
     if to == left:
         raise BadInput(f"nothing to roll back: {to} is current already; nothing was changed")
     tag = to or _agreed(left, listings)
-    hosts = [host for host, one in listings.items() if one.current != tag]
-    reasons = by_value({host: listings[host].why_not(tag) for host in hosts})
-    reasons.pop("", None)
-    if reasons:
-        said = "; ".join(f"{fold(named)} cannot go back to {tag}: {why}" for why, named in reasons.items())
-        other = "" if to else ". --to TAG names another release, murder.releases lists them"
-        raise HostsFailed(f"{said}; nothing was changed{other}")
-    must_be_one(tag, listings)
-    return Way(left, tag, hosts)
+    return Way(left, tag, [host for host, one in listings.items() if one.current != tag])
 
 
-def must_be_one(tag: str, listings: Mapping[str, Listing]) -> None:
+def cannot_go(
+    listings: Mapping[str, Listing], tag: str, hosts: Iterable[str], *, back: bool = False
+) -> dict[str, str]:
     """
-    Refuse a tag that means different things on different hosts.
+    Return the hosts that cannot go to *tag*, and why.
 
-    Raises:
-        HostsFailed: it does.
+    1. One that has not got it, or where nobody knows what it is; for a way back, where it is marked bad.
+    2. One whose release of that name is another one than most have; all, where none is what most have.
+
+    Args:
+        hosts: those that are to go; rule 2 is about the others too.
+        back: it is a rollback.
     """
+    reasons = {host: listings[host].why_not(tag, back=back) for host in hosts}
+    reasons = {host: why for host, why in reasons.items() if why}
     digests = by_value({host: one.digest(tag) for host, one in listings.items() if tag in one.releases})
     if len(digests) > 1:
-        said = ", ".join(
-            f"{digest[:12] or 'unverified'} on {fold(hosts)}" for digest, hosts in digests.items()
-        )
-        raise HostsFailed(f"{tag} is not the same release on all hosts: {said}; nothing was changed")
+        right = _most_common(one.digest(tag) for one in listings.values() if tag in one.releases)
+        said = ", ".join(f"{digest[:12] or 'unverified'} on {fold(its)}" for digest, its in digests.items())
+        for digest, its in digests.items():
+            if digest != right:
+                reasons.update(dict.fromkeys(its, f"{tag} is not the same release on all hosts: {said}"))
+    return reasons
 
 
-def behind(listings: Mapping[str, Listing], tag: str | None = None) -> Behind:
+def behind(listings: Mapping[str, Listing], tag: str | None = None, damaged: Container[str] = ()) -> Behind:
     """
     Decide which hosts lack what most hosts have as `current`, or *tag*.
+
+    Args:
+        damaged: hosts of whose release somebody has changed files.
 
     Raises:
         BadInput: no release is what most hosts have, or nobody has it with a torrent.
@@ -132,12 +153,11 @@ def behind(listings: Mapping[str, Listing], tag: str | None = None) -> Behind:
             f"no host has {tag} as a verified release with its torrent, or as many one as another;"
             " nothing was changed. Deploy it"
         )
-    having = [host for host, one in listings.items() if one.digest(tag) == digest]
+    having = [host for host, one in listings.items() if one.digest(tag) == digest and host not in damaged]
     having.sort(key=lambda host: listings[host].current != tag)
     lacking = [host for host in listings if host not in having]
-    most = max(LEAST_SOURCES, SOURCES_FOR_ONE * len(lacking))
     elsewhere = [host for host, one in listings.items() if one.current != tag or host in lacking]
-    return Behind(tag, digest, having[:most], lacking, elsewhere)
+    return Behind(tag, digest, having, lacking, elsewhere)
 
 
 def by_value(values: Mapping[str, Key]) -> dict[Key, list[str]]:
@@ -154,7 +174,9 @@ def _agreed(left: str, listings: Mapping[str, Listing]) -> str:
     tag = next(iter(places))
     if len(places) > 1:
         said = ", ".join(f"{fold(hosts)} to {place or 'nothing'}" for place, hosts in places.items())
-        raise HostsFailed(f"the hosts would go back to different releases: {said}; say which with --to")
+        raise BadInput(
+            f"the hosts would go back to different releases: {said}; nothing was changed. Say which with --to"
+        )
     if tag is None:
         raise BadInput(
             f"nothing to roll back to: no good release was current before {left}; nothing was changed."

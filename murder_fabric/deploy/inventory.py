@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..units import shown_size
+from .. import units
 from .choosing import Listing, by_value
 from .failures import printable
 from .ranges import fold
@@ -40,7 +40,7 @@ def releases_text(listings: Mapping[str, Listing]) -> str:
             note = printable(str(one["reason"] or one["verified"]))
             lines.append(
                 f"{mark} {tag:<{width}}  {one['state']:<8}{digest:<{SHOWN_DIGEST}}"
-                f"  {shown_size(one['length']):>10}  {note}".rstrip()
+                f"  {units.shown_size(one['length']):>10}  {note}".rstrip()
             )
         if not listing.releases:
             lines.append("no release")
@@ -48,17 +48,16 @@ def releases_text(listings: Mapping[str, Listing]) -> str:
     return "\n".join(blocks)
 
 
-def verify_text(inspected: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[str]]:
+def verify_text(inspected: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, str]]:
     """
-    Return a line for each group of hosts with the same `current`, and the hosts that are not as they should.
+    Return a line for each group of hosts with the same `current`, and what is wrong with which host.
 
-    Those that most hosts are like, and that are as they were verified, are the ones that are right.
+    What most hosts have, of those that are as they were verified, is right, whatever it is called there.
 
     Args:
         inspected: by host, the fields of the answer to `control.Inspect`.
     """
     states = by_value({host: _found(fields) for host, fields in inspected.items()})
-    right = next((state for state in states if state[0] is not None and not state[3]), None)
     lines = []
     for hosts in states.values():
         fields = inspected[hosts[0]]
@@ -66,8 +65,31 @@ def verify_text(inspected: Mapping[str, Mapping[str, Any]]) -> tuple[str, list[s
         named = [str(line) for line in fields["drift"][:MOST_NAMED]]
         more = fields["drift_count"] - len(named)
         lines += [f"  {printable(line)}" for line in [*named, *[f"and {more} more"] * (more > 0)]]
-    fine = states.get(right, []) if right is not None else []
-    return "\n".join(lines), [host for host in inspected if host not in fine]
+    contents = {
+        host: (str(fields["digest"]), bool(fields["ours"]))
+        for host, fields in inspected.items()
+        if fields["tag"] is not None and not fields["drift_count"]
+    }
+    right = next(iter(by_value(contents)), None)
+    fine = [host for host, content in contents.items() if content == right]
+    return "\n".join(lines), {host: _wrong(inspected[host], right) for host in inspected if host not in fine}
+
+
+def _wrong(fields: Mapping[str, Any], right: tuple[str, bool] | None) -> str:
+    """Say what is wrong with a host; *right* is the digest that is right, and whether it was verified."""
+    bringing, mending = "murder.catch-up brings it what the others have", "murder.catch-up --mend mends that"
+    if right is None:
+        bringing = mending = "no host is as it was verified: deploy the tree again under another --tag"
+    elif not right[1]:
+        bringing = mending = "nobody knows which is right: deploy a new one"
+    if fields["tag"] is None:
+        return f"it has no current release; {bringing}"
+    if not fields["drift_count"]:
+        digest = str(fields["digest"])[:SHOWN_DIGEST]
+        return f"its {fields['tag']} ({digest}) is another release than that of most hosts; {bringing}"
+    if not fields["damage_count"]:
+        return f"what does not belong there lies in its {fields['tag']}; remove it there if it is not needed"
+    return f"{units.counted(fields['damage_count'], 'path')} of its {fields['tag']} changed; {mending}"
 
 
 def _finding(fields: Mapping[str, Any]) -> str:

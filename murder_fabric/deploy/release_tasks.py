@@ -19,12 +19,13 @@ from .settings import AnyPath, Settings, absolute
 
 if TYPE_CHECKING:
     from ..storage.tree import Tree
-    from . import deployment
+    from . import catching_up, deployment
     from . import doctor as examination
     from . import releases as stages
     from .undertaking import Undertaking
 else:
     deployment, stages, examination = lazily("deployment"), lazily("releases"), lazily("doctor")
+    catching_up = lazily("catching_up")
 
 DESTINATION = {
     "destination_path": "Where releases/ and current lie; murder.default_destination_path if not given."
@@ -92,12 +93,13 @@ def rollback(
     to = _checked(to)
     aim = f"rollback to {to or 'the last good release'}"
     stage = partial(stages.rollback, to=to)
-    return _going_through(c, known, aim, stage, force=force, hooked=True)
+    return _going_through(c, known, aim, stage, tag=to or "", force=force, hooked=True)
 
 
 @murder_task(
     help={
         "tag": "The release all are to have; what most hosts have as current if not given.",
+        "mend": "Read the release on all hosts that have it, and replace what somebody changed there.",
         **DESTINATION,
         **FORCE,
     }
@@ -107,14 +109,15 @@ def catch_up(
     /,
     tag: str | None = None,
     destination_path: AnyPath | None = None,
+    mend: bool = False,
     force: bool = False,
     **settings: Any,
 ) -> Undertaking:
     """Bring hosts that were down what the others run, from the hosts that have it."""
     known = _settings(c, settings, destination_path)
     tag = _checked(tag)
-    stage = partial(stages.catch_up, tag=tag)
-    return _going_through(c, known, "one release for all", stage, force=force, hooked=True)
+    stage = partial(catching_up.catch_up, tag=tag, mend=mend)
+    return _going_through(c, known, "one release for all", stage, tag=tag or "", force=force, hooked=True)
 
 
 @murder_task(help=DESTINATION)
@@ -147,7 +150,7 @@ def cleanup(
     """Remove old releases."""
     known = _settings(c, settings, destination_path, keep_releases=keep_releases)
     aim = f"the last {known.keep_releases} releases are to stay"
-    return _going_through(c, known, aim, stages.clean_up, force=force)
+    return _going_through(c, known, aim, stages.clean_up, force=force, hooked=True)
 
 
 @murder_task(help={"reason": "Why nobody is to deploy; they are told.", **DESTINATION})

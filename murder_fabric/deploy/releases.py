@@ -5,21 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from .. import control
+from .. import control, units
 from ..control import Request
 from ..errors import BadInput, HostsFailed
-from ..metainfo.parsing import parse_metainfo
-from .choosing import Behind, Listing, behind, must_be_one, way_back
+from .choosing import Listing, cannot_go, is_deployed, nothing_deployed, way_back
 from .deployment import Deployment, bring
 from .failures import HostFailure
 from .inventory import counted, releases_text, verify_text
-from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
+from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT
 from .outcome import HostState
-from .preflight import check_room, prepare, take
+from .preflight import take
 from .ranges import fold
-from .roles import Roles
 from .run import Run
-from .swarming import swarm, verify
 from .taking_back import mark_bad
 
 
@@ -37,13 +34,8 @@ def fetch(deployment: Deployment) -> str:
 def switch(deployment: Deployment) -> str:
     """Switch every host to a release that it has."""
     run, tag = deployment.plan, deployment.plan.wanted.tag
-    listings = _taken(deployment)
-    for host, listing in listings.items():
-        if not listing.releases.get(tag, {}).get("usable"):
-            run.outcome.failed(
-                host, HostFailure("failed", f"it has no release {tag}; murder.fetch brings it")
-            )
-    must_be_one(tag, {host: listings[host] for host in run.outcome.going})
+    listings = taken(deployment)
+    _leave_out(run, cannot_go(listings, tag, listings))
     run.outcome.digest = _digest(listings, tag)
     deployment.switch({host: one.current for host, one in listings.items()})
     return f"{_switched(run)} switched to {tag}"
@@ -51,11 +43,13 @@ def switch(deployment: Deployment) -> str:
 
 def rollback(deployment: Deployment, to: str | None) -> str:
     """Switch every host back to the good release it had before, or to *to*; what they leave is bad then."""
-    listings = _taken(deployment)
+    listings = taken(deployment)
     way = way_back(listings, to)
     run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=way.tag))
+    _leave_out(run, cannot_go(listings, way.tag, way.hosts, back=True))
     run.outcome.digest = _digest(listings, way.tag)
-    run.view.say(f"  {fold(way.hosts)}: {way.left} -> {way.tag}")
+    if going := [host for host in way.hosts if run.outcome.is_going(host)]:
+        run.view.say(f"  {fold(going)}: {way.left} -> {way.tag}")
     deployment.switch({host: one.current for host, one in listings.items()}, way.hosts, back=True)
     for host in run.outcome.going:
         run.outcome.reached(host, HostState.SWITCHED)
@@ -64,31 +58,20 @@ def rollback(deployment: Deployment, to: str | None) -> str:
     return f"{_switched(run)} back at {way.tag}; {way.left} is marked bad"
 
 
-def catch_up(deployment: Deployment, tag: str | None) -> str:
-    """Bring what most hosts run to those that lack it, from those that have it, and switch them."""
-    listings = _taken(deployment)
-    plan = behind(listings, tag)
-    run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=plan.tag, origin="the other hosts"))
-    run.outcome.digest = plan.digest
-    for host in listings:
-        if host not in plan.elsewhere:
-            run.outcome.reached(host, HostState.SWITCHED)
-    if not plan.elsewhere:
-        return f"{counted(listings)} had {plan.tag} already"
-    if plan.lacking:
-        _bring_among_hosts(deployment, plan)
-    deployment.switch({host: one.current for host, one in listings.items()}, plan.elsewhere, alone=True)
-    caught = [host for host in plan.elsewhere if host in run.outcome.hosts(HostState.SWITCHED)]
-    return f"{counted(caught)} caught up with {plan.tag}"
-
-
 def show(deployment: Deployment) -> str:
-    """Report what releases there are, hosts that are in the same state together."""
+    """
+    Report what releases there are, hosts that are in the same state together.
+
+    Raises:
+        BadInput: there is none, and nobody holds the destination.
+    """
     run = deployment.plan
     listings = _listed(run)
     run.outcome.report = releases_text(listings)
     for host, one in listings.items():
         run.outcome.noted(host, current=one.current, held=one.held, releases=list(one.releases.values()))
+    if not any(one.held for one in listings.values()):
+        _must_be_deployed(run, listings)
     return f"{counted(listings)} listed"
 
 
@@ -98,6 +81,7 @@ def verify_current(deployment: Deployment) -> str:
 
     Raises:
         HostsFailed: a host has another release than most, or one that is not as it was verified.
+        BadInput: no host has a current release.
     """
     run = deployment.plan
     run.need_going()
@@ -107,31 +91,39 @@ def verify_current(deployment: Deployment) -> str:
         said.append(f"every byte of current read again on {len(answers)} hosts")
     run.need_going()
     found = {host: message.fields for host, message in answers.items()}
-    run.outcome.report, differing = verify_text(found)
+    if not any(fields["tag"] for fields in found.values()):
+        _must_be_deployed(run, _listed(run))
+        raise BadInput(
+            f"no host has a current release in {run.wanted.destination}, and nothing was changed;"
+            " murder.releases lists what there is, murder.switch goes there"
+        )
+    run.outcome.report, wrong = verify_text(found)
     for host, fields in found.items():
-        names = ("tag", "digest", "ours", "drift", "drift_count")
+        names = ("tag", "digest", "ours", "drift", "drift_count", "damage_count")
         run.outcome.noted(host, **{name: fields[name] for name in names})
         run.outcome.reached(host, HostState.VERIFIED)
-    for host in differing:
-        run.outcome.reached(host, HostState.FAILED, "its current is not as it should be")
-    if differing:
+    for host, reason in wrong.items():
+        run.outcome.reached(host, HostState.FAILED, reason)
+    if wrong:
         raise HostsFailed(
-            f"{fold(differing)} {'differ' if differing[1:] else 'differs'}, of {counted(answers)};"
-            " nothing was changed. Deploy again under another --tag, or murder.catch-up"
+            f"{fold(wrong)} {'are not as they' if len(wrong) > 1 else 'is not as it'} should be, of"
+            f" {counted(answers)}; nothing was changed"
         )
     return f"{counted(answers)} as they should be"
 
 
 def clean_up(deployment: Deployment) -> str:
     """Remove old releases on every host."""
+    taken(deployment)
     run = deployment.plan
-    take(run, None)
     deployment.standing = "old releases may be gone already on some hosts"
     request = control.CleanUp(run.wanted.destination, run.settings.keep_releases)
-    done = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
-    for host, message in done.items():
-        run.outcome.noted(host, removed=message.fields["removed"])
-    removed = sorted({tag for message in done.values() for tag in message.fields["removed"]})
+    with run.stage("clean up") as said:
+        done = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
+        for host, message in done.items():
+            run.outcome.noted(host, removed=message.fields["removed"])
+        removed = sorted({tag for message in done.values() for tag in message.fields["removed"]})
+        said.append(f"{', '.join(removed) or 'nothing'} removed")
     return f"{', '.join(removed) or 'nothing'} removed on {counted(done)}"
 
 
@@ -166,14 +158,33 @@ def _each(run: Run, request: Request) -> dict[str, dict[str, object]]:
     return {host: message.fields for host, message in done.items()}
 
 
-def _taken(deployment: Deployment) -> dict[str, Listing]:
-    """Take the destination on every host, and return what releases it has."""
+def taken(deployment: Deployment) -> dict[str, Listing]:
+    """
+    Take the destination on every host, and return what releases it has.
+
+    Raises:
+        BadInput: none has any.
+    """
     run = deployment.plan
     with run.stage("prepare") as said:
         take(run, None)
         listings = _listed(run)
-        said.append(f"{len(listings)} hosts ready")
+        said.append(f"{units.counted(len(listings), 'host')} ready")
+    _must_be_deployed(run, listings)
     return listings
+
+
+def _must_be_deployed(run: Run, listings: Mapping[str, Listing]) -> None:
+    if not is_deployed(listings):
+        # Who could not be asked may have something.
+        kind = HostsFailed if run.outcome.lost else BadInput
+        raise kind(nothing_deployed(run.wanted.destination, listings))
+
+
+def _leave_out(run: Run, reasons: Mapping[str, str]) -> None:
+    """Let hosts be out that cannot go where the others go."""
+    for host, reason in reasons.items():
+        run.outcome.failed(host, HostFailure("failed", reason))
 
 
 def _digest(listings: Mapping[str, Listing], tag: str) -> str:
@@ -187,37 +198,6 @@ def _listed(run: Run) -> dict[str, Listing]:
     answers = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
     run.need_going()
     return {host: Listing.from_fields(message.fields) for host, message in answers.items()}
-
-
-def _bring_among_hosts(deployment: Deployment, plan: Behind) -> None:
-    """Have those that lack a release fetch it from those that have it; who fails is out."""
-    run = deployment.plan
-    recall = control.RecallRelease(run.wanted.destination, plan.tag)
-    answers = run.muster.ask(plan.sources[:1], lambda _: recall)
-    if not answers:
-        raise HostsFailed(f"{plan.sources[0]} could not give the torrent of {plan.tag}; nothing was switched")
-    raw = answers[plan.sources[0]].attached
-    metainfo = parse_metainfo(raw)
-    hosts = [*plan.sources, *plan.lacking]
-    part = Muster(run.muster.channels, hosts, run.view)
-    part.greeted = hosts
-    # A role that was named is not meant here: whoever has the release gives it.
-    settings = dataclasses.replace(run.settings, roles={**run.settings.roles, "tracker": "", "seeder": ""})
-    wanted = dataclasses.replace(run.wanted, metainfo=metainfo)
-    roles = Roles(plan.sources[0], list(plan.sources), hosts)
-    among = dataclasses.replace(run, muster=part, roles=roles, settings=settings, wanted=wanted)
-    try:
-        ready = prepare(among)
-        check_room(among, ready, metainfo)
-        swarm(among, ready, metainfo, raw)
-        verify(among)
-    finally:
-        for host, one in part.outcome.by_host().items():
-            run.outcome.noted(
-                host, bytes_moved=one.bytes_moved, bytes_reused=one.bytes_reused, seconds=one.seconds
-            )
-            if host in part.outcome.lost:
-                run.outcome.failed(host, HostFailure("failed", one.error))
 
 
 def _switched(run: Run) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from .. import control
 from ..control import Message, Request
@@ -80,9 +80,9 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
     run.need_going()
 
 
-def verify(run: Run) -> None:
+def verify(run: Run, hosts: Collection[str] | None = None) -> None:
     """
-    Have every host read its release again.
+    Have every host read its release again, or those of *hosts*: the others only gave it.
 
     Raises:
         AllHostsFailed: no host has it whole.
@@ -91,7 +91,7 @@ def verify(run: Run) -> None:
         revision = run.wanted.revision.commit if run.wanted.revision.is_tree else ""
         request = control.Verify(run.wanted.tag, run.settings.linked(), revision)
         verified = run.muster.ask(
-            run.outcome.going,
+            [host for host in run.outcome.going if hosts is None or host in hosts],
             lambda _: request,
             PAYLOAD_TIMEOUT,
             silence=SILENCE_LIMIT,
@@ -134,7 +134,8 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
         source = (wanted.files_path or None) if host in seeders and wanted.metainfo is None else None
         # What a seeder took over goes to everybody: it is read, however old releases look.
         verify = "full" if host in seeders else run.settings.verify
-        return control.Stage(wanted.tag, digest, wanted.destination, source=source, verify=verify)
+        mend = host in wanted.damaged
+        return control.Stage(wanted.tag, digest, wanted.destination, source=source, verify=verify, mend=mend)
 
     brought = not (run.in_place or wanted.elsewhere)
     aside = [seeder for seeder in seeders if brought and seeder not in going]

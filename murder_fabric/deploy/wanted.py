@@ -38,6 +38,8 @@ class Wanted:
     elsewhere: bool = False
     #: Whether the operator's machine seeds what lies at `files_path` itself, and nothing goes over SSH.
     seed_here: bool = False
+    #: Hosts that have it, but not as it was verified: what is wrong there is replaced.
+    damaged: frozenset[str] = frozenset()
 
 
 def check_wanted(

@@ -83,6 +83,18 @@ def tree_faults(
     return sorted(faults.items())
 
 
+def shape_faults(
+    info: Info, root: Union[str, bytes], additions: Additions = NOTHING_MORE
+) -> list[tuple[Path, str]]:
+    """
+    Return what is wrong with names, kinds, sizes, modes and links of a finished tree; nothing is read.
+
+    Raises:
+        StorageError: something in it cannot be looked at.
+    """
+    return sorted(_shape_faults(info, Directories(root), None, additions))
+
+
 def _all_content_faults(
     info: Info, root: Union[str, bytes], but: Container[int] = ()
 ) -> list[tuple[Path, str]]:

@@ -55,8 +55,8 @@ def test_a_release_comes_ahead_is_switched_to_and_taken_back_past_a_bad_one(
     said = fab("web[1-8]", "murder.rollback", *where)
     assert "8 of 8 hosts back at v1; v2 is marked bad" in said
     assert [current(lab, host, app) for host in lab.names] == ["releases/v1"] * 8
-    said = fab("web[1-8]", "murder.rollback", *where, "--to", "v3", code=3)
-    assert "web[1-8] cannot go back to v3: it is marked bad: rolled back to v2 (" in said
+    said = fab("web[1-8]", "murder.rollback", *where, "--to", "v3", code=4)
+    assert "web[1-8]: its v3 is marked bad: rolled back to v2 (" in said
 
     said = fab("web[1-8]", "murder.releases", *where)
     assert "web[1-8] (8 hosts): current is v1" in said
@@ -77,8 +77,10 @@ def test_nobody_goes_back_where_one_host_cannot(lab: rig.Lab, fab: Fab, app: str
     deploy(fab, "web[1-3]", app, "v2")
     shutil.move(place(lab, "web2", app) / "releases/v1", place(lab, "web2", app) / "moved")
     said = fab("web[1-3]", "murder.rollback", *where, "--to", "v1", code=3)
-    assert "web2 cannot go back to v1: it is not there; nothing was changed" in said
-    said = fab("web[1-3]", "murder.rollback", *where, code=3)
+    assert "web2: it has no release v1; murder.releases lists what there is" in said
+    said = fab("web[1-3]", "murder.rollback", *where, "--to", "v9", code=4)
+    assert "web[1-3]: it has no release v9; murder.releases lists what there is" in said
+    said = fab("web[1-3]", "murder.rollback", *where, code=2)
     assert "the hosts would go back to different releases: web[1,3] to v1, web2 to nothing" in said
     said = fab("web[1-3]", "murder.switch", "--tag", "v1", *where, code=3)
     assert "web2: it has no release v1; murder.fetch brings it" in said
@@ -101,7 +103,17 @@ def test_verify_names_what_drifted_and_hosts_that_are_alike_share_a_line(
     assert "web[2-3] (2 hosts): current is v1, digest" in said
     assert "bin/big-file.bin does not hold the bytes that it should" in said
     assert "stranger does not belong there" in said
-    assert "web[2-4] differ, of web[1-5] (5 hosts)" in said
+    assert "web[2-4] are not as they should be, of web[1-5] (5 hosts)" in said
+    assert "web[2-3]: 1 path of its v1 changed; murder.catch-up --mend mends that" in said
+    before = changed.stat().st_ino
+    said = fab("web[1-5]", "murder.catch-up", "--mend", "--destination-path", app)
+    assert "web[2-3] (2 hosts) caught up with v1" in said
+    for host in ("web2", "web3"):
+        assert arrived(lab, host, app, files) == []
+        assert os.listdir(place(lab, host, app) / ".murder/staging") == []
+    assert changed.stat().st_ino != before
+    said = fab("web[1-5]", "murder.verify", "--destination-path", app, code=3)
+    assert "web4: what does not belong there lies in its v1; remove it there if it is not needed" in said
 
 
 def test_a_host_that_was_down_gets_what_the_others_run_from_them(
@@ -247,3 +259,13 @@ def test_a_destination_that_capistrano_laid_out_is_taken_over_where_it_lies(
     (place(lab, "web2", app) / "current/file").write_text("changed")
     said = fab("web[1-2]", "murder.verify", "--destination-path", app, code=3)
     assert "of web[1-2] (2 hosts)" in said
+
+
+def test_where_nothing_was_deployed_no_task_about_releases_makes_anything(
+    lab: rig.Lab, fab: Fab, app: str
+) -> None:
+    said = f"murder: nothing is deployed in {app} on web[1-2], and nothing was changed"
+    for task in ("rollback", "cleanup", "catch-up", "verify", "releases"):
+        assert said in fab("web[1-2]", f"murder.{task}", "--destination-path", app, code=2)
+    assert said in fab("web[1-2]", "murder.switch", "--tag", "v1", "--destination-path", app, code=2)
+    assert not [host for host in ("web1", "web2") if os.path.lexists(place(lab, host, app))]

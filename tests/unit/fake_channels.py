@@ -21,7 +21,15 @@ class Answered:
         self.answers = answers
         self.asked_at = self.heard_at = dict.fromkeys(answers, 0.0)
 
-    def wait(self, timeout: Optional[float] = None) -> dict[str, Answer]:
+    def wait(
+        self,
+        timeout: Optional[float] = None,
+        on_event: Optional[OnEvent] = None,
+        silence: Optional[float] = None,
+        on_answer: Optional[OnAnswer] = None,
+    ) -> dict[str, Answer]:
+        for host, answer in self.answers.items() if on_answer is not None else ():
+            on_answer(host, answer)
         return self.answers
 
 

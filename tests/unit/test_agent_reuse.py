@@ -162,15 +162,15 @@ def test_current_is_asked_first_then_the_newest_and_not_all(app: Destination, so
         (source / "b").write_bytes(b"%d" % number)
         release(app, source, tag)
     app.switch("v2")
-    assert next(former.tag for former in formers(app)) == "v2"
-    assert len(list(formers(app))) == MOST_FORMERS
+    assert next(former.tag for former in formers(app, "v9")) == "v2"
+    assert len(list(formers(app, "v9"))) == MOST_FORMERS
     os.unlink(Path(app.own) / "torrents/v2")
-    assert "v2" not in [former.tag for former in formers(app)]
+    assert "v2" not in [former.tag for former in formers(app, "v9")]
 
 
 def test_a_release_of_somebody_else_is_not_asked(app: Destination, source: Path) -> None:
     (Path(app.path) / "releases/20240101000000").mkdir()
-    assert list(formers(app)) == []
+    assert list(formers(app, "v9")) == []
 
 
 def test_a_single_file_is_taken_over_too(app: Destination, source: Path) -> None:

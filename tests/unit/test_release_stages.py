@@ -13,6 +13,7 @@ import pytest
 from fake_channels import FakeChannels
 
 from murder_fabric.deploy import releases
+from murder_fabric.deploy.catching_up import catch_up
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
@@ -23,7 +24,7 @@ from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.view import View
 from murder_fabric.deploy.wanted import Wanted
-from murder_fabric.errors import BadInput, HostsFailed, Interrupted, SettingsError
+from murder_fabric.errors import AllHostsFailed, BadInput, HostsFailed, Interrupted, SettingsError
 
 HOSTS = ["web1", "web2", "web3"]
 FULL = HostFailure("failed", "No space left on device")
@@ -157,7 +158,7 @@ def test_a_switch_to_what_a_host_lacks_moves_nobody() -> None:
 
 def test_nothing_to_catch_up_with_asks_nobody_to_do_anything() -> None:
     app = App()
-    assert app.go(partial(releases.catch_up, tag=None)) == "web[1-3] (3 hosts) had v2 already"
+    assert app.go(partial(catch_up, tag=None)) == "web[1-3] (3 hosts) had v2 already"
     assert {request for _, _, request in app.channels.asked} == {
         "prepare",
         "nonces",
@@ -170,7 +171,7 @@ def test_a_host_that_has_the_release_only_switches_even_if_another_is_down() -> 
     app = App()
     app.current["web2"] = "v1"
     app.channels.silent = {"web3": HostFailure("refused", "refused the connection")}
-    assert app.go(partial(releases.catch_up, tag="v2")) == "web2 (1 host) caught up with v2"
+    assert app.go(partial(catch_up, tag="v2")) == "web2 (1 host) caught up with v2"
     assert app.channels.heard("switch") == ["web2"]
     assert app.deployment.outcome.hosts(HostState.UNREACHABLE) == ["web3"]
 
@@ -191,7 +192,14 @@ def test_unlocking_what_nobody_holds_is_an_error() -> None:
 
 @pytest.mark.parametrize("stages", [releases.show, releases.verify_current, releases.clean_up, back])
 def test_nobody_waits_long_for_a_host_that_is_silent(stages: Callable[[Deployment], str]) -> None:
-    inspected = {"tag": "v2", "digest": "d" * 64, "ours": True, "drift": [], "drift_count": 0}
+    inspected = {
+        "tag": "v2",
+        "digest": "d" * 64,
+        "ours": True,
+        "drift": [],
+        "drift_count": 0,
+        "damage_count": 0,
+    }
     app = App(inspect=inspected, clean_up={"removed": []})
     app.go(stages)
     for request, timeout, silence in app.channels.bounds:
@@ -201,15 +209,87 @@ def test_nobody_waits_long_for_a_host_that_is_silent(stages: Callable[[Deploymen
 def test_verify_reports_groups_and_fails_where_one_differs() -> None:
     def inspected(host: str, fields: dict[str, Any]) -> dict[str, Any]:
         drift = ["index is missing"] * (host == "web2")
-        return {"tag": "v2", "digest": "d" * 64, "ours": True, "drift": drift, "drift_count": len(drift)}
+        counts = {"drift_count": len(drift), "damage_count": len(drift)}
+        return {"tag": "v2", "digest": "d" * 64, "ours": True, "drift": drift, **counts}
 
-    with pytest.raises(HostsFailed, match=r"web2 differs, of web\[1-3\] \(3 hosts\)"):
+    with pytest.raises(HostsFailed, match=r"web2 is not as it should be, of web\[1-3\] \(3 hosts\)"):
         (app := App(inspect=inspected)).go(releases.verify_current)
     outcome = app.deployment.outcome
     assert outcome.report.endswith("\n  index is missing")
     assert outcome.hosts(HostState.VERIFIED) == ["web1", "web3"]
     assert outcome.lost == ["web2"]
     assert outcome["web2"].facts["drift"] == ["index is missing"]
+
+
+class Nowhere(App):
+    """Three hosts where nothing was ever deployed."""
+
+    def listing(self, host: str) -> dict[str, Any]:
+        return {"current": None, "held": None, "releases": []}
+
+
+NOTHING = (
+    r"nothing is deployed in /srv/app on web\[1-3\], and nothing was changed; name another --destination"
+)
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [
+        *(releases.switch, releases.show, releases.verify_current, releases.clean_up, back),
+        *(partial(releases.rollback, to="v1"), partial(catch_up, tag=None), partial(catch_up, tag="v1")),
+    ],
+)
+def test_where_nothing_is_deployed_every_task_says_so(stages: Callable[[Deployment], str]) -> None:
+    nothing = {"tag": None, "digest": "", "ours": False, "drift": [], "drift_count": 0, "damage_count": 0}
+    app = Nowhere(inspect=nothing)
+    with pytest.raises(BadInput, match=NOTHING):
+        app.go(stages, "v1")
+    asked = {request for _, _, request in app.channels.asked}
+    assert asked <= {"prepare", "nonces", "list_releases", "inspect", "finish"}
+
+
+def test_who_could_not_be_asked_may_have_a_release() -> None:
+    app = Nowhere()
+    app.channels.silent = {"web3": HostFailure("refused", "refused the connection")}
+    with pytest.raises(HostsFailed, match=r"nothing is deployed in /srv/app on web\[1-2\]"):
+        app.go(releases.show)
+
+
+def test_without_a_current_release_there_is_nothing_to_verify() -> None:
+    nothing = {"tag": None, "digest": "", "ours": False, "drift": [], "drift_count": 0, "damage_count": 0}
+    with pytest.raises(BadInput, match=r"no host has a current release in .*murder.switch goes there"):
+        App(inspect=nothing).go(releases.verify_current)
+
+
+@pytest.mark.parametrize("stages", [releases.switch, partial(releases.rollback, to="v9")])
+def test_a_release_that_no_host_has_fails_all_of_them(stages: Callable[[Deployment], str]) -> None:
+    app = App()
+    with pytest.raises(AllHostsFailed):
+        app.go(stages, "v9")
+    assert app.channels.heard("switch") == []
+    assert app.deployment.plan.wanted.tag == "v9"
+    (said,) = app.deployment.outcome.complaints()
+    assert said.startswith("web[1-3]: it has no release v9; murder.")
+
+
+def test_a_rollback_to_what_one_host_lacks_moves_nobody_unless_it_may_fail() -> None:
+    class Lacking(App):
+        def listing(self, host: str) -> dict[str, Any]:
+            told = super().listing(host)
+            return {**told, "releases": told["releases"][: 1 if host == "web2" else 2]}
+
+    app = Lacking()
+    with pytest.raises(HostsFailed, match=r"1 of 3 hosts failed .*so nothing was switched") as caught:
+        app.go(partial(releases.rollback, to="v1"))
+    assert caught.value.exit_code == 3
+    assert app.deployment.outcome.complaints() == [
+        "web2: it has no release v1; murder.releases lists what there is"
+    ]
+    assert app.go(partial(releases.rollback, to="v1"), allow_failures="1").startswith(
+        "2 of 3 hosts back at v1"
+    )
+    assert app.current == {"web1": "v1", "web2": "v2", "web3": "v1"}
 
 
 # What goes into a release beside the tree -----------------------------------------------------------------

@@ -1,0 +1,133 @@
+"""Hosts that are behind, or whose release somebody has changed, get what the others have from the others."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from .. import control, units
+from ..errors import AllHostsFailed, HostsFailed
+from ..metainfo.parsing import parse_metainfo
+from ..metainfo.values import Metainfo
+from .choosing import Behind, behind
+from .deployment import Deployment
+from .failures import HostFailure
+from .inventory import counted
+from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
+from .outcome import HostState
+from .preflight import check_room, prepare
+from .ranges import fold
+from .releases import taken
+from .revision import Revision
+from .roles import Roles
+from .run import Run
+from .swarming import swarm, verify
+
+
+def catch_up(deployment: Deployment, tag: str | None, *, mend: bool = False) -> str:
+    """
+    Bring what most hosts run to those that lack it, from those that have it, and switch them.
+
+    Args:
+        tag: what all are to have, if not what most run.
+        mend: hosts where somebody has changed files of it lack it too; so all that have it read it.
+
+    Raises:
+        BadInput: nobody knows what all are to have, or nobody has it.
+        HostsFailed: all that have it have a changed one, or too many hosts failed to go on.
+    """
+    listings = taken(deployment)
+    plan = behind(listings, tag)
+    run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=plan.tag, origin="the other hosts"))
+    run.outcome.digest = plan.digest
+    damaged = _damaged(run, plan.having) if mend else {}
+    left = {host: one for host, one in listings.items() if run.outcome.is_going(host)}
+    plan = behind(left, plan.tag, damaged)
+    if not plan.having:
+        raise _nobody_has_it(run, damaged)
+    for host in left:
+        if host not in plan.elsewhere:
+            run.outcome.reached(host, HostState.SWITCHED)
+    if not plan.elsewhere:
+        return f"{counted(left)} had {plan.tag} already"
+    if plan.lacking:
+        _bring_among_hosts(run, plan, damaged)
+    deployment.switch({host: one.current for host, one in listings.items()}, plan.elsewhere, alone=True)
+    caught = [host for host in plan.elsewhere if host in run.outcome.hosts(HostState.SWITCHED)]
+    return f"{counted(caught)} caught up with {plan.tag}"
+
+
+def _damaged(run: Run, having: Sequence[str]) -> dict[str, int]:
+    """Read the release on hosts *having* it; return those where paths of it were changed, and how many."""
+    request = control.Inspect(run.wanted.destination, run.wanted.tag)
+    with run.view.stage("inspect") as said:
+        found = run.muster.ask(having, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
+        damaged = {
+            host: int(message.fields["damage_count"])
+            for host, message in found.items()
+            if message.fields["damage_count"]
+        }
+        whole = units.counted(len(found) - len(damaged), "host")
+        said.append(f"{whole} with {run.wanted.tag} as it was verified")
+        said += [f"{units.counted(count, 'path')} changed on {host}" for host, count in damaged.items()]
+    return damaged
+
+
+def _nobody_has_it(run: Run, damaged: Mapping[str, int]) -> HostsFailed:
+    """Return the error that ends a run in which every host that has the release has a changed one."""
+    for host, count in damaged.items():
+        changed = f"{units.counted(count, 'path')} of its {run.wanted.tag} changed since it was verified"
+        run.outcome.failed(host, HostFailure("failed", changed))
+    return (HostsFailed if run.outcome.going else AllHostsFailed)(
+        f"no host has {run.wanted.tag} as it was verified, so none can give it; nothing was changed. Deploy"
+        " the tree again under another --tag"
+    )
+
+
+def _bring_among_hosts(run: Run, plan: Behind, damaged: Mapping[str, int]) -> None:
+    """Have those that lack a release fetch it from those that have it; who fails is out."""
+    metainfo, raw, revision = _torrent(run, plan)
+    sources = [host for host in plan.sources() if host in run.outcome.going]
+    hosts = [*sources, *plan.lacking]
+    part = Muster(run.muster.channels, hosts, run.view)
+    part.greeted = hosts
+    # A role that was named is not meant here: whoever has the release gives it.
+    settings = dataclasses.replace(run.settings, roles={**run.settings.roles, "tracker": "", "seeder": ""})
+    wanted = dataclasses.replace(
+        run.wanted, metainfo=metainfo, revision=Revision(revision, is_tree=True), damaged=frozenset(damaged)
+    )
+    roles = Roles(sources[0], sources, hosts)
+    among = dataclasses.replace(run, muster=part, roles=roles, settings=settings, wanted=wanted)
+    try:
+        ready = prepare(among)
+        check_room(among, ready, metainfo)
+        swarm(among, ready, metainfo, raw)
+        verify(among, plan.lacking)
+    except AllHostsFailed as error:  # all that it was about here: others may have it, and only switch
+        for host in plan.lacking:
+            part.outcome.failed(host, HostFailure("failed", str(error)))
+    finally:
+        _take_over(run, part)
+
+
+def _torrent(run: Run, plan: Behind) -> tuple[Metainfo, bytes, str]:
+    """Return the torrent of the release, and what its REVISION says, from the first host that gives them."""
+    recall = control.RecallRelease(run.wanted.destination, plan.tag)
+    for source in plan.sources():
+        for answer in run.muster.ask([source], lambda _: recall).values():
+            return parse_metainfo(answer.attached), answer.attached, str(answer.fields["revision"])
+    raise HostsFailed(
+        f"{fold(plan.sources())} could not give the torrent of {plan.tag}; nothing was switched"
+    )
+
+
+def _take_over(run: Run, part: Muster) -> None:
+    """Note in *run* what became of the hosts of a *part* of it."""
+    for host, one in part.outcome.by_host().items():
+        run.outcome.noted(
+            host, bytes_moved=one.bytes_moved, bytes_reused=one.bytes_reused, seconds=one.seconds
+        )
+        if host in part.outcome.lost:
+            run.outcome.failed(host, HostFailure("failed", one.error))
+        elif one.state is HostState.SKIPPED:
+            run.outcome.reached(host, HostState.SKIPPED, one.error)

@@ -1,0 +1,201 @@
+"""Who gives what to whom when hosts catch up, and what becomes of the others where that fails."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_channels import FakeChannels
+
+from murder_fabric.control import Message
+from murder_fabric.deploy.catching_up import catch_up
+from murder_fabric.deploy.deployment import Deployment
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.muster import Muster
+from murder_fabric.deploy.outcome import HostState
+from murder_fabric.deploy.roles import Roles
+from murder_fabric.deploy.run import Run
+from murder_fabric.deploy.settings import Settings
+from murder_fabric.deploy.view import View
+from murder_fabric.deploy.wanted import Wanted
+from murder_fabric.errors import AllHostsFailed
+from murder_fabric.metainfo.holdings import Holdings
+from murder_fabric.metainfo.values import Metainfo
+from murder_fabric.storage.creation import create_metainfo
+
+HOSTS = ["web1", "web2", "web3"]
+LOST = HostFailure("lost", "the agent is gone")
+
+
+@pytest.fixture
+def metainfo(tmp_path: Path) -> Metainfo:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").write_bytes(b"x" * 40_000)
+    return create_metainfo(str(tmp_path / "tree"), None)
+
+
+class Fleet:
+    """Three hosts; *has* says which tags each has, the first one current; all of v2 is the same release."""
+
+    def __init__(self, metainfo: Metainfo, has: Mapping[str, str], damaged: Mapping[str, int] = {}) -> None:
+        self.has = has
+        self.metainfo = metainfo
+        self.damaged = damaged
+        self.staged: dict[str, dict[str, Any]] = {}
+        self.verified: dict[str, dict[str, Any]] = {}
+        self.channels = FakeChannels(
+            {
+                "prepare": {"free_bytes": 1 << 40, "free_inodes": None, "current": "v1"},
+                "nonces": {"nonces": []},
+                "locate": lambda host, fields: {"address": f"10.0.0.{host[-1]}", "operator": None},
+                "list_releases": lambda host, fields: self.listing(host),
+                "inspect": lambda host, fields: {"damage_count": self.damaged.get(host, 0)},
+                "recall_release": Message({"event": "done", "revision": "f00ba4"}, metainfo.encode()),
+                "start_tracker": {"port": 8998},
+                "stage": self.stage,
+                "join": {"bytes_downloaded": 10},
+                "verify": self.verify,
+                "switch": {"previous": None, "warning": "", "clock": 0.0},
+            }
+        )
+        self.channels.hosts = HOSTS
+
+    def listing(self, host: str) -> dict[str, Any]:
+        known = {"state": "good", "verified": "", "length": 1, "reason": "", "usable": True, "rank": 0}
+        tags = self.has[host].split()
+        digest = self.metainfo.info.digest.hex()
+        releases = [{"tag": tag, "digest": digest if tag == "v2" else tag, **known} for tag in tags]
+        return {"current": tags[0] if tags else None, "held": None, "releases": releases}
+
+    def stage(self, host: str, fields: dict[str, Any]) -> Message:
+        self.staged[host] = fields
+        whole = host not in self.damaged and "v2" in self.has[host]
+        holdings = (Holdings.all if whole else Holdings.none)(self.metainfo.info)
+        return Message({"event": "done", "bytes_reused": {}, "files_changed": 0}, holdings.to_bytes())
+
+    def verify(self, host: str, fields: dict[str, Any]) -> dict[str, Any]:
+        self.verified[host] = fields
+        return {"seconds": 0.1}
+
+    def go(self, tag: str | None = None, **options: Any) -> str:
+        self.view = io.StringIO()
+        muster = Muster(self.channels, HOSTS, View(self.view))  # type: ignore[arg-type]
+        # What is named for deploys is not meant where hosts give each other what they have.
+        settings = Settings(roles={"tracker": "web3", "seeder": "web3"})
+        run = Run(muster, Roles("web3", ["web3"], HOSTS), settings, Wanted("", "/srv/app", "", None))
+        self.deployment = Deployment(run, partial(catch_up, tag=tag, **options))
+        return self.deployment.run()
+
+    def fails(self, request: str, *hosts: str, failure: HostFailure = LOST) -> None:
+        """Let *hosts* answer *request* so."""
+        before = self.channels.says[request]
+
+        def said(host: str, fields: dict[str, Any]) -> Any:
+            if host in hosts:
+                return failure
+            return before(host, fields) if callable(before) else before
+
+        self.channels.says = {**self.channels.says, request: said}
+
+    def error(self, host: str) -> str:
+        return self.deployment.outcome[host].error
+
+    def states(self) -> list[str]:
+        return [self.deployment.outcome[host].state.value for host in HOSTS]
+
+
+FleetOf = Callable[..., Fleet]
+
+
+@pytest.fixture
+def fleet(metainfo: Metainfo) -> FleetOf:
+    return partial(Fleet, metainfo)
+
+
+def test_those_that_have_it_give_it_and_only_who_lacked_it_reads_it_again(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
+    assert them.go() == "web3 (1 host) caught up with v2"
+    assert them.channels.heard("inspect") == []
+    assert list(them.verified) == ["web3"]
+    # As on the others, REVISION included.
+    assert them.verified["web3"]["revision"] == "f00ba4"
+    assert them.channels.heard("switch") == ["web3"]
+    assert {host: fields["mend"] for host, fields in them.staged.items()} == dict.fromkeys(HOSTS, False)
+
+
+def test_a_host_where_files_were_changed_gets_them_from_those_where_they_are_right(fleet: FleetOf) -> None:
+    them = fleet(dict.fromkeys(HOSTS, "v2"), {"web2": 3})
+    assert them.go(mend=True) == "web2 (1 host) caught up with v2"
+    assert {host: fields["mend"] for host, fields in them.staged.items()} == {
+        "web1": False,
+        "web2": True,
+        "web3": False,
+    }
+    # Hooks and the health check are for what has other files now.
+    assert them.channels.heard("switch") == ["web2"]
+    assert "2 hosts with v2 as it was verified; 3 paths changed on web2" in them.view.getvalue()
+
+
+def test_where_every_release_was_changed_nobody_can_give_it(fleet: FleetOf) -> None:
+    them = fleet(dict.fromkeys(HOSTS, "v2"), dict.fromkeys(HOSTS, 1))
+    with pytest.raises(AllHostsFailed, match=r"no host has v2 as it was verified.*under another --tag"):
+        them.go(mend=True)
+    assert them.error("web1") == "1 path of its v2 changed since it was verified"
+    assert them.channels.heard("stage") == []
+
+
+def test_the_next_one_gives_the_torrent_where_the_first_does_not(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
+    them.fails("recall_release", "web1")
+    assert them.go() == "web3 (1 host) caught up with v2"
+    assert them.states() == ["failed", "switched", "switched"]
+    assert "web1" not in them.staged
+
+
+def test_who_is_lost_while_it_gives_fails_alone_if_another_one_has_it(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
+    them.fails("join", "web1")
+    assert them.go() == "web3 (1 host) caught up with v2"
+    assert them.states() == ["failed", "switched", "switched"]
+
+
+@pytest.mark.parametrize("request_", ["stage", "join"])
+def test_where_the_only_one_that_has_it_is_lost_nobody_is_switched(fleet: FleetOf, request_: str) -> None:
+    them = fleet({"web1": "v2", "web2": "v1", "web3": "v1"})
+    them.fails("join", "web2", "web3", failure=HostFailure("failed", "nobody has the rest"))
+    them.fails(request_, "web1")
+    with pytest.raises(AllHostsFailed, match="all 3 hosts failed; nothing was switched"):
+        them.go(tag="v2")
+    assert them.channels.heard("switch") == []
+    assert them.error("web1") == LOST.reason
+    assert "nobody has the rest" in them.error("web2") or "can give it any more" in them.error("web2")
+
+
+def test_where_it_cannot_be_brought_those_that_have_it_are_switched_all_the_same(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "v1", "web3": "v1 v2"})
+    them.fails("join", "web2")
+    assert them.go(tag="v2") == "web3 (1 host) caught up with v2"
+    assert them.states() == ["switched", "failed", "switched"]
+
+
+def test_another_name_of_a_host_that_lacks_it_is_brought_it_once(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "", "web3": ""})
+    marks: list[str] = []
+
+    def prepare(host: str, fields: dict[str, Any]) -> dict[str, Any]:
+        # Where there is no destination a mark is left only once something is to come.
+        if host != "web1" and fields["tag"] is not None:
+            marks.append(fields["nonce"])
+        return {"free_bytes": 1 << 40, "free_inodes": None, "current": None}
+
+    def nonces(host: str, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"nonces": [] if host == "web1" else list(marks)}
+
+    them.channels.says = {**them.channels.says, "prepare": prepare, "nonces": nonces}
+    assert them.go() == "web2 (1 host) caught up with v2"
+    assert them.deployment.outcome["web3"].state is HostState.SKIPPED
+    assert them.channels.heard("switch") == ["web2"]
