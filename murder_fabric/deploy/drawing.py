@@ -36,10 +36,11 @@ class Look(NamedTuple):
 
 
 NO_STYLE, BOLD, GREY = Style(), Style(bold=True), Style(color="bright_black")
+FETCHING = Look("▁▂▃▄▅▆▇", "123456789", Style(color="cyan"))
 LOOKS = {
     Doing.WAITING: Look("·", ".", GREY),
     Doing.CONNECTED: Look("-", "-", NO_STYLE),
-    Doing.FETCHING: Look("▁▂▃▄▅▆▇", "123456789", Style(color="cyan")),
+    Doing.FETCHING: FETCHING,
     Doing.COMPLETE: Look("█", "#", Style(color="blue")),
     Doing.VERIFIED: Look("◆", "v", Style(color="green")),
     Doing.SWITCHED: Look("✓", "s", Style(color="green", bold=True)),
@@ -83,6 +84,7 @@ class _Drawing:
         self._fleet, self._width, self._height, self._plain = fleet, width, height, plain
         self._hosts = list(fleet.hosts)
         self._slow = fleet.slowest(SLOWEST) if fleet.moves else []
+        self._bar = FETCHING.ascii if plain else FETCHING.sign
 
     def lines(self) -> Iterator[list[Segment]]:
         """Yield them; where there is little room, the map has it, but for the host waited for most."""
@@ -125,12 +127,11 @@ class _Drawing:
         """Return sign and style of the host among *hosts* that is furthest behind; one that failed is."""
         host = hosts[0] if len(hosts) == 1 else min(hosts, key=lambda one: _rank(self._fleet.hosts[one]))
         doing, transfer = self._fleet.hosts[host]
-        sign, ascii_sign, style = LOOKS[doing]
-        if self._plain:
-            sign = ascii_sign
-        if transfer is not None and doing is Doing.FETCHING:
-            sign = sign[min(len(sign) - 1, int(transfer.share * len(sign)))]
-        return sign, HELD_BACK if host in held_back else style
+        if transfer is None or doing is not Doing.FETCHING:
+            look = LOOKS[doing]
+            return look.ascii if self._plain else look.sign, look.style
+        bar = self._bar[min(len(self._bar) - 1, int(transfer.share * len(self._bar)))]
+        return bar, HELD_BACK if host in held_back else FETCHING.style
 
     def _legend(self, per_cell: int) -> list[Segment]:
         line = [Segment(MARGIN)]

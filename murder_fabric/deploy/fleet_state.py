@@ -159,12 +159,13 @@ class FleetState:
         """Return how all hosts are at *now*, on our monotonic clock."""
         transfers, hosts = self._transfers, {}
         for host, one in self.outcome.by_host().items():
-            transfer, doing = transfers.get(host), _DOING.get(one.state)
-            if doing is None:
-                if transfer is None:
-                    doing = Doing.CONNECTED
-                else:
-                    doing = Doing.COMPLETE if transfer.complete else Doing.FETCHING
+            transfer = transfers.get(host)
+            if one.state is not HostState.READY:
+                doing = _DOING[one.state]
+            elif transfer is None:
+                doing = Doing.CONNECTED
+            else:
+                doing = Doing.COMPLETE if transfer.complete else Doing.FETCHING
             hosts[host] = HostNow(doing, transfer)
         return FleetNow(
             now=now,
@@ -298,8 +299,7 @@ def _transfer(fields: Mapping[str, Any], last: Transfer | None, now: float) -> T
 
 
 def _longest_first(one: Transfer) -> float:
-    left = one.seconds_left()
-    return -math.inf if left is None else -left
+    return (one.bytes - one.length) / one.rate if one.rate else -math.inf
 
 
 def _reason(one: Transfer, usual: float, few_peers: int, now: float) -> str:
