@@ -1,0 +1,159 @@
+"""Rows 11, 12, 68, 71 and 76: operators who go away, and what they may call things."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import time
+
+import pytest
+from deploying import agents, arrived, current, place, slow_down, wait_until
+from extent import long, so_many
+from swarm import pause
+
+from demo import tree
+from lab import rig
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(rig.missing() is not None, reason=str(rig.missing())),
+]
+HOSTS = ("web1", "web2", "web3")
+ODD = [
+    ";touch canary",
+    "$(touch canary)",
+    "`touch canary`",
+    "| touch canary",
+    "a\nb",
+    "'",
+    '"',
+    "*",
+    "%s",
+    "&& x",
+]
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    root = tmp_path_factory.mktemp("large") / "tree"
+    tree.generate(root, 4_000_000, 60)
+    return root
+
+
+@pytest.fixture
+def slow_seeder(lab):
+    slow_down(lab, "web1", "8mbit")
+    yield
+    slow_down(lab, "web1", None)
+
+
+@long
+def test_row_11_a_laptop_that_falls_asleep_holds_no_host_for_longer_than_the_lease(
+    lab, fab, app, large, slow_seeder
+):
+    arguments = ("--files-path", str(large), "--destination-path", app, "--tag", "v1")
+    running = fab.start("web[1-3]", *arguments)
+    running.wait_for("stage")
+    os.killpg(running.process.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        wait_until(lambda: not agents(lab), 60 + 20, "agents still run after the lease")
+        assert time.monotonic() - began > 40  # an agent does not leave because an operator is slow
+    finally:
+        os.killpg(running.process.pid, signal.SIGCONT)
+    assert running.end() in (3, 4), str(running)
+    assert [current(lab, host, app) for host in HOSTS] == [None] * 3
+    fab("web[1-3]", *arguments)
+    assert [arrived(lab, host, app, large) for host in HOSTS] == [[]] * 3
+
+
+@long
+@pytest.mark.parametrize("seed", range(so_many(1, 10)))
+def test_row_12_ctrl_c_at_any_time_leaves_old_or_new_within_15_seconds(lab, fab, app, source, seed):
+    rng = random.Random(seed)
+    running = fab.start("web[1-3]", "--files-path", str(source), "--destination-path", app, "--tag", "v1")
+    running.wait_for("murder:")
+    pause(rng.uniform(0, 4))
+    running.interrupt()
+    began = time.monotonic()
+    code = running.end()
+    assert time.monotonic() - began < 15, str(running)
+    assert "Traceback" not in str(running)
+    found = {current(lab, host, app) for host in HOSTS}
+    assert (code, found) in ((130, {None}), (0, {"releases/v1"})), str(running)
+    wait_until(lambda: not agents(lab), 5, "agents still run")
+
+
+@long
+def test_row_68_no_word_of_the_user_is_in_a_command_line_of_a_host(lab, fab, app, source):
+    """A `python3` that writes down what it was called with stands before the real one."""
+    log = lab.host_root("web1") / "root/called"
+    shim = lab.host_root("web1") / "bin/python3"
+    real = os.readlink(shim)
+    shim.unlink()
+    shim.write_text(f'#!/bin/sh\necho "$@" >>/root/called\nexec {real} "$@"\n')
+    shim.chmod(0o755)
+    try:
+        for word in ODD:
+            files = fab.directory / f"files{word}".replace("/", "")
+            files.symlink_to(source)
+            fab(
+                "web1",
+                "--files-path",
+                f"./{files.name}",
+                "--destination-path",
+                f"{app}/{word}",
+                "--tag",
+                "v1",
+            )
+            assert arrived(lab, "web1", f"{app}/{word}", source) == []
+        lines = set(log.read_text().splitlines())
+        assert len(lines) == 1
+        assert re.fullmatch(r"-I -X utf8 -c import io,json;exec\S+", lines.pop())
+        assert not (lab.host_root("web1") / "root/canary").exists()
+        assert not (fab.directory / "canary").exists()
+    finally:
+        shim.unlink()
+        shim.symlink_to(real)
+        log.unlink(missing_ok=True)
+
+
+@long
+def test_row_71_a_host_that_falls_silent_in_the_middle_fails_alone(lab, fab, app, large, slow_seeder):
+    arguments = ("--files-path", str(large), "--destination-path", app, "--tag", "v1")
+    running = fab.start("web[1-3]", *arguments)
+    running.wait_for("stage")
+    hung = list(agents(lab, "web3"))
+    for pid in hung:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert running.end() == 3, str(running)
+    finally:
+        for pid in hung:
+            os.kill(pid, signal.SIGCONT)
+    assert re.search(r"web3: it said nothing for \d+ s|web3: no answer within \d+ s", str(running)), str(
+        running
+    )
+    assert "v1 lies ready on web[1-2]" in str(running)
+    wait_until(lambda: not agents(lab), 90, "agents still run")
+
+
+@long
+@pytest.mark.parametrize(
+    "login", ["export LC_ALL=tr_TR.UTF-8 LANG=tr_TR.UTF-8", "umask 000", "unset HOME", "set -e"]
+)
+def test_row_76_whatever_a_login_sets_the_result_is_the_same(lab, fab, app, source, login):
+    bashrc = lab.host_root("web2") / "root/.bashrc"
+    bashrc.write_text(f"{login}\n")
+    settings = fab.directory / "fabric.yaml"
+    settings.write_text("murder: {remote_murder_path: /root/.murder}\n")
+    try:
+        fab("web[1-2]", "--files-path", str(source), "--destination-path", app, "--tag", "v1")
+    finally:
+        bashrc.write_text("")
+    assert arrived(lab, "web2", app, source) == []
+    for directory in ("", "releases", "current/"):
+        modes = {(place(lab, host, app) / directory).stat().st_mode for host in ("web1", "web2")}
+        assert {mode & 0o777 for mode in modes} == {0o755}
