@@ -16,9 +16,9 @@ Content = Union[Markup, str, int, float]
 
 def tag(name: str, *content: Content, **attributes: Content) -> Markup:
     """
-    Return an element; `class_` is the attribute class, `stroke_width` is stroke-width.
+    Return an element, which always has an end tag: none of those used here goes without.
 
-    An element without content is closed at once only within SVG: HTML has it so, too.
+    `class_` is the attribute class, `data_value` is data-value.
     """
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"' for key, value in attributes.items()
