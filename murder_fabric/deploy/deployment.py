@@ -14,7 +14,7 @@ from .channels import Answer
 from .executor import GroupContext
 from .failures import HostFailure, printable
 from .hook_names import FAILED
-from .hooks import NO_HOOKS, before_connecting, hooks_of, run_hook
+from .hooks import NO_HOOKS, Hooks, before_connecting, hooks_of, run_hook
 from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState, Outcome
 from .preflight import check_room, prepare
@@ -70,19 +70,26 @@ class Deployment:
             Interrupted: Ctrl-C came, and all is cleaned up; a second one is not caught.
         """
         try:
-            self.plan.muster.greet()
-            run_hook(self.plan, "after_connect")
-            said = self._stages(self)
-            run_hook(self.plan, "before_finish")
+            return self._go_through()
         except KeyboardInterrupt:
             hosts = counted(len(self.plan.muster.greeted), "host")
             self.plan.view.say(f"stopping: {hosts} to clean up; Ctrl-C again leaves at once")
             unsure, unfinished = self._stop()
             raise Interrupted(_interrupted(unsure, unfinished, self._left())) from None
-        except Exception:
+
+    def _go_through(self) -> str:
+        """Do all that `run` does, while nobody presses Ctrl-C."""
+        try:
+            self.plan.muster.greet()
+            run_hook(self.plan, "after_connect")
+            said = self._stages(self)
+            run_hook(self.plan, "before_finish")
+        except Exception as error:
             try:
                 if self._switching is not None:  # what it did not foresee: a wave may have begun all the same
                     self._switching.back()
+                    self._switching = None
+                self.standing = str(error) or UNCHANGED
                 run_hook(self.plan, FAILED, self._reachable())
             finally:
                 self._finish()
@@ -158,6 +165,20 @@ class Deployment:
         return [host for host, answer in answers.items() if isinstance(answer, HostFailure)]
 
 
+def manner_of(
+    settings: Settings, roles: Roles, context: GroupContext | None, *, in_waves: bool
+) -> tuple[Hooks, Pace]:
+    """
+    Return the hooks of a run and how its hosts are to be switched; for the arguments see `of_release`.
+
+    Raises:
+        BadInput: the settings name a canary that is no peer, a moment that has passed, an unknown hook.
+    """
+    hooks = NO_HOOKS if context is None else hooks_of(settings, context)
+    pace = pace_of(settings, roles.peers, now=time.time()) if in_waves else Pace(delay=settings.switch_delay)
+    return hooks, pace
+
+
 def of_release(
     aim: str,
     settings: Settings,
@@ -178,12 +199,9 @@ def of_release(
         in_waves: hosts are switched as the settings say, or else all at once.
 
     Raises:
-        BadInput: the settings name a canary that is no peer, a moment that has passed, an unknown hook.
+        BadInput: as `manner_of`.
     """
-    hooks = NO_HOOKS if context is None else hooks_of(settings, context)
-    pace = Pace(delay=settings.switch_delay)
-    if in_waves:
-        pace = pace_of(settings, roles.peers, now=time.time())
+    hooks, pace = manner_of(settings, roles, context, in_waves=in_waves)
 
     def steps(muster: Muster) -> str:
         return Deployment(Run(muster, roles, settings, wanted, pace=pace, hooks=hooks), stages).run()

@@ -176,15 +176,23 @@ def _body(plan: Plan[P], settings: Sequence[str]) -> Callable[..., Result]:
     def body(
         context: GroupContext, *args: Any, json: bool = False, quiet: bool = False, **flags: Any
     ) -> Result:
+        from .again import command_again
         from .ending import signals_as_interrupts
+        from .results import fault
         from .view import View
 
+        view = View(sys.stderr, quiet=quiet)
         flags = {name: one for name, one in flags.items() if name not in settings or one is not None}
         try:
             with signals_as_interrupts():
-                result = undertake(plan, context, View(sys.stderr, quiet=quiet), *args, **flags)
+                result = undertake(plan, context, view, *args, **flags)
         except MurderError as error:
+            if again := command_again(sys.argv, error.result):
+                view.say(f"  again    {again}")
             _show(error.result, json)
+            raise
+        except Exception as error:  # a fault of ours; who asked for a document gets one beside the traceback
+            _show(fault(task_name(plan), error), json)
             raise
         _show(result, json)
         return result

@@ -76,6 +76,7 @@ def switch(
         "to": "The release to go back to; the last good one if not given.",
         **DESTINATION,
         **FAILURES,
+        **WAVES,
         **FORCE,
     }
 )
@@ -85,15 +86,20 @@ def rollback(
     to: str | None = None,
     destination_path: AnyPath | None = None,
     allow_failures: str | int | None = None,
+    batch: str | int | None = None,
+    canary: str | None = None,
+    at: str | None = None,
     force: bool = False,
     **settings: Any,
 ) -> Undertaking:
     """Switch all hosts back to the last good release before the current one, which is marked bad."""
-    known = _settings(c, settings, destination_path, allow_failures=allow_failures)
+    # What deploys are held to by the settings would only keep a bad release running for longer.
+    waves = {"batch": batch or "", "canary": canary or "", "at": at or ""}
+    known = _settings(c, settings, destination_path, allow_failures=allow_failures, **waves)
     to = _checked(to)
     aim = f"rollback to {to or 'the last good release'}"
     stage = partial(stages.rollback, to=to)
-    return _going_through(c, known, aim, stage, tag=to or "", force=force, hooked=True)
+    return _going_through(c, known, aim, stage, tag=to or "", force=force, hooked=True, in_waves=True)
 
 
 @murder_task(

@@ -79,3 +79,8 @@ def result_of(outcome: Outcome, task: str, message: str, seconds: float, exit_co
 def refused(task: str, error: MurderError) -> Result:
     """Return the result of a task that was over before any host was asked."""
     return Result(task, str(error), error.exit_code)
+
+
+def fault(task: str, error: Exception) -> Result:
+    """Return the result of a task that ended by a fault of ours, with the exit code of a traceback."""
+    return Result(task, f"a fault of murder_fabric, please report it: {type(error).__name__}: {error}", 1)

@@ -46,7 +46,7 @@ class Switching:
 
     Args:
         current: by host, what `current` pointed at when this run took the destination.
-        back: it is a rollback: all hosts at once, and no release is bad that they cannot go back to.
+        back: it is a rollback: no release is bad that they cannot go back to.
         alone: each host for itself: whatever fails elsewhere, it stays switched.
     """
 
@@ -90,10 +90,11 @@ class Switching:
         """
         run, going = self._run, self._run.outcome.going
         hosts = going if hosts is None else [host for host in hosts if host in going]
-        if self._is_rollback or self._alone:
+        if self._alone:
             waves, at = [Wave("", list(hosts))], None
         else:
-            waves, at = run.pace.waves(hosts, self._host_count), run.pace.at
+            there = [host for host in going if host not in hosts]
+            waves, at = run.pace.waves(hosts, self._host_count, there), run.pace.at
         for number, wave in enumerate(waves):
             self._go_through(wave, at if number == 0 else None, is_last=wave is waves[-1])
 

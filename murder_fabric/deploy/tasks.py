@@ -109,6 +109,7 @@ def deploy(
         return again.result
     if again is not None:
         c, known = again.context, again.settings
+    _check_manner(c, known, in_waves=True)
     wanted = _wanted(known, files_path, on_seeder, seed_here, exclude, torrent, force)
     if again is not None:
         again.check(wanted)
@@ -138,8 +139,14 @@ def fetch(
         default_destination_path=destination_path,
         default_tag=tag,
     )
+    _check_manner(c, known, in_waves=False)
     wanted = _wanted(known, files_path, on_seeder, seed_here, exclude, torrent, force)
     return _bringing(c, known, wanted, releases.fetch)
+
+
+def _check_manner(c: GroupContext, settings: Settings, *, in_waves: bool) -> None:
+    """Refuse roles, hooks, waves and moments that cannot be meant, before a tree is read: that takes long."""
+    deployment.manner_of(settings, assign_roles(c.hosts, settings.roles), c, in_waves=in_waves)
 
 
 def _wanted(

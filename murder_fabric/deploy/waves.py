@@ -39,19 +39,20 @@ class Pace:
     #: Seconds from the decision to switch a wave to its moment; 0: each host as soon as it hears of it.
     delay: float = 0.0
 
-    def waves(self, going: Sequence[str], host_count: int) -> list[Wave]:
+    def waves(self, going: Sequence[str], host_count: int, there: Sequence[str] = ()) -> list[Wave]:
         """
         Return the waves: the canary, then the others in the order they were named, so many at a time.
 
         Args:
             going: the hosts that are left.
             host_count: how many were named; a share is one of these.
+            there: hosts that have no way to go, of a canary too.
 
         Raises:
             HostsFailed: of the canary none is left, which could tell whether the others may follow.
         """
         first = [host for host in going if host in self.canary]
-        if self.canary and not first:
+        if self.canary and not first and not set(self.canary) & set(there):
             raise HostsFailed(
                 f"the canary {fold(self.canary)} failed, so nothing was switched; put that right, or name"
                 " another --canary"

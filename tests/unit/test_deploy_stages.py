@@ -298,6 +298,23 @@ def test_after_ctrl_c_hosts_that_do_not_answer_are_named(files: Path) -> None:
     assert line.startswith("web2: current may point at v1 there: it refused the connection")
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_ctrl_c_while_all_is_being_ended_is_the_first_one(files: Path, fails: bool) -> None:
+    pressed: list[str] = []
+
+    def press(asked: str, fields: dict[str, Any]) -> HostFailure | None:
+        if fields["do"] == "finish" and not pressed:
+            pressed.append(asked)
+            raise KeyboardInterrupt
+        return FULL if fails and fields["do"] == "verify" else None
+
+    deploy, agents = deployment(files, press)
+    standing = r"all 3 hosts failed; nothing was switched" if fails else r"web\[1-3\] has v1"
+    with pytest.raises(Interrupted, match=f"^interrupted; {standing}; nothing of ours runs$"):
+        deploy.run()
+    assert agents.those_asked("finish") == ["web1", *HOSTS]
+
+
 def test_a_second_ctrl_c_is_not_caught(files: Path) -> None:
     def press(asked: str, fields: dict[str, Any]) -> None:
         if fields["do"] in ("join", "finish"):

@@ -178,12 +178,26 @@ def test_a_release_that_was_current_before_is_not_marked_bad_for_it() -> None:
     assert (app.asked("mark_bad"), set(app.current.values())) == ([], {"v2"})
 
 
-def test_a_rollback_goes_everywhere_at_once_and_marks_nothing_where_it_comes_back() -> None:
+def test_a_rollback_goes_in_waves_where_that_is_asked_for_and_a_canary_may_be_there_already() -> None:
+    app = App()
+    app.go(CANARY, way={"back": True}, **CHECKED)
+    assert app.notes[:2] == [("switch", "web3"), ("check_health", "web3")]
+    app = App()
+    app.go(CANARY, way={"back": True, "hosts": ["web1", "web2", "web4"]}, **CHECKED)
+    assert [name for name, _ in app.notes] == [
+        *["switch"] * 2,
+        *["check_health"] * 2,
+        "switch",
+        "check_health",
+    ]
+
+
+def test_a_rollback_marks_nothing_where_it_comes_back() -> None:
     app = App(check_health=on("web4", UNWELL))
     with pytest.raises(
         HostsFailed, match=r"1 of 4 hosts failed the health check; web\[1-4\] are back"
     ) as failed:
-        app.go(CANARY, way={"back": True}, **CHECKED)
+        app.go(way={"back": True}, **CHECKED)
     assert "bad" not in str(failed.value)
     assert [name for name, _ in app.notes[:5]] == ["switch"] * 4 + ["check_health"]
     assert app.asked("mark_bad") == []

@@ -219,6 +219,24 @@ def test_with_json_stdout_is_one_document_however_it_ends(
     assert code == 0 or document["message"]
 
 
+def test_with_json_a_fault_of_ours_is_a_document_too(
+    channels: FakeChannels, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @murder_task()
+    def try_it(c: GroupContext, /, **settings: Any) -> Undertaking:
+        """Try it."""
+        raise ZeroDivisionError("half of nothing")
+
+    with pytest.raises(ZeroDivisionError):
+        try_it(context(), json=True)
+    document = json.loads(capsys.readouterr().out)
+    assert (document["task"], document["exit_code"], document["hosts"]) == ("try-it", 1, {})
+    assert document["message"].endswith("ZeroDivisionError: half of nothing")
+    with pytest.raises(ZeroDivisionError):
+        try_it(context())
+    assert capsys.readouterr().out == ""
+
+
 def test_a_function_says_nothing_on_stdout_and_returns_what_the_document_says(
     task: MurderTask[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
