@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ from .announce_load import INFO_HASH
 from .clients import agent, environment, missing_program, opentracker
 from .results import OURS, Gate, Sample
 from .rows import Contender, Row, scratch
-from .swarming import end_all
+from .swarming import PATIENCE, end_all, wait_for
 
 LOAD = Path(__file__).with_name("announce_load.py")
 #: Members of the one swarm, and of a burst; connections at a time otherwise.
@@ -48,7 +47,7 @@ def measure(tracker: Tracker, seconds: float) -> Sample:
             command, env=environment(), cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            _wait_for(port)
+            wait_for(("127.0.0.1", port), PATIENCE)
             os.sched_setaffinity(process.pid, {cores[0]})
             found = {mode: _load(port, mode, seconds, cores[-1]) for mode in ("kept", "closing", "burst")}
         finally:
@@ -75,17 +74,6 @@ def _load(port: int, mode: str, seconds: float, core: int) -> dict[str, Any]:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int, patience: float = 20.0) -> None:
-    until = time.monotonic() + patience
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if time.monotonic() > until:
-            raise RuntimeError(f"no tracker listens at port {port}")
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager

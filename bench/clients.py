@@ -129,7 +129,7 @@ class Libtorrent(_Installed):
         _await(output, lambda line: bool(json.loads(line)["seeding"]))
 
     def _join(self, torrent: Path, directory: str, address: str) -> list[str]:
-        where = (address, str(torrent), directory, announce_of(torrent))
+        where = (f"{address}:{PEER_PORT}", str(torrent), directory, announce_of(torrent))
         return [sys.executable, str(LIBTORRENT), "join", *where]
 
 

@@ -26,11 +26,16 @@ def make(kind: str, source: str, torrent: str) -> None:
 
 
 def join(address: str, torrent: str, directory: str, tracker: str, trust: str = "") -> None:
-    """Take part in a swarm until killed, one JSON line a state; with *trust* what is there is not checked."""
+    """
+    Take part in a swarm until killed, one JSON line a state.
+
+    *address* may name a port, `192.0.2.1:6881`; with *trust*, what is there is not checked.
+    """
+    host, _, port = address.partition(":")
     session = libtorrent.session(
         {
-            "listen_interfaces": f"{address}:0",
-            "outgoing_interfaces": address,
+            "listen_interfaces": f"{host}:{port or 0}",
+            "outgoing_interfaces": host,
             "enable_dht": False,
             "enable_lsd": False,
             "enable_upnp": False,

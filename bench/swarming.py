@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import threading
@@ -18,13 +19,16 @@ from demo import tree
 from lab import machine
 from lab.rig import Lab
 
-from .clients import TRACKER_PORT, Client, agent, environment
+from .clients import PEER_PORT, TRACKER_PORT, Client, agent, environment
 from .results import Sample
 
 #: Seconds after which a swarm that is not complete is counted as it is.
 LONGEST = 120.0
-#: Seconds a seeder has before the first peer starts, and bytes a second at which some read it all first.
-HEAD_START, READ_FIRST = 4.0, 100e6
+#: Seconds that a seeder has for its announce before the first peer starts, and bytes a second at which those
+#: read their payload that check it first.
+HEAD_START, READ_FIRST = 1.5, 100e6
+#: Seconds for a seeder to listen.
+PATIENCE = 30.0
 #: Seconds a client has to say goodbye to its tracker.
 GOODBYE = 5.0
 #: Seconds between two looks at how much has arrived.
@@ -79,6 +83,7 @@ class Swarm:
             listen = f"{self._lab.address(first)}:{TRACKER_PORT}"
             self._start(first, agent("tracker", "--listen", listen))
             self._start(first, self._client.seed(self._torrent, self._payload, self._lab.address(first)))
+            wait_for((self._lab.address(first), PEER_PORT), PATIENCE)
             time.sleep(HEAD_START + length / READ_FIRST)
             self._run_peers(others)
         finally:
@@ -138,6 +143,18 @@ def run_swarm(client: Client, shape: Shape, payload: Path, directory: Path) -> S
         announce = f"http://{lab.address(lab.names[0])}:{TRACKER_PORT}/announce"
         torrent = stock_torrent(payload, announce, shape.piece_length)
         return Swarm(client, lab, torrent, payload).measure()
+
+
+def wait_for(address: tuple[str, int], patience: float) -> None:
+    """Return once somebody listens there; RuntimeError if nobody does in *patience* seconds."""
+    until = time.monotonic() + patience
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(address) == 0:
+                return
+        if time.monotonic() > until:
+            raise RuntimeError(f"nobody listens at {address[0]}:{address[1]}")
+        time.sleep(0.02)
 
 
 def random_file(path: Path, length: int) -> None:
