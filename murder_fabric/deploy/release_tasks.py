@@ -93,9 +93,15 @@ def rollback(
     **settings: Any,
 ) -> Undertaking:
     """Switch all hosts back to the last good release before the current one, which is marked bad."""
-    # What deploys are held to by the settings would only keep a bad release running for longer.
-    waves = {"batch": batch or "", "canary": canary or "", "at": at or ""}
+    waves = {"batch": batch, "canary": canary, "at": at}
     known = _settings(c, settings, destination_path, allow_failures=allow_failures, **waves)
+    # What deploys are held to by the settings would only keep a bad release running for longer.
+    known = dataclasses.replace(
+        known,
+        batch="" if batch is None else known.batch,
+        canary="" if canary is None else known.canary,
+        at="" if at is None else known.at,
+    )
     to = _checked(to)
     aim = f"rollback to {to or 'the last good release'}"
     stage = partial(stages.rollback, to=to)

@@ -65,6 +65,29 @@ def test_a_task_about_no_tag_does_not_say_one(c: GroupContext) -> None:
     assert planned.tag == "v1"
 
 
+def test_a_rollback_goes_in_waves_only_where_its_own_flags_say_so(c: GroupContext) -> None:
+    settings = {"batch": "1", "canary": "web9", "at": "long ago"}
+    c.config.update(murder=settings)
+    planned: Any = release_tasks.rollback.plan(c, destination_path="/srv/app")
+    assert [getattr(planned.settings, name) for name in settings] == ["", "", ""]
+    planned = release_tasks.rollback.plan(c, destination_path="/srv/app", batch=2, canary="web1")
+    assert [getattr(planned.settings, name) for name in settings] == ["2", "web1", ""]
+    with pytest.raises(BadInput, match="--canary names web9"):
+        release_tasks.switch.plan(c, tag="v1", destination_path="/srv/app")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"at": "soon"}, "--at 'soon' is no moment"), ({"canary": "web9"}, "--canary names web9")],
+)
+def test_waves_that_cannot_be_meant_are_said_before_a_tree_is_read(
+    c: GroupContext, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str], said: str
+) -> None:
+    monkeypatch.setattr(tasks, "_wanted", None)  # whoever called it would fail otherwise
+    with pytest.raises(BadInput, match=said):
+        tasks.deploy.plan(c, files_path="/nowhere", destination_path="/srv/app", **wrong)
+
+
 def test_hosts_are_shown_with_their_roles_and_none_is_asked(c: GroupContext) -> None:
     shown: Any = tasks.hosts.plan(c, roles={"tracker": "build1", "seeder": "build1", "peer": ""})
     assert shown.report.splitlines() == ["tracker: build1", "seeder: build1", "peers: web[1-2] (2)"]
