@@ -82,6 +82,8 @@ class BlockSender:
         self._spans: deque[Span] = deque()
         self._registered = False
         self._just_registered = False
+        #: Bytes that have left of the current block.
+        self._left = 0
         #: Bytes of messages written since all that was written before is known to have left.
         self._unread = 0
 
@@ -108,6 +110,10 @@ class BlockSender:
         except ValueError:
             return False
         return True
+
+    def before_words(self) -> int:
+        """Return how much has left of the block that messages wait behind, in bytes; 0 where none waits."""
+        return self._left if self._held else 0
 
     def resumeProducing(self) -> None:
         """Everything written so far has left, or we have just been registered: go on."""
@@ -146,6 +152,7 @@ class BlockSender:
         self._transport.startWriting()
 
     def _moved(self, length: int) -> None:
+        self._left += length
         if self._brake is not None:
             self._brake.moved(length)
             self._share = max(0, self._share - length)
@@ -160,7 +167,7 @@ class BlockSender:
         while self._queue and copied < COPIED_AT_ONCE and self._may_send():
             request = self._queue.popleft()
             if request.length > SMALL_BLOCK:
-                self._current = request
+                self._current, self._left = request, 0
                 self._spans = deque(self._info.geometry.spans(*request))
                 self._transport.write(self._header(request))
                 return

@@ -81,6 +81,10 @@ class PeerProtocol(Protocol):
         """Take a queued block back; False if it has begun to leave."""
         return self._blocks.cancel(request)
 
+    def before_words(self) -> int:
+        """Return how much has left of the block that messages wait behind, in bytes; 0 where none waits."""
+        return self._blocks.before_words()
+
     def close(self, reason: str) -> None:
         """End the connection now."""
         if not self._closing:

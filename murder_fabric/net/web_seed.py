@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
-from twisted.python.failure import Failure
 
 from ..errors import OriginBusy, OriginMoved, RemoteProtocolError, TrackerError
 from ..metainfo.geometry import Span
@@ -30,9 +28,9 @@ from ..wire.messages import (
 )
 from ..wire.web_seed import RangeReader, format_range_request
 from .dialer import CONNECT_TIMEOUT
-from .http_client import Location, dial, explained, locate, resolve
+from .http_client import Location, dial, locate, resolve
+from .origin_connection import OriginConnection, OriginFactory
 from .pacing import Intake, Traffic
-from .peer_protocol import MOST_RECEIVED
 from .ports import Reactor, Timer
 
 #: Seconds between two offers to send what peers keep us waiting for.
@@ -84,7 +82,7 @@ class WebSeed:
         self._spans: deque[Span] = deque()
         self._at = 0
         self._reader: RangeReader | None = None
-        self._connection: _Connection | None = None
+        self._connection: OriginConnection | None = None
         self._connecting = False
         self._attempt: Deferred[None] | None = None
         self._attempts = 0
@@ -133,6 +131,10 @@ class WebSeed:
         """Return False: there is none to take back."""
         return False
 
+    def before_words(self) -> int:
+        """Return 0: nothing that we ask for waits behind anything of ours."""
+        return 0
+
     def close(self, reason: str) -> None:
         """Have nothing to do with it any more."""
         self._drop(reason)
@@ -179,7 +181,7 @@ class WebSeed:
             addresses = await resolve(self._reactor, location.host, None)
             address = addresses[self._attempts % len(addresses)]
             self._attempts += 1
-            factory = _ConnectionFactory(self, location.server)
+            factory = OriginFactory(self, location.server)
             trust = self._certificates
             dial(self._reactor, address, location, factory, timeout=CONNECT_TIMEOUT, certificates=trust)
             self._connection = await factory.connected
@@ -198,7 +200,7 @@ class WebSeed:
         """Return what is to hear of all that comes over *transport*, where there is a limit."""
         return self._traffic.intake(transport, self._held_back)
 
-    def data_received(self, connection: _Connection, data: bytes) -> None:
+    def data_received(self, connection: OriginConnection, data: bytes) -> None:
         """Bytes came from the origin."""
         if connection is not self._connection or self._over:
             return
@@ -232,7 +234,7 @@ class WebSeed:
             self._deliver(body)
         self._ask()
 
-    def connection_lost(self, connection: _Connection) -> None:
+    def connection_lost(self, connection: OriginConnection) -> None:
         """The origin hung up: between two answers it may, in the middle of one it may not."""
         if connection is not self._connection or self._over:
             return
@@ -332,67 +334,3 @@ class WebSeed:
 
     def _leave(self, peer: Peer) -> None:
         self._session.link_lost(peer, now=self._reactor.seconds())
-
-
-class _Connection(Protocol):
-    """One connection to the origin, kept for as many answers as it gives."""
-
-    def __init__(
-        self, owner: WebSeed, server: tuple[str, int, bool], connected: Callable[[_Connection], None]
-    ) -> None:
-        #: Answers that came over it.
-        self.served = 0
-        #: Whom it leads to; see `Location.server`.
-        self.server = server
-        self._owner = owner
-        self._connected = connected
-        self._intake: Intake | None = None
-
-    def connectionMade(self) -> None:
-        transport = cast(Any, self.transport)
-        transport.bufferSize = MOST_RECEIVED
-        transport.setTcpNoDelay(True)
-        self._intake = self._owner.intake(transport)
-        self._connected(self)
-
-    def write(self, data: bytes) -> None:
-        """Send *data*."""
-        cast(Any, self.transport).write(data)
-
-    def abort(self) -> None:
-        """Close at once."""
-        cast(Any, self.transport).abortConnection()
-
-    def dataReceived(self, data: bytes) -> None:
-        if self._intake is not None:
-            self._intake.received(len(data))
-        self._owner.data_received(self, data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._intake is not None:
-            self._intake.stop()
-        self._owner.connection_lost(self)
-
-
-class _ConnectionFactory(ClientFactory):
-    """One attempt to reach the origin."""
-
-    noisy = False
-
-    def __init__(self, owner: WebSeed, server: tuple[str, int, bool]) -> None:
-        self.connected: Deferred[_Connection] = Deferred()
-        self._owner = owner
-        self._server = server
-
-    def buildProtocol(self, addr: object) -> _Connection:
-        return _Connection(self._owner, self._server, self._made)
-
-    def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
-        if not self.connected.called:
-            self.connected.errback(TrackerError(f"no connection: {explained(reason)}"))
-
-    def _made(self, connection: _Connection) -> None:
-        if self.connected.called:  # nobody waits for it any more
-            connection.abort()
-        else:
-            self.connected.callback(connection)

@@ -10,6 +10,22 @@ STOCK_AHEAD = 1.0
 FEWEST_BLOCKS = 16
 #: … and whole pieces, for those that do.
 FEWEST_PIECES = 2
+#: Seconds that one block may take: while it is on its way, nothing else can be said over that connection.
+BLOCK_SECONDS = 2.0
+#: Bytes of a block of 16 KiB, and of the first ones asked of a peer, whose rate nobody knows yet.
+SHORTEST, FIRST = 16 << 10, 64 << 10
+
+
+def block_length(rate: float, piece_length: int) -> int:
+    """
+    Return the length of the blocks to ask for, of a peer that serves whole pieces.
+
+    1. What comes in `BLOCK_SECONDS` at the measured *rate* (bytes per second): all of a piece, on most links.
+    2. `FIRST` where there is no rate yet, and never less than `SHORTEST`, though even that takes seconds
+       where thirty peers share a slow link.
+    """
+    wanted = FIRST if rate == 0 else int(rate * BLOCK_SECONDS) // SHORTEST * SHORTEST
+    return min(piece_length, max(SHORTEST, wanted))
 
 
 def bytes_ahead(rate: float, request_length: int, piece_length: int) -> int:

@@ -11,6 +11,9 @@ STALL_AFTER = 10.0
 #: Bytes that are an answer. A byte a second is none; one packet in three seconds is, because a slow link that
 #: thirty peers share brings no more than that to each.
 ANSWER = 1024
+#: Times the longest that a peer has taken for an answer, after which others are asked, and the connection is
+#: closed: buffers of a slow link hold what we ask for seconds. Answers that took longer count for so many.
+SNUB_TIMES, STALL_TIMES, LONGEST_ANSWER = 2.0, 3.0, 10.0
 
 
 class Patience(Enum):
@@ -26,21 +29,46 @@ class Patience(Enum):
 class Wait:
     """How long a peer has kept us waiting for what it was asked."""
 
-    __slots__ = ("_received", "_since")
+    __slots__ = ("_before", "_longest", "_moved_at", "_received", "_since", "_unsaid")
 
     def __init__(self, *, now: float) -> None:
-        self._since = now
-        self._received = 0
+        self._since = self._moved_at = now
+        self._received = self._before = 0
+        self._longest = 0.0
+        #: Whether what it was asked last may not have left yet.
+        self._unsaid = False
 
     def began(self, *, now: float) -> None:
         """It was asked for something, and owed nothing before."""
         self._since, self._received = now, 0
+
+    def asked(self) -> None:
+        """It was asked for something more."""
+        self._unsaid = True
+
+    def words_left(self) -> None:
+        """A block of ours has left, and all that was said during it."""
+        self._unsaid = False
+
+    def ticked(self, before: int, seconds: float, *, now: float) -> None:
+        """
+        *seconds* went by; a peer behind a slow link is not blamed for what has not reached it.
+
+        Args:
+            before: bytes that have left of the block of ours that our words wait behind, 0 where none does.
+                One that moves no more is no excuse: whoever reads nothing does not answer either.
+        """
+        if before != self._before:
+            self._before, self._moved_at = before, now
+        if before and self._unsaid and now - self._moved_at < SNUB_AFTER:
+            self._since += seconds
 
     def received(self, length: int, *, ended: bool, now: float) -> bool:
         """*length* bytes of a block came, its last ones if *ended*; return whether that is an answer."""
         self._received += length
         if not ended and self._received < ANSWER:
             return False
+        self._longest = max(self._longest, min(now - self._since, LONGEST_ANSWER))
         self._since, self._received = now, 0
         return True
 
@@ -51,6 +79,7 @@ class Wait:
     def patience(self, *, now: float) -> Patience:
         """Return what to do about it."""
         waited = now - self._since
-        if waited >= STALL_AFTER:
+        if waited >= max(STALL_AFTER, STALL_TIMES * self._longest):
             return Patience.GIVE_UP
-        return Patience.SNUB if waited >= SNUB_AFTER else Patience.WAIT
+        snubbed = waited >= max(SNUB_AFTER, SNUB_TIMES * self._longest)
+        return Patience.SNUB if snubbed else Patience.WAIT

@@ -53,6 +53,7 @@ class End:
         self._stuck: deque[bytes] = deque()
         self._late_until = -1.0
         self._armed = False
+        self._gone = 0
 
     # The session's orders -----------------------------------------------------------------------------------
 
@@ -80,6 +81,10 @@ class End:
             return False
         self._blocks.remove(request)
         return True
+
+    def before_words(self) -> int:
+        """Return how much has left of the block that words wait behind, in bytes; 0 where none waits."""
+        return self._gone if self._words and self._sending is not None else 0
 
     def close(self, reason: str) -> None:
         """End the connection; the other end hears of it if anything gets there."""
@@ -130,6 +135,7 @@ class End:
             return b""
         part = self._current.popleft()
         self._in_flight += len(part)
+        self._gone += len(part)
         if not self._current and self._sending is not None:
             request, self._sending = self._sending, None
             if self.peer is not None:
@@ -167,7 +173,7 @@ class End:
                 self.close(str(error))
                 self.host.session.storage_failed(str(error))
                 return
-            self._sending = request
+            self._sending, self._gone = request, 0
             self._current.extend(parts_of(self._wire.send(Piece(*request)) + data, self._most()))
 
     def _most(self) -> int:

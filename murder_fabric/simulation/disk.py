@@ -39,15 +39,17 @@ class Disk:
 
     def right(self) -> set[int]:
         """Return the pieces that are there and right; what hashing all of them would find."""
+        self._look_at_all()
         return self._right - self._rotten
 
     def holds(self, index: int) -> bool:
         """Return whether piece *index* is there and right."""
+        self._look_at(index)
         return index in self._right and index not in self._rotten
 
     def check(self) -> set[int]:
         """Hash everything; what is wrong counts as absent from now on."""
-        self._right -= self._rotten
+        self._right = self.right()
         self._rotten.clear()
         self._partial.clear()
         self.was_rotten = self.lied = False
@@ -73,9 +75,8 @@ class Disk:
         piece[begin : begin + len(data)] = data
         self._right.discard(index)
         self._rotten.discard(index)
-        if begin + len(data) == size and piece == self._block(index, 0, size):
-            del self._partial[index]
-            self._right.add(index)
+        if begin + len(data) == size:  # as most pieces end; others are looked at when somebody asks
+            self._look_at(index)
 
     def read(self, index: int, begin: int, length: int) -> bytes:
         """Return a part of a piece; in what is rotten, or a lie, a bit is flipped."""
@@ -93,6 +94,7 @@ class Disk:
 
     def sync(self) -> None:
         """What is there stays there, whatever happens to the power."""
+        self._look_at_all()
         self._synced = set(self._right)
 
     def power_cut(self, rng: random.Random) -> None:
@@ -106,6 +108,16 @@ class Disk:
         """Flip a bit of a piece that was right."""
         self._rotten.add(index)
         self.was_rotten = True
+
+    def _look_at_all(self) -> None:
+        for index in list(self._partial):
+            self._look_at(index)
+
+    def _look_at(self, index: int) -> None:
+        piece = self._partial.get(index)
+        if piece is not None and piece == self._block(index, 0, len(piece)):
+            del self._partial[index]
+            self._right.add(index)
 
     def _block(self, index: int, begin: int, length: int) -> bytes:
         start = index * self._geometry.piece_length + begin

@@ -14,7 +14,7 @@ from ..metainfo.values import Info
 from ..policy.endgame import choose_duplicate
 from ..policy.origins import OriginShare
 from ..policy.picker import PiecePicker
-from ..policy.pipeline import bytes_ahead
+from ..policy.pipeline import block_length, bytes_ahead
 from ..policy.snubbing import Patience
 from ..wire.connection import BLOCK_LENGTH
 from ..wire.messages import BlockPart, Cancel, Piece, Request
@@ -80,6 +80,7 @@ class Download:
             request = assembly.next_request()
             if not peer.requested:
                 peer.wait.began(now=now)
+            peer.wait.asked()
             peer.requested.add(request)
             peer.owed += request.length
             peer.link.send(request)
@@ -182,7 +183,9 @@ class Download:
     def _begin_piece(self, peer: Peer, index: int, *, now: float) -> Assembly:
         flight = self._in_flight.setdefault(index, _InFlight(index, now))
         size = self._geometry.piece_size(index)
-        longest = size if peer.request_length >= size else BLOCK_LENGTH
+        longest = BLOCK_LENGTH
+        if peer.request_length >= size:  # an origin is told nothing that could have to wait behind a block
+            longest = size if peer.origin else block_length(peer.download.rate(now=now), size)
         runs = self._lacking(index)
         hasher = self._info.hasher() if runs == [Run(0, size)] else None
         assembly = Assembly(index, runs, longest, hasher, now, spare=bool(flight.peers))

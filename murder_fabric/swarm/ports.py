@@ -22,6 +22,9 @@ class Link(Protocol):
     def cancel_block(self, request: Request) -> bool:
         """Take a queued block back; False if it is gone or on its way already."""
 
+    def before_words(self) -> int:
+        """Return how much has left of the block that what was said waits behind, in bytes; 0: it has left."""
+
     def close(self, reason: str) -> None:
         """End the connection now; `link_lost` follows."""
 

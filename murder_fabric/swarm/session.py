@@ -156,6 +156,7 @@ class Session:
         """The last byte of a block that `send_block` queued has been handed to the network."""
         self.bytes_uploaded += request.length
         self._upload.block_sent(peer, request, now=now)
+        peer.wait.words_left()
 
     def storage_failed(self, reason: str) -> None:
         """Reading for an upload failed."""
@@ -179,6 +180,8 @@ class Session:
         for peer in list(self.peers):
             if asleep > ASLEEP_AFTER:
                 peer.wait.excused(asleep)
+            else:
+                peer.wait.ticked(peer.link.before_words(), asleep, now=now)
             self._check(peer, now=now)
         if now >= self._rechoke_at:
             self._rechoke(now=now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 
 import pytest
@@ -45,6 +46,21 @@ def strike(name):
 
 def test_an_undisturbed_swarm_is_near_the_ideal():
     assert undisturbed() < 1.5 * PLAN.length / PLAN.slowest
+
+
+def test_on_links_far_below_a_megabit_nobody_is_taken_for_dead_though_a_piece_takes_a_minute():
+    """What we ask waits behind a block of ours, and that behind those to others."""
+    reasons = Counter()
+
+    def listen(world):
+        told = world.watch.hung_up
+        world.watch.hung_up = lambda one, other, why: (reasons.update([why]), told(one, other, why))
+
+    plan = Plan(seed=1, hosts=3, pieces=2, piece_length=1 << 19, slowest=8e3, fastest=8e3, latency=0.02)
+    world = world_with((0.0, listen), plan=plan)
+    assert last(world) < 5 * plan.length / plan.slowest
+    assert reasons["it does not answer"] == 0
+    assert reasons["both have everything"] > 0
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -91,6 +91,9 @@ class MemoryLink:
         self.blocks.remove(request)
         return True
 
+    def before_words(self):
+        return 0
+
     def close(self, reason):
         if self.closed is None:
             self.closed = reason

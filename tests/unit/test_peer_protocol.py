@@ -197,6 +197,20 @@ def test_what_is_said_in_the_middle_of_a_block_comes_behind_it(scene):
     assert scene.read() == [Have(0), scene.block(LARGE[0]), Have(1), Choke(), scene.block(SMALL[0])]
 
 
+def test_what_was_said_is_known_to_wait_behind_a_block_that_leaves(scene):
+    scene.protocol.send_block(LARGE[0])
+    scene.transport.turn(2)
+    assert scene.protocol.before_words() == 0
+    scene.protocol.send(Have(1))
+    left = scene.protocol.before_words()
+    assert 0 < left < LARGE[0].length
+    scene.transport.peer.recv(left // 2)
+    scene.transport.turn(2)
+    assert left < scene.protocol.before_words() < LARGE[0].length
+    scene.transport.read()
+    assert scene.protocol.before_words() == 0
+
+
 def test_a_block_can_be_taken_back_until_it_begins_to_leave(scene):
     for request in LARGE[:3]:
         scene.protocol.send_block(request)

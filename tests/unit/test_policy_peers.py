@@ -124,10 +124,48 @@ def test_a_packet_or_the_end_of_a_block_is_an_answer(length, ended):
     assert wait.patience(now=9.0 + SNUB_AFTER - 0.1) is Patience.WAIT
 
 
+@pytest.mark.parametrize(
+    ("took", "snub", "give_up"), [(0.5, SNUB_AFTER, STALL_AFTER), (4.0, 8.0, 12.0), (60.0, 20.0, 30.0)]
+)
+def test_who_has_answered_late_before_is_waited_for_longer_and_not_for_ever(took, snub, give_up):
+    wait = Wait(now=0.0)
+    wait.received(ANSWER, ended=False, now=took)
+    wait.received(ANSWER, ended=False, now=took + 0.1)
+    asked = took + 0.1
+    assert wait.patience(now=asked + snub - 0.01) is Patience.WAIT
+    assert wait.patience(now=asked + snub + 0.01) is Patience.SNUB
+    assert wait.patience(now=asked + give_up + 0.01) is Patience.GIVE_UP
+
+
 def test_small_parts_add_up_to_an_answer():
     wait = Wait(now=0.0)
     answers = [wait.received(ANSWER // 4, ended=False, now=float(now)) for now in range(8)]
     assert answers == [False, False, False, True] * 2
+
+
+def ticked(wait, befores):
+    """Look four times a second at how much has left of the block of ours that the question waits behind."""
+    for number, before in enumerate(befores, start=1):
+        wait.ticked(before, 0.25, now=number / 4)
+    return wait.patience(now=len(befores) / 4)
+
+
+def test_what_waits_behind_a_block_of_ours_is_not_held_against_who_has_not_heard_it():
+    wait = Wait(now=0.0)
+    wait.asked()
+    assert ticked(wait, range(1000, 101_000, 1000)) is Patience.WAIT
+    wait.words_left()
+    assert wait.patience(now=25.0 + SNUB_AFTER - 0.3) is Patience.WAIT
+    for number in range(14):
+        wait.ticked(1000 + number, 0.25, now=25.0 + number / 4)
+    assert wait.patience(now=25.0 + SNUB_AFTER + 0.3) is Patience.SNUB
+
+
+@pytest.mark.parametrize("before", [0, 16384])
+def test_where_no_block_is_before_it_or_one_that_moves_no_more_there_is_no_excuse(before):
+    wait = Wait(now=0.0)
+    wait.asked()
+    assert ticked(wait, [before] * 60) is Patience.GIVE_UP
 
 
 def test_what_we_slept_is_not_held_against_anybody():

@@ -14,7 +14,15 @@ from murder_fabric.bitfield import Bitfield
 from murder_fabric.policy.endgame import MOST_SOURCES, PATIENCE, choose_duplicate
 from murder_fabric.policy.gathering import GATHERED, MOST_GATHERED, bytes_to_gather
 from murder_fabric.policy.picker import PiecePicker
-from murder_fabric.policy.pipeline import AHEAD, FEWEST_BLOCKS, STOCK_AHEAD, bytes_ahead
+from murder_fabric.policy.pipeline import (
+    AHEAD,
+    FEWEST_BLOCKS,
+    FIRST,
+    SHORTEST,
+    STOCK_AHEAD,
+    block_length,
+    bytes_ahead,
+)
 from murder_fabric.policy.rarity import RarityBuckets
 from murder_fabric.policy.superseeding import SHOWN_AHEAD, SuperSeeder
 from murder_fabric.wire.connection import BLOCK_LENGTH
@@ -222,3 +230,19 @@ GATHERINGS = [
 )
 def test_what_gathers_before_anybody_looks(missing, rate, count):
     assert bytes_to_gather(missing, rate) == count
+
+
+@pytest.mark.parametrize(
+    ("rate", "piece_length", "length"),
+    [
+        (0, 4 * MIB, FIRST),
+        (0, 16_000, 16_000),
+        (10e6, 4 * MIB, 4 * MIB),
+        (62_500, 4 * MIB, 7 * SHORTEST),
+        (2_000, 4 * MIB, SHORTEST),
+        (2_000, 1_000, 1_000),
+        (300_000, 256 * 1024, 256 * 1024),
+    ],
+)
+def test_a_block_takes_no_longer_than_two_seconds_where_that_can_be(rate, piece_length, length):
+    assert block_length(rate, piece_length) == length
