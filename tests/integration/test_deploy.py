@@ -103,6 +103,9 @@ def test_a_release_that_somebody_changed_is_not_called_verified(
     changed.write_bytes(b"x" + changed.read_bytes()[1:])
     said = fab("web[1-2]", *arguments, code=3)
     assert re.search(r"web2: \S+/releases/v1 was changed since it was verified: 1 of \d+ pieces", said)
+    assert re.search(
+        r"^again    fab -S \S+ -H 'web\[1-2\]' murder\.deploy --retry-failed --files-path", said, re.M
+    )
     assert changed.read_bytes()[:1] == b"x"
 
 

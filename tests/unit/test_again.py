@@ -1,0 +1,58 @@
+"""The command that does again what failed, for command lines as people write them."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from murder_fabric.deploy.again import command_again
+from murder_fabric.deploy.results import Result
+
+
+def again(line: str, code: int = 3, task: str = "deploy", tag: str = "v7") -> str | None:
+    return command_again(shlex.split(line), Result(task, exit_code=code, tag=tag))
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        (
+            "/opt/venv/bin/fab -H 'web[1-8]' murder.deploy --files-path ./my\\ build",
+            3,
+            "fab -H 'web[1-8]' murder.deploy --retry-failed --files-path './my build'",
+        ),
+        ("murder deploy --tag v7", 4, "murder deploy --retry-failed --tag v7"),
+        ("murder deploy --retry-failed", 3, "murder deploy --retry-failed"),
+        ("murder deploy --files-path x", 130, "murder deploy --tag v7 --files-path x"),
+        ("murder deploy --tag=v7", 130, "murder deploy --tag=v7"),
+        (
+            "fab -u deploy -H a build murder.deploy notify",
+            3,
+            "fab -u deploy -H a build murder.deploy --retry-failed notify",
+        ),
+    ],
+)
+def test_a_deploy_goes_on_where_it_stopped(line: str, code: int, said: str) -> None:
+    assert again(line, code) == said
+
+
+def test_a_fetch_goes_on_with_its_tag_which_may_have_been_made_up() -> None:
+    assert again("fab murder.fetch", 3, "fetch") == "fab murder.fetch --tag v7"
+    assert again("fab murder.fetch --tag v7", 3, "fetch") == "fab murder.fetch --tag v7"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "task", "tag"),
+    [
+        ("fab murder.deploy", 0, "deploy", "v7"),
+        ("fab murder.deploy", 2, "deploy", "v7"),
+        ("fab murder.deploy", 3, "deploy", ""),
+        ("fab murder.rollback", 3, "rollback", "v7"),
+        ("python program.py", 3, "deploy", "v7"),
+        ("fab release -u deploy", 3, "deploy", "v7"),
+    ],
+    ids=["well", "bad input", "before there was a tag", "another task", "no command of ours", "a user"],
+)
+def test_where_it_is_not_known_nothing_is_said(line: str, code: int, task: str, tag: str) -> None:
+    assert again(line, code, task, tag) is None
