@@ -114,7 +114,8 @@ def rollback(
         "mend": "Read the release on all hosts that have it, and replace what somebody changed there.",
         **DESTINATION,
         **FORCE,
-    }
+    },
+    settings=["tracker_port"],
 )
 def catch_up(
     c: GroupContext,
@@ -192,6 +193,7 @@ def unlock(
         "exclude": "A glob to leave out, as in .gitignore; may be repeated.",
     },
     iterable=["exclude"],
+    settings=["tracker_port"],
 )
 def doctor(
     c: GroupContext,

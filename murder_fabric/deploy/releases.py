@@ -24,11 +24,9 @@ def fetch(deployment: Deployment) -> str:
     """Bring the tree to every host, and switch none."""
     bring(deployment)
     run = deployment.plan
-    have, tag = run.outcome.hosts(HostState.VERIFIED), run.wanted.tag
-    return (
-        f"{len(have)} of {len(run.roles.peers)} hosts have {tag}, and current is as it was;"
-        f" murder.switch --tag {tag} goes there"
-    )
+    have, tag = len(run.outcome.hosts(HostState.VERIFIED)), run.wanted.tag
+    hosts = f"{have} of {units.counted(len(run.roles.peers), 'host')} {'has' if have == 1 else 'have'}"
+    return f"{hosts} {tag}, and current is as it was; murder.switch --tag {tag} goes there"
 
 
 def switch(deployment: Deployment) -> str:
@@ -88,7 +86,7 @@ def verify_current(deployment: Deployment) -> str:
     request = control.Inspect(run.wanted.destination)
     with run.view.stage("verify") as said:
         answers = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
-        said.append(f"every byte of current read again on {len(answers)} hosts")
+        said.append(f"every byte of current read again on {units.counted(len(answers), 'host')}")
     run.need_going()
     found = {host: message.fields for host, message in answers.items()}
     if not any(fields["tag"] for fields in found.values()):
@@ -201,4 +199,5 @@ def _listed(run: Run) -> dict[str, Listing]:
 
 
 def _switched(run: Run) -> str:
-    return f"{len(run.outcome.hosts(HostState.SWITCHED))} of {len(run.roles.peers)} hosts"
+    switched = len(run.outcome.hosts(HostState.SWITCHED))
+    return f"{switched} of {units.counted(len(run.roles.peers), 'host')}"

@@ -106,7 +106,7 @@ def test_murders_settings_are_flags_where_they_count() -> None:
     everywhere = [flags_of(task) for task in tasks.murder.tasks.values()]
     assert all("remote-murder-path" in flags for flags in everywhere)
     starting = {name for name, task in tasks.murder.tasks.items() if "tracker-port" in flags_of(task)}
-    assert starting >= {"deploy", "fetch", "start-tracker"}
+    assert starting >= {"deploy", "fetch", "catch-up", "doctor", "start-tracker"}
     assert not starting & {"peer", "hosts", "stop-tracker"}
 
 
