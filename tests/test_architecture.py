@@ -12,13 +12,14 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "murder_fabric"
 
 #: What anybody above may use.
-LEAVES = {"errors", "version", "units", "http_headers", "bencoding", "bitfield", "control"}
+LEAVES = {"errors", "version", "units", "http_headers", "late_loading", "bencoding", "bitfield", "control"}
 #: Room -> rooms it may import from. A room is a sub-package or a top-level module.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "version": set(),
     "units": set(),
     "http_headers": set(),
+    "late_loading": set(),
     "bencoding": {"errors"},
     "bitfield": {"errors"},
     "control": {"errors"},

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..errors import BadInput, MurderError
+from ..late_loading import load_late
 from ..units import parse_rate
 from ..version import __version__
 from .addresses import parse_listen
@@ -32,6 +33,8 @@ def run_command_line(arguments: Sequence[str]) -> int:
 def _load(options: argparse.Namespace) -> Callable[[], int]:
     """Return the command, loaded and ready to be called."""
     gc.disable()
+    # Twisted offers it to others, and it brings along what speaks HTTP, TLS and mail.
+    load_late("http.cookiejar")
     try:
         return _command(options)
     finally:

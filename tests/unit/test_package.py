@@ -58,7 +58,7 @@ def test_a_peer_started_by_hand_loads_nothing_of_operators():
         depth=2,
     )
     assert "murder_fabric.swarm" in loaded
-    assert loaded.isdisjoint({"murder_fabric.control", "murder_fabric.deploy", "twisted.web"})
+    assert loaded.isdisjoint({"murder_fabric.control", "murder_fabric.deploy", "twisted.web", "http.client"})
 
 
 def test_loading_a_command_leaves_garbage_to_be_collected():
@@ -82,6 +82,14 @@ def test_a_lazy_module_is_the_module_itself():
     code += "; from murder_fabric.deploy import recipes; print(m is recipes, m.start_tracker.__module__)"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert shown.split() == ["True", "murder_fabric.deploy.recipes"]
+
+
+def test_a_module_that_loads_late_is_not_loaded_by_being_imported_but_by_being_used():
+    code = "import sys; from murder_fabric.late_loading import load_late; load_late('http.cookiejar')"
+    code += "; from http import cookiejar; print('http.client' in sys.modules)"
+    code += "; cookiejar.CookieJar(); print('http.client' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert shown.split() == ["False", "True"]
 
 
 @pytest.mark.parametrize(
