@@ -26,6 +26,7 @@ from ..net.ports import BACKLOG
 from ..net.tracker_client import TrackerClient
 from ..net.web_seed import WebSeed
 from ..policy.crowding import Crowding
+from ..policy.origins import HEAD_START
 from ..policy.pacing import NO_LIMITS, Limits, slots_fed
 from ..policy.rates import RateMeter
 from ..policy.sources import Sources
@@ -130,6 +131,7 @@ class Torrent:
         #: Why web seeds were given up, by their URL as it may be shown.
         self.origin_problems: dict[str, str] = {}
         self._origins: dict[str, WebSeed] = {}
+        self._starts: list[Any] = []
         self._reactor = reactor
         self.info = info
         self._payload = payload
@@ -196,6 +198,9 @@ class Torrent:
         for ticker in self._tickers:
             if ticker.running:
                 ticker.stop()
+        for start in self._starts:
+            if start.active():
+                start.cancel()
         self.session.stop("leaving")
         await self._listening.stopListening()
         self._announcing.cancel()
@@ -313,7 +318,8 @@ class Torrent:
             self._origins[url] = WebSeed(
                 self._reactor, self.session, self.info, url, told, self._config.certificates, self._traffic
             )
-            self._origins[url].start()
+            head_start = HEAD_START if any(self._config.trackers) else 0.0
+            self._starts.append(self._reactor.callLater(head_start, self._origins[url].start))
 
     def _origin_dropped(self, url: str, reason: str) -> None:
         if not self._have.complete:

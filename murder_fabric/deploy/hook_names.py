@@ -36,5 +36,9 @@ def complaint(name: str) -> str:
     if name in NAMES:
         return ""
     near = difflib.get_close_matches(name.replace("-", "_"), NAMES, n=1)
-    meant = f"did you mean {near[0]}?" if near else f"hooks are before_ and after_ {', '.join(STAGES)}, and {FAILED}"
+    meant = (
+        f"did you mean {near[0]}?"
+        if near
+        else f"hooks are before_ and after_ {', '.join(STAGES)}, and {FAILED}"
+    )
     return f"{name!r:.60} is no hook; {meant}"

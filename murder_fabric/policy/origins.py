@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 #: Seconds without a byte from peers after which the origin is asked for what they have, too.
 STANDSTILL = 3.0
+#: Seconds that peers have before an origin is asked at all, where a tracker may know some.
+HEAD_START = 0.5
 #: Seconds before the first, second and third attempt after a failure; after another one it is given up.
 RETRY_AFTER = (1.0, 2.0, 4.0)
+
+
+class Share(Enum):
+    """What an origin is asked for."""
+
+    ANYTHING = "anything"
+    #: Pieces that no host has yet.
+    UNSHARED = "unshared"
+    NOTHING = "nothing"
 
 
 class OriginShare:
     """
     What of the work is an origin's.
 
-    1. Pieces that nobody else who downloads has: it brings in what is missing, as a seeder does, and the
-       hosts pass it on to each other. So it sends little more than one copy, however many hosts there are.
-    2. Any piece, while peers send nothing: then it is all there is.
+    1. Any piece, while peers send nothing: then it is all there is.
+    2. Nothing, while a seeder is among those who do.
+    3. Otherwise pieces that no other host has: it brings in what is missing, as a seeder does, and the hosts
+       pass it on to each other. So it sends little more than one copy, however many hosts there are.
     """
 
     def __init__(self) -> None:
         self._moved_at = float("-inf")
+        self._seeded = False
 
     def peers_sent(self, *, now: float) -> None:
         """A part of a piece came from a peer."""
         self._moved_at = now
 
-    def is_all_there_is(self, *, now: float) -> bool:
-        """Return whether peers have sent nothing for so long that nothing is to be waited for."""
-        return now - self._moved_at >= STANDSTILL
+    def of_work(self, seeded: bool, *, now: float) -> Share:
+        """Return what to ask it for; *seeded*: somebody connected, and no origin, has everything."""
+        if seeded and not self._seeded:  # it has as long to send something as one that has sent before
+            self._moved_at = max(self._moved_at, now)
+        self._seeded = seeded
+        if now - self._moved_at >= STANDSTILL:
+            return Share.ANYTHING
+        return Share.NOTHING if seeded else Share.UNSHARED
 
 
 class OriginTrouble:

@@ -36,6 +36,7 @@ class Admission:
         port: int,
         max_block: int,
         nonces: Callable[[int], bytes],
+        super_seed: bool = False,
     ) -> None:
         self._info_hash = info.info_hash
         self._peer_id = peer_id
@@ -43,6 +44,7 @@ class Admission:
         self._port = port
         self._max_block = max_block
         self._nonces = nonces
+        self._super_seed = super_seed
 
     def handshake(self) -> Handshake:
         """Return our side of BEP 3's handshake."""
@@ -68,7 +70,10 @@ class Admission:
     def extended_handshake(self, peer: Peer) -> Extended:
         """Return our side of BEP 10's handshake, with a fresh nonce for *peer* where we have a key."""
         ours = ExtendedHandshake(
-            request_length=self._max_block, port=self._port, client=f"murder_fabric {__version__}"
+            request_length=self._max_block,
+            port=self._port,
+            super_seed=self._super_seed,
+            client=f"murder_fabric {__version__}",
         )
         if self._key is not None:
             peer.our_nonce = self._nonces(NONCE_LENGTH)
@@ -85,6 +90,7 @@ class Admission:
         theirs = parse_extended_handshake(payload)
         peer.request_length = min(theirs.request_length, self._max_block)
         peer.request_queue = theirs.request_queue
+        peer.shows_singly = theirs.super_seed
         if self._key is not None and not peer.their_nonce:
             if not theirs.nonce or not theirs.auth_id:
                 raise RemoteProtocolError("it cannot prove that it belongs to this run")

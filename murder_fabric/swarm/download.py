@@ -12,7 +12,7 @@ from ..errors import RemoteProtocolError
 from ..metainfo.geometry import Run
 from ..metainfo.values import Info
 from ..policy.endgame import choose_duplicate
-from ..policy.origins import OriginShare
+from ..policy.origins import OriginShare, Share
 from ..policy.picker import PiecePicker
 from ..policy.pipeline import block_length, bytes_ahead
 from ..policy.snubbing import Patience
@@ -46,6 +46,7 @@ class Download:
     Args:
         held: files that are there whole; of pieces that they share with others only the rest is asked for.
             A piece that lies in nothing else is in *have*.
+        peers: all that are connected, as they come and go.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Download:
         storage: Storage,
         rng: random.Random,
         held: Collection[int] = frozenset(),
+        peers: Collection[Peer] = (),
     ) -> None:
         self._info = info
         self._geometry = info.geometry
         self._have = have
         self._held = held
+        self._peers = peers
         #: Pieces that were wrong with what is held of them, so that all of them is to come.
         self._distrusted: set[int] = set()
         self._storage = storage
@@ -174,10 +177,13 @@ class Download:
         return None if newest is None or newest.all_asked else newest
 
     def _begin(self, peer: Peer, *, now: float) -> Assembly | None:
-        if peer.origin and not self._share.is_all_there_is(now=now):
-            index = self.picker.take_unshared()
-        else:
-            index = self.picker.take(peer.has)
+        share = Share.ANYTHING
+        if peer.origin:
+            seeded = any(one.trusted and one.has_all and not one.origin for one in self._peers)
+            share = self._share.of_work(seeded, now=now)
+        if share is Share.NOTHING:
+            return None
+        index = self.picker.take(peer.has) if share is Share.ANYTHING else self.picker.take_unshared()
         return None if index is None else self._begin_piece(peer, index, now=now)
 
     def _begin_piece(self, peer: Peer, index: int, *, now: float) -> Assembly:

@@ -29,6 +29,8 @@ class Peer:
     peer_choking = True
     peer_interested = False
 
+    #: Whether it has everything and shows its pieces one by one, as it says itself.
+    shows_singly = False
     #: Whether it is an HTTP origin (BEP 19): it has everything, and is asked for what nobody else has.
     origin = False
     #: Pieces it has and we lack.
@@ -73,6 +75,11 @@ class Peer:
 
         self.connected_at = self.choked_since = self.heard_at = self.spoke_at = now
         self.wait = Wait(now=now)
+
+    @property
+    def has_all(self) -> bool:
+        """Whether it can give every piece, if not at once."""
+        return self.shows_singly or self.has.complete
 
     @property
     def is_our_kind(self) -> bool:

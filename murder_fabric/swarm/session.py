@@ -69,7 +69,7 @@ class Session:
         self._ticked_at: float | None = None
         self._rechoke_at = 0.0
         self._over = False
-        self._download = Download(info, have, storage, rng, held)
+        self._download = Download(info, have, storage, rng, held, self.peers)
         self._upload = Upload(
             info.geometry,
             have,
@@ -78,7 +78,9 @@ class Session:
             max_block=config.max_block,
             super_seed=config.super_seed,
         )
-        self._admission = Admission(info, config.peer_id, config.key, config.port, config.max_block, nonces)
+        self._admission = Admission(
+            info, config.peer_id, config.key, config.port, config.max_block, nonces, config.super_seed
+        )
 
     @property
     def trusted_peers(self) -> list[Peer]:

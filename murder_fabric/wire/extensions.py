@@ -28,6 +28,8 @@ class ExtendedHandshake:
     request_length: int = BLOCK_LENGTH
     #: Where it listens (`p`), so that a peer that was connected to need not connect back; 0: it does not say.
     port: int = 0
+    #: Whether it has everything and shows its pieces one by one (`murder_super_seed`).
+    super_seed: bool = False
     #: Name and version (`v`), for people.
     client: str = ""
     #: Its random part of the proof (`murder_nonce`); empty: it cannot prove anything.
@@ -45,6 +47,8 @@ class ExtendedHandshake:
         }
         if self.port:
             fields["p"] = self.port
+        if self.super_seed:
+            fields["murder_super_seed"] = 1
         if self.nonce:
             fields["murder_nonce"] = self.nonce
         return encode(fields)
@@ -70,6 +74,7 @@ def parse_extended_handshake(payload: bytes) -> ExtendedHandshake:
         request_length=_bounded(
             fields.get(b"murder_request_length"), BLOCK_LENGTH, MAX_REQUEST_LENGTH, BLOCK_LENGTH
         ),
+        super_seed=fields.get(b"murder_super_seed") == 1,
         port=_bounded(fields.get(b"p"), 1, 65535, 0),
         client=client.decode("utf-8", "replace")[:64] if isinstance(client, bytes) else "",
         nonce=nonce if isinstance(nonce, bytes) and len(nonce) == NONCE_LENGTH else b"",

@@ -25,7 +25,7 @@ def torrent(tree: Path, tmp_path: Path) -> Path:
 
 def must_be_at_the_limit(seconds: float, length: int) -> None:
     """The lower bound holds on any machine; the upper one leaves a busy one time to start and to connect."""
-    assert 0.75 * length / LIMIT < seconds < 2 * length / LIMIT + 5
+    assert 0.75 * length / LIMIT < seconds < 2 * length / LIMIT + 20
 
 
 def test_a_seeder_sends_no_more_than_it_may(

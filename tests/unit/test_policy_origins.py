@@ -5,16 +5,31 @@ from __future__ import annotations
 import random
 
 from murder_fabric.bitfield import Bitfield
-from murder_fabric.policy.origins import RETRY_AFTER, STANDSTILL, OriginShare, OriginTrouble
+from murder_fabric.policy.origins import RETRY_AFTER, STANDSTILL, OriginShare, OriginTrouble, Share
 from murder_fabric.policy.picker import PiecePicker
 
 
 def test_an_origin_is_all_there_is_until_peers_send_and_when_they_stop():
     share = OriginShare()
-    assert share.is_all_there_is(now=0.0)
+    assert share.of_work(False, now=0.0) is Share.ANYTHING
     share.peers_sent(now=10.0)
-    assert not share.is_all_there_is(now=10.0 + STANDSTILL - 0.1)
-    assert share.is_all_there_is(now=10.0 + STANDSTILL)
+    assert share.of_work(False, now=10.0 + STANDSTILL - 0.1) is Share.UNSHARED
+    assert share.of_work(False, now=10.0 + STANDSTILL) is Share.ANYTHING
+
+
+def test_while_a_seeder_serves_an_origin_is_asked_for_nothing():
+    share = OriginShare()
+    assert share.of_work(True, now=5.0) is Share.NOTHING
+    share.peers_sent(now=6.0)
+    assert share.of_work(True, now=6.0 + STANDSTILL - 0.1) is Share.NOTHING
+    assert share.of_work(False, now=6.0 + STANDSTILL - 0.1) is Share.UNSHARED
+
+
+def test_a_seeder_that_sends_nothing_is_no_reason_to_wait_for_long():
+    share = OriginShare()
+    assert share.of_work(True, now=5.0) is Share.NOTHING
+    assert share.of_work(True, now=5.0 + STANDSTILL) is Share.ANYTHING
+    assert share.of_work(True, now=6.0 + STANDSTILL) is Share.ANYTHING
 
 
 def test_failures_in_a_row_end_it_and_an_answer_forgives_them():

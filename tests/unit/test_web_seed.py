@@ -11,6 +11,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
 from murder_fabric.net.web_seed import WebSeed
+from murder_fabric.policy.origins import STANDSTILL
 from murder_fabric.wire.messages import Choke
 
 ASKED = re.compile(rb"GET (\S+) HTTP/1.1\r\n.*?Range: bytes=(\d+)-(\d+)\r\n.*?\r\n\r\n", re.DOTALL)
@@ -24,13 +25,16 @@ class Transport(StringTransport):
 class Rig:
     """A session with one origin, whose connections are answered by hand."""
 
-    def __init__(self, pieces=8, url="http://10.0.0.9/payload?key=1"):
+    def __init__(self, pieces=8, url="http://10.0.0.9/payload?key=1", seeder=None):
         self.info, self.payload = torrent(pieces)
         self.world = World()
         self.host = Host(self.world, "host", self.info)
         self.reactor = MemoryReactorClock()
         self.reactor.advance(self.world.now)
         self.dropped = []
+        if seeder is not None:
+            self.host.learn(Host(self.world, "seeder", self.info, self.payload, **seeder))
+            self.advance(0)
         self.origin = WebSeed(self.reactor, self.host.session, self.info, url, self.dropped.append)
         self.origin.start()
         self.advance(0)
@@ -100,6 +104,19 @@ def test_every_piece_comes_over_one_connection_and_then_it_is_left(size):
     assert rig.transport.disconnected
     assert rig.host.session.peers == {}
     assert rig.reactor.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("super_seed", [True, False])
+def test_what_a_connected_seeder_has_is_asked_of_the_origin_only_if_the_seeder_sends_nothing(super_seed):
+    """Also what it does not show yet."""
+    rig = Rig(seeder={"super_seed": super_seed, "rate": 1.0})
+    rig.advance(STANDSTILL - 0.5)
+    assert rig.connections == 0
+    for _ in range(8):
+        rig.advance(0.25)
+    assert rig.connections == 1
+    rig.connect()
+    rig.asked()
 
 
 def test_the_query_of_a_signed_url_is_kept():
