@@ -148,7 +148,7 @@ class Session:
             self._give_up(str(error))
 
     def received_from(self) -> dict[Address, int]:
-        """Return how many bytes that we asked for came from each peer, by where it listens; origins are none."""
+        """Return how many bytes that we asked for came from each peer but origins, by where it listens."""
         received = Counter(self._received)
         for peer in self.peers:
             self._count(peer, received)
