@@ -141,12 +141,30 @@ def faults(c: Context, times: int = 3, rows: str = "") -> None:
     raise Exit(code=int(failed))
 
 
+@task(
+    help={
+        "deploys": "how many (default 50)",
+        "seed": "of the faults that are drawn (default 1)",
+    }
+)
+def soak(c: Context, deploys: int = 50, seed: int = 1) -> None:
+    """Deploy back to back, with a fault each time; nothing may be lost, and nothing stay (needs root)."""
+    with c.cd(str(REPOSITORY)):
+        done = c.run(
+            f"{PYTHON} -m pytest -q -s tests/faults/test_soak.py",
+            env={"MURDER_FAULTS": "all", "MURDER_SOAK": str(deploys), "MURDER_SOAK_SEED": str(seed)},
+            warn=True,
+            pty=sys.stdout.isatty(),
+        )
+    raise Exit(code=done.exited if done else 1)
+
+
 @task
 def planted(c: Context) -> None:
     """Plant each bug of tests/planted in a copy, and say which the tests find."""
     with c.cd(str(REPOSITORY)):
         done = c.run(f"{PYTHON} tests/planted/run.py", warn=True, pty=False)
-    raise Exit(code=done.exited if done is not None else 1)
+    raise Exit(code=done.exited if done else 1)
 
 
 @task
@@ -260,6 +278,7 @@ ns = Collection(
     simulate,
     fuzz,
     faults,
+    soak,
     planted,
     lint,
     types,

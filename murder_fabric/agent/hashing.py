@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThread
 
 from .. import control
 from ..errors import BadInput
 from ..metainfo.values import Metainfo
 from ..storage.creation import create_metainfo
 from .report import INTERVAL
+from .threads import in_thread
 
 
 async def create_torrent(
@@ -45,7 +45,7 @@ async def create_torrent(
     ticker.clock = reactor
     ticker.start(INTERVAL, now=False)
     try:
-        return await deferToThread(
+        return await in_thread(
             create_metainfo,
             path,
             request.announce,

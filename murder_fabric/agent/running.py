@@ -49,6 +49,10 @@ def run(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         code = 130 if isinstance(ended, Failure) and isinstance(ended.value, CancelledError) else ended
         if isinstance(code, int) and the_reactor.threadpool is not None and the_reactor.threadpool.working:
             os._exit(code)
+        if the_reactor.threadpool is not None:
+            # Threads that the kernel did not let us have cannot be waited for.
+            started = [thread for thread in the_reactor.threadpool.threads if thread.ident is not None]
+            the_reactor.threadpool.threads[:] = started
 
     the_reactor.callWhenRunning(start)
     the_reactor.addSystemEventTrigger("before", "shutdown", stop)

@@ -10,7 +10,6 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThread
 
 from ..bitfield import Bitfield
 from ..errors import BadInput, StorageError, VerifyError
@@ -29,6 +28,7 @@ from .addresses import Listen
 from .files import read_certificates, read_limited, read_token
 from .report import INTERVAL, Report
 from .running import run
+from .threads import in_thread
 from .torrent import Progress, Torrent, TorrentConfig
 
 _DOING = {"seed": "seeding", "peer": "fetching"}
@@ -48,7 +48,7 @@ def seed(options: argparse.Namespace) -> int:
         try:
             have = Bitfield.full(info.geometry.piece_count)
             if not options.trust:
-                have = await deferToThread(check, info, payload)
+                have = await in_thread(check, info, payload)
             if not have.complete:
                 missing = len(have) - have.have
                 raise VerifyError(
@@ -80,7 +80,7 @@ def peer(options: argparse.Namespace) -> int:
         payload = Payload(info, root)
         try:
             payload.prepare()
-            holdings = await deferToThread(_look, metainfo, root, payload)
+            holdings = await in_thread(_look, metainfo, root, payload)
             held = replace(config, held=frozenset(holdings.files))
             torrent = Torrent(reactor, info, payload, holdings.pieces, held)
             torrent.complete.addCallback(lambda _: payload.finish(metainfo.mtimes))

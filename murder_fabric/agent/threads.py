@@ -10,11 +10,28 @@ from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 
 from ..control import WORKING
+from ..errors import MurderError
 
 #: Seconds between two signs of life of a request that is at the disk.
 BEAT = 5.0
 
 T = TypeVar("T")
+
+
+def in_thread(act: Callable[..., T], *arguments: Any, **more: Any) -> Deferred[T]:
+    """
+    Call *act* in a thread; what it returns comes later.
+
+    Raises:
+        MurderError: the kernel lets us have none.
+    """
+    try:
+        return deferToThread(act, *arguments, **more)
+    except RuntimeError as error:
+        raise MurderError(
+            f"this process may not have another thread ({error}): a limit of processes is reached (pids.max,"
+            " ulimit -u); nothing was changed. Raise the limit, then run the same command again"
+        ) from None
 
 
 class Threads:
@@ -34,8 +51,8 @@ class Threads:
         A thread cannot be cancelled: where nobody waits for its answer any more, it counts until it ends.
         """
         answer: Deferred[T] = Deferred()
+        thread = in_thread(act, *arguments)
         self._count += 1
-        thread = deferToThread(act, *arguments)
         thread.chainDeferred(answer)
         thread.addBoth(self._ended)
         beat = LoopingCall(emit, WORKING, {})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from deploying import slow_down
-from programs import AGENT, REPOSITORY, Program, Programs, contents, create, make_tree
+from programs import AGENT, REPOSITORY, Program, Programs, contents, create, make_tree, wait_until
 
 from lab import machine, rig
 
@@ -59,7 +63,7 @@ class Swarm:
 
     def agent(self, host: str, *arguments: Any, prefix: Sequence[str] = ()) -> Program:
         """Start an agent in the network of a host."""
-        inside = ("ip", "netns", "exec", self.lab.prefix + host, *prefix)
+        inside = (*prefix, "ip", "netns", "exec", self.lab.prefix + host)
         return self._programs.start(*inside, *AGENT, *arguments, "--json", cwd=REPOSITORY)
 
     def home(self, host: str) -> Path:
@@ -132,3 +136,45 @@ def slow_intake(lab: rig.Lab, host: str, rate: str | None) -> None:
         machine.run(*device, "del", "dev", host, "root")
     else:
         machine.run(*device, *f"add dev {host} root tbf rate {rate} burst 32kb latency 1s".split())
+
+
+@contextlib.contextmanager
+def group(kind: str, **limits: str) -> Iterator[Group]:
+    """Make a control group (version 1) of a kind, with its limits; skips where there are none."""
+    root = Path("/sys/fs/cgroup") / kind
+    if not (root / "cgroup.procs").exists() or not os.access(root, os.W_OK):
+        pytest.skip(f"no control groups of version 1 for {kind} here")
+    place = root / f"murder-faults-{os.getpid()}"
+    place.mkdir()
+    try:
+        made = Group(place)
+        for name, value in limits.items():
+            made.set(name.replace("__", "."), value)
+        yield made
+    finally:
+        wait_until(lambda: _removed(place), f"{place} is empty")
+
+
+class Group:
+    """A control group: what runs under `prefix` is in it from its beginning."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        join = f'echo $$ >"{place}/cgroup.procs" && exec "$@"'
+        self.prefix = ("/bin/sh", "-c", join, "sh")
+
+    def set(self, name: str, value: str) -> None:
+        """Write one of its settings."""
+        (self._place / name).write_text(value)
+
+
+def _removed(place: Path) -> bool:
+    """Remove a group once nobody is in it; what is left there is killed."""
+    for pid in (place / "cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+    try:
+        place.rmdir()
+    except OSError:
+        return False
+    return True

@@ -90,6 +90,18 @@ def test_row_33_a_disk_that_fails_fails_its_host_alone(lab, fab, app, source, ca
     assert [arrived(lab, host, app, source) for host in ("web1", "web2", HOST)] == [[]] * 3
 
 
+@long
+def test_row_38_where_a_release_could_not_be_moved_in_one_step_nothing_begins(lab, fab, app, source):
+    place(lab, HOST, f"{app}/releases").mkdir(parents=True)
+    on_host(lab, HOST, f"mount -t tmpfs tmpfs {app}/releases")
+    try:
+        said = fab("web[1-3]", "--files-path", str(source), "--destination-path", app, "--tag", "v1", code=3)
+    finally:
+        on_host(lab, HOST, f"umount {app}/releases")
+    assert f"{HOST}: {app}/releases is on another file system than {app}/.murder" in said
+    assert list(place(lab, HOST, app).rglob("*")) == [place(lab, HOST, f"{app}/releases")]
+
+
 @pytest.fixture(scope="module")
 def lasting(lab):
     """A destination for all of the tests that kill an agent there: what one leaves the next one finds."""

@@ -131,6 +131,8 @@ def test_deploys_back_to_back_with_a_fault_each_lose_nothing_and_leave_nothing(l
             # Whatever came of it: each host is at the one or the other, and whole.
             for host in HOSTS:
                 assert current(lab, host, app) in (before, f"releases/v{number}"), f"{said}\n{running}"
+            if code == 0:
+                assert [arrived(lab, host, app, files) for host in HOSTS] == [[]] * 4, f"{said}\n{running}"
             wait_until(lambda: not agents(lab), LEASE, f"{said}: agents still run")
             again = fab.start("web[1-4]", *arguments)
             assert again.end() == 0, f"{said}\n{running}\n{again}"

@@ -8,7 +8,7 @@ import signal
 import pytest
 from deploying import slow_down
 from extent import long, so_many
-from swarm import SEEDER, SIZE, TRACKER, Firewall, Swarm, cut, pause, reset, slow_intake
+from swarm import SEEDER, SIZE, TRACKER, Firewall, Swarm, cut, group, pause, reset, slow_intake
 
 from lab import machine, rig
 
@@ -202,3 +202,53 @@ def test_row_85_with_few_descriptors_fewer_connections_do(calm):
         calm.start_peer(host, "prlimit", "--nofile=64:64")
     calm.must_complete()
     assert all("Traceback" not in peer.err for peer in calm.peers.values())
+
+
+@long
+def test_row_86_a_peer_does_with_96_megabytes(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    with group("memory", memory__limit_in_bytes="96M") as small:
+        calm.start_peer("web3", *small.prefix)
+        calm.must_complete()
+
+
+@long
+def test_row_87_a_peer_without_processor_is_late_and_nobody_is_blamed(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    with group("cpu", cpu__cfs_period_us="100000", cpu__cfs_quota_us="5000") as starved:
+        calm.start_peer("web3", *starved.prefix)
+        for host in ("web4", "web5"):
+            calm.start_peer(host)
+        calm.must_complete("web4", "web5")
+        calm.must_complete("web3", patience=180)
+
+
+@long
+def test_row_89_a_machine_that_was_frozen_goes_on(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    with group("freezer") as frozen:
+        calm.start_peer("web3", *frozen.prefix)
+        for host in ("web4", "web5"):
+            calm.start_peer(host)
+        calm.wait_for_bytes("web3", 100_000)
+        frozen.set("freezer.state", "FROZEN")
+        try:
+            calm.must_complete("web4", "web5")
+            pause(15)
+        finally:
+            frozen.set("freezer.state", "THAWED")
+        calm.must_complete("web3")
+
+
+@long
+def test_row_90_where_no_thread_can_be_started_it_is_said(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    with group("pids", pids__max="1") as alone:
+        peer = calm.start_peer("web3", *alone.prefix)
+        assert peer.wait() == 3, peer.told()
+        assert "Traceback" not in peer.err
+        assert peer.err.count("\n") == 1

@@ -18,7 +18,7 @@ def test_how_far_it_is_is_said_every_second(monkeypatch, tmp_path):
         tell.append(progress)
         return hashed
 
-    monkeypatch.setattr(hashing, "deferToThread", in_a_thread)
+    monkeypatch.setattr(hashing, "in_thread", in_a_thread)
     request = control.Create(str(tmp_path))
     making = Deferred.fromCoroutine(
         hashing.create_torrent(clock, request, request.path, lambda *one: said.append(one))
