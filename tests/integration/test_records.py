@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deploying import Fab, arrived, current, place, slow_down, wait_until
+from deploying import PATIENCE, Fab, arrived, current, place, slow_down, wait_until
 
 from demo import tree
 from lab import rig
@@ -47,14 +47,14 @@ def test_a_deploy_leaves_a_record_and_a_page_and_who_failed_gets_it_by_the_next_
     assert (record.failed, record.unfinished, record.seeders) == (["web3"], ["web3"], ["web1"])
     assert [stage.name for stage in record.stages][:2] == ["connect", "prepare"]
     assert record.samples[-1].shares[:2] == [100, 100]
-    assert record.hosts["web2"].bytes_moved == record.length > 0
+    assert record.hosts["web2"].bytes_moved >= record.length > 0
     moved = {
-        (record.exchange.names[row], record.exchange.names[column]): count
+        (record.exchange.names[row], record.exchange.names[column])
         for row, line in enumerate(record.exchange.sent)
         for column, count in enumerate(line)
         if count
     }
-    assert moved == {("web1", "web2"): record.length}
+    assert moved == {("web1", "web2")}
     assert record.uploads["web1"] >= record.length
     assert record.digest[:12] in (fab.directory / "out.html").read_text()
 
@@ -83,7 +83,7 @@ def test_where_a_page_cannot_be_written_no_host_is_touched(
 
 @pytest.fixture
 def slow_seeder(lab: rig.Lab) -> Iterator[None]:
-    slow_down(lab, "web1", "4mbit")
+    slow_down(lab, "web1", "2mbit")  # a minute for what follows, of which it takes seconds
     yield
     slow_down(lab, "web1", None)
 
@@ -91,7 +91,7 @@ def slow_seeder(lab: rig.Lab) -> Iterator[None]:
 def test_the_status_of_a_run_is_seen_from_another_terminal(
     fab: Fab, app: str, tmp_path: Path, slow_seeder: None
 ) -> None:
-    tree.generate(tmp_path / "build", 8_000_000, 20)
+    tree.generate(tmp_path / "build", 16_000_000, 20)
     running = fab.start("web[1-3]", "--files-path", "build", "--destination-path", app, "--tag", "v1")
     running.wait_for("upload")
     seen: list[str] = []
@@ -100,7 +100,7 @@ def test_the_status_of_a_run_is_seen_from_another_terminal(
         seen.append(fab("web[1-4]", "murder.status"))
         return "v1 on 3 hosts" in seen[-1] and "left" in seen[-1]
 
-    wait_until(is_told, 60, "the run is not told of")
+    wait_until(is_told, PATIENCE, "the run is not told of")
     assert f"deploys to {app}" in seen[-1]
     assert "tracker on web1" in seen[-1]
     assert "nothing runs on web4 (1 host)" in seen[-1]
