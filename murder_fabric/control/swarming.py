@@ -156,10 +156,9 @@ class Join(TakePart):
     Join the swarm with the staged release: fetch what is missing, then seed until stopped.
 
     Events: `progress` each second, with what the agent's `Progress` has. Done when complete: `seconds`,
-    `port`, `bytes_downloaded`, `bytes_uploaded`,
-    `bytes_of_web_seeds`, `web_seed_problems` (why some were given up, by URL), `tracker_problem` (why no
-    announce was ever answered; None where one was), `senders` (where each peer listens and what it sent:
-    `[address, port, bytes]`).
+    `port`, `bytes_downloaded`, `bytes_uploaded`, `bytes_of_web_seeds`, `web_seed_problems` (why some were
+    given up, by URL), `tracker_problem` (why no announce was ever answered; None where one was), `senders`
+    (where each peer listens and what it sent: `[address, port, bytes]`).
     """
 
     name = "join"
