@@ -23,6 +23,8 @@ class Client(Protocol):
     """A program that seeds and fetches; `seed` and `peer` return argument lists."""
 
     name: str
+    #: Where its seeder listens; None where nobody can choose that.
+    port: int | None
 
     def missing(self) -> str:
         """Say what keeps it from running here; nothing if it can."""
@@ -51,7 +53,9 @@ def environment() -> dict[str, str]:
 
 
 class _Installed:
-    """A client that stands where hosts see it too."""
+    """A client that stands where hosts see it too, and listens where it is told to."""
+
+    port: int | None = PEER_PORT
 
     def directories(self) -> Sequence[Path]:
         return ()
@@ -170,6 +174,7 @@ class Murder:
     """Twitter's Murder of 2010, if MURDER_DIST names the `dist` of a checkout; its peers go on as daemons."""
 
     name = "murder"
+    port: int | None = None
 
     def missing(self) -> str:
         if not Path(os.environ.get("MURDER_DIST", ""), "murder_client.py").is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -19,7 +18,7 @@ from demo import tree
 from lab import machine
 from lab.rig import Lab
 
-from .clients import PEER_PORT, TRACKER_PORT, Client, agent, environment
+from .clients import TRACKER_PORT, Client, agent, environment
 from .results import Sample
 
 #: Seconds after which a swarm that is not complete is counted as it is.
@@ -72,22 +71,29 @@ class Swarm:
         self._client, self._lab, self._torrent, self._payload = client, lab, torrent, payload
         self._running: list[subprocess.Popen[bytes]] = []
         self._done: list[float] = []
+        #: Peers that ended before they were complete.
+        self._ended = 0
         self._curve: list[tuple[float, float]] = []
 
     def measure(self) -> Sample:
-        """Return what the client did with it; RuntimeError where it fetched something else."""
+        """Return what the client did with it; RuntimeError where it fetched something else, or broke down."""
         first, *others = self._lab.names
         sent = bytes_sent(self._lab, first)
         length = bytes_of(self._payload)
         try:
             listen = f"{self._lab.address(first)}:{TRACKER_PORT}"
             self._start(first, agent("tracker", "--listen", listen))
+            # Murder's seeder asks once, and again after minutes.
+            wait_for((self._lab.address(first), TRACKER_PORT), PATIENCE)
             self._start(first, self._client.seed(self._torrent, self._payload, self._lab.address(first)))
-            wait_for((self._lab.address(first), PEER_PORT), PATIENCE)
+            if self._client.port is not None:
+                wait_for((self._lab.address(first), self._client.port), PATIENCE)
             time.sleep(HEAD_START + length / READ_FIRST)
             self._run_peers(others)
         finally:
             _tracker, *used = end_all(self._running)
+        if self._ended:
+            raise RuntimeError(f"{self._ended} of {len(others)} peers ended before they were complete")
         peers = used[1:]
         last = LONGEST
         if len(self._done) == len(others):
@@ -115,8 +121,11 @@ class Swarm:
         began = time.monotonic()
 
         def wait(peer: subprocess.Popen[bytes]) -> None:
-            with contextlib.suppress(RuntimeError):  # it ended; it counts as not complete
+            try:
                 self._client.complete(peer.stdout)
+            except RuntimeError:
+                self._ended += 1
+            else:
                 self._done.append(time.monotonic() - began)
 
         commands = [self._client.peer(self._torrent, "/srv", self._lab.address(host)) for host in others]
