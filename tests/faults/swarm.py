@@ -18,8 +18,8 @@ from programs import AGENT, REPOSITORY, Program, Programs, contents, create, mak
 from lab import machine, rig
 
 TRACKER, SEEDER = "web1", "web2"
-#: Bytes of the payload, and what the seeder may send a second: one copy takes it two seconds.
-SIZE, RATE = 2_000_000, "8mbit"
+#: Bytes of the payload, and what the seeder may send a second: one copy takes it four seconds.
+SIZE, RATE = 2_000_000, "4mbit"
 #: Seconds that everything may take once nothing is in the way any more.
 PATIENCE = 60.0
 
@@ -80,11 +80,10 @@ class Swarm:
         return int(told[-1]) if told else 0
 
     def must_complete(self, *hosts: str, patience: float = PATIENCE) -> None:
-        """Wait until those hosts (all, if none is named) have every byte; nobody may be called a liar."""
+        """Wait until those hosts (all, if none is named) have every byte."""
         for host in hosts or self.peers:
             self.peers[host].event("completed", timeout=patience)
             assert contents(self.home(host) / "app") == contents(self._tree), host
-            assert "banned" not in self.peers[host].err
 
     def _where(self, host: str) -> tuple[str, ...]:
         return ("--listen", f"{self.lab.address(host)}:0", "--announce", self._announce)
