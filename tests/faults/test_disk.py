@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from deploying import agents, arrived, current, on_host, place, slow_down, wait_until
+from deploying import agents, arrived, current, on_host, place, wait_until
 from extent import long
 from injecting import injected
 
@@ -21,21 +21,6 @@ pytestmark = [
 #: The host that suffers.
 HOST = "web3"
 NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    root = tmp_path_factory.mktemp("large") / "tree"
-    tree.generate(root, 4_000_000, 60)
-    return root
-
-
-@pytest.fixture
-def slow_seeder(lab):
-    """The seeder needs some seconds for a copy, so that things can happen meanwhile."""
-    slow_down(lab, "web1", "12mbit")
-    yield
-    slow_down(lab, "web1", None)
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ import signal
 import time
 
 import pytest
-from deploying import agents, arrived, current, place, slow_down, wait_until
+from deploying import agents, arrived, current, place, wait_until
 from extent import long, so_many
 from swarm import pause
 
-from demo import tree
 from lab import rig
 
 pytestmark = [
@@ -32,20 +31,6 @@ ODD = [
     "%s",
     "&& x",
 ]
-
-
-@pytest.fixture(scope="module")
-def large(tmp_path_factory):
-    root = tmp_path_factory.mktemp("large") / "tree"
-    tree.generate(root, 4_000_000, 60)
-    return root
-
-
-@pytest.fixture
-def slow_seeder(lab):
-    slow_down(lab, "web1", "8mbit")
-    yield
-    slow_down(lab, "web1", None)
 
 
 @long
