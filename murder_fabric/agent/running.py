@@ -43,16 +43,8 @@ def run(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
         return running[0]
 
     def leave() -> None:
-        # A thread that hashes a large tree cannot be told to stop; killing it is as safe as a crash would be.
-        # Not so while an error is still to be told: its own thread may count as working for a moment more.
         ended = outcome[0] if outcome else None
-        code = 130 if isinstance(ended, Failure) and isinstance(ended.value, CancelledError) else ended
-        if isinstance(code, int) and the_reactor.threadpool is not None and the_reactor.threadpool.working:
-            os._exit(code)
-        if the_reactor.threadpool is not None:
-            # Threads that the kernel did not let us have cannot be waited for.
-            started = [thread for thread in the_reactor.threadpool.threads if thread.ident is not None]
-            the_reactor.threadpool.threads[:] = started
+        _leave_threads(the_reactor.threadpool, _exit_code(ended))
 
     the_reactor.callWhenRunning(start)
     the_reactor.addSystemEventTrigger("before", "shutdown", stop)
@@ -60,10 +52,32 @@ def run(main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     the_reactor.addSystemEventTrigger("during", "shutdown", leave)
     the_reactor.run()
     ended = outcome[0] if outcome else 130
+    code = _exit_code(ended)
+    if code is not None:
+        return code
+    assert isinstance(ended, Failure)
+    if isinstance(ended.value, MurderError):
+        raise ended.value
+    ended.raiseException()
+
+
+def _exit_code(ended: int | Failure | None) -> int | None:
+    """Return what the process ends with, or None where an error is still to be told."""
     if isinstance(ended, Failure):
-        if isinstance(ended.value, CancelledError):
-            return 130
-        if isinstance(ended.value, MurderError):
-            raise ended.value
-        ended.raiseException()
+        return 130 if isinstance(ended.value, CancelledError) else None
     return ended
+
+
+def _leave_threads(pool: Any, code: int | None) -> None:
+    """
+    Let no thread of *pool* keep the process: end it here with *code* where one works.
+
+    A thread that hashes a large tree cannot be told to stop; killing it is as safe as a crash would be.
+    Not so while an error is still to be told (None): its thread may count as working for a moment more.
+    """
+    if pool is None:
+        return
+    if code is not None and pool.working:
+        os._exit(code)
+    # Threads that the kernel did not let us have cannot be waited for.
+    pool.threads[:] = [thread for thread in pool.threads if thread.ident is not None]
