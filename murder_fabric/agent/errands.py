@@ -13,7 +13,7 @@ from ..errors import MurderError
 from .answer import Answer, Emit
 from .command import Command, environment
 from .destination import Destination
-from .threads import Threads
+from .working import Threads
 
 #: Seconds between two tries of a health check.
 PAUSE = 1.0

@@ -38,8 +38,8 @@ from .moments import Moments
 from .release_duties import RELEASE_DUTIES
 from .report import INTERVAL
 from .staging import Staged, discard, stage, store, told, verify_staged
-from .threads import Threads
 from .torrent import Torrent, config_of
+from .working import Threads
 
 #: Seconds in which what is at the disk must end once this agent is to end; it is asked for twice.
 PATIENCE = 10.0

@@ -1,19 +1,14 @@
-"""Blocking work of one host: it says that it is under way, and whoever ends the host can wait for it."""
+"""A blocking call in a thread of the reactor's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.task import LoopingCall
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from ..control import WORKING
 from ..errors import MurderError
-
-#: Seconds between two signs of life of a request that is at the disk.
-BEAT = 5.0
 
 T = TypeVar("T")
 
@@ -32,52 +27,3 @@ def in_thread(act: Callable[..., T], *arguments: Any, **more: Any) -> Deferred[T
             f"this process may not have another thread ({error}): a limit of processes is reached (pids.max,"
             " ulimit -u); nothing was changed. Raise the limit, then run the same command again"
         ) from None
-
-
-class Threads:
-    """Runs blocking calls in the threads of *reactor*, and counts those that have not ended."""
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self._count = 0
-        self._waiting: list[Deferred[None]] = []
-
-    async def run(
-        self, emit: Callable[[str, Mapping[str, Any]], None], act: Callable[..., T], *arguments: Any
-    ) -> T:
-        """
-        Return what *act* returns; meanwhile *emit* is told `working` every few seconds.
-
-        A thread cannot be cancelled: where nobody waits for its answer any more, it counts until it ends.
-        """
-        answer: Deferred[T] = Deferred()
-        thread = in_thread(act, *arguments)
-        self._count += 1
-        thread.chainDeferred(answer)
-        thread.addBoth(self._ended)
-        beat = LoopingCall(emit, WORKING, {})
-        beat.clock = self._reactor
-        beat.start(BEAT, now=False)
-        try:
-            return await answer
-        finally:
-            beat.stop()
-
-    async def all_ended(self, within: float) -> bool:
-        """Wait until no thread is at work, *within* seconds at most; False where one still is."""
-        if not self._count:
-            return True
-        ended: Deferred[None] = Deferred()
-        self._waiting.append(ended)
-        try:
-            await ended.addTimeout(within, self._reactor)
-        except TimeoutError:
-            return False
-        return True
-
-    def _ended(self, _: object) -> None:
-        self._count -= 1
-        if not self._count:
-            waiting, self._waiting = self._waiting, []
-            for ended in waiting:
-                ended.callback(None)

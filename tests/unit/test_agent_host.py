@@ -10,7 +10,7 @@ from murder_fabric import control
 from murder_fabric.agent import threads as threads_module
 from murder_fabric.agent.answer import Answer
 from murder_fabric.agent.host import PATIENCE, Host
-from murder_fabric.agent.threads import BEAT
+from murder_fabric.agent.working import BEAT
 from murder_fabric.errors import BadInput, MurderError, StorageError, SwarmError
 
 
