@@ -38,6 +38,7 @@ def create(run: Run) -> tuple[Metainfo, bytes]:
     Return the torrent, made here before any host was touched, or on the seeder now.
 
     Raises:
+        BadInput: it is another one than hosts may have under this tag.
         MurderError: the seeder could not make it.
     """
     wanted = run.wanted
@@ -51,7 +52,13 @@ def create(run: Run) -> tuple[Metainfo, bytes]:
         message = _need(run, run.seeders(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing)
         files, length = message.fields["file_count"], message.fields["length"]
         said.append(f"{counted(files, 'file')}, {shown_size(length)}")
-    return parse_metainfo(message.attached), message.attached
+    metainfo = parse_metainfo(message.attached)
+    if wanted.digest and metainfo.info.digest.hex() != wanted.digest:
+        raise BadInput(
+            f"what lies at {wanted.files_path} on the seeder differs from the {wanted.tag} that hosts may"
+            " have; give it another --tag. Nothing was changed"
+        )
+    return metainfo, message.attached
 
 
 def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:

@@ -112,7 +112,7 @@ def deploy(
     _check_manner(c, known, in_waves=True)
     wanted = _wanted(known, files_path, on_seeder, seed_here, exclude, torrent, force)
     if again is not None:
-        again.check(wanted)
+        wanted = again.check(wanted)
     planned = _bringing(c, known, wanted, deployment.deploy, in_waves=True)
     return dataclasses.replace(planned, report_path=page)
 

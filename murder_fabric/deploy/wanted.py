@@ -40,6 +40,8 @@ class Wanted:
     seed_here: bool = False
     #: Hosts that have it, but not as it was verified: what is wrong there is replaced.
     damaged: frozenset[str] = frozenset()
+    #: The digest that it must have, in hex, as hosts may have it already; empty where it may be any.
+    digest: str = ""
 
 
 def check_wanted(

@@ -365,6 +365,16 @@ def test_nobody_waits_long_for_a_host_that_is_silent(files: Path) -> None:
         assert min(timeout or math.inf, silence or math.inf) <= SILENCE_LIMIT, do
 
 
+def test_what_a_seeder_hashes_must_be_what_hosts_may_have_under_that_tag(files: Path) -> None:
+    deploy, agents = deployment(files)
+    agents.torrent = create_metainfo(str(files), None, piece_length=16384).encode()
+    deploy.plan = replace(deploy.plan, wanted=Wanted("v1", "/srv/app", "/srv/build", None, digest="ab" * 32))
+    with pytest.raises(BadInput, match="/srv/build on the seeder differs from the v1 that hosts may have"):
+        deploy.run()
+    assert agents.those_asked("stage") == []
+    assert agents.those_asked("finish") == HOSTS
+
+
 def test_only_pieces_that_are_missing_are_uploaded(files: Path) -> None:
     agents, sizes = Agents(HOSTS, lambda host, fields: None), []
     assert upload(files, agents, sizes, [0, 2, 3]) is None

@@ -38,7 +38,9 @@ from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.transfers import note_senders, note_uploads
 from murder_fabric.deploy.undertaking import Undertaking, carry_out
 from murder_fabric.deploy.view import View
+from murder_fabric.deploy.wanted import Wanted
 from murder_fabric.errors import BadInput, HostsFailed, StorageError
+from murder_fabric.storage.creation import create_metainfo
 
 HOSTS = ["web1", "web2", "web3"]
 
@@ -359,6 +361,28 @@ def test_who_was_left_behind_by_an_earlier_try_of_the_same_tag_is_tried_again_to
     assert retry_of(context([]), KNOWN).context.hosts == ["web2", "web4"]
     shelf.keep(a_run(4, {"web2": HostRecord("failed")}, tag="v2"))
     assert retry_of(context([]), KNOWN).context.hosts == ["web2"]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").write_bytes(b"x")
+    return create_metainfo(str(tmp_path / "tree"), None)
+
+
+@pytest.mark.parametrize("digests", [("ab" * 32,), ("ab" * 32, "")], ids=["the last", "one before"])
+def test_only_what_was_deployed_then_is_deployed_again_whoever_hashes_it(tree, digests):
+    for number, digest in enumerate(digests):
+        shelf.keep(a_run(number, digest=digest))
+    again = retry_of(context([]), KNOWN)
+    with pytest.raises(BadInput, match="what is deployed now differs from v1"):
+        again.check(Wanted("v1", "/srv/app", "/tree", tree))
+    assert again.check(Wanted("v1", "/srv/app", "/on/seeder", None)).digest == "ab" * 32
+
+
+def test_where_no_try_came_so_far_as_to_know_what_it_is_it_may_be_anything(tree):
+    shelf.keep(a_run(digest=""))
+    assert retry_of(context([]), KNOWN).check(Wanted("v1", "/srv/app", "/tree", tree)).digest == ""
 
 
 def test_a_host_is_reached_again_as_it_was_written():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from ...errors import BadInput
 from ..executor import GroupContext
@@ -23,6 +23,8 @@ class Retry:
     """What is to be done again."""
 
     record: RunRecord
+    #: Of what was deployed then, in hex; empty where no try came so far as to know it.
+    digest: str
     #: Of these hosts alone.
     context: GroupContext
     #: With the tag of that run.
@@ -38,22 +40,22 @@ class Retry:
         """What is to be said then."""
         record = self.record
         said = f"no host that is named failed in run {record.id} of {record.tag}; there is nothing to do"
-        return Result("deploy", said, 0, record.tag, record.destination, record.digest, report=said)
+        return Result("deploy", said, 0, record.tag, record.destination, self.digest, report=said)
 
     def check(self, wanted: Wanted) -> Wanted:
         """
-        Return what is deployed now.
+        Return what is deployed now; it must be what was deployed then, also where a seeder is to hash it.
 
         Raises:
-            BadInput: it is something else than was deployed then.
+            BadInput: it is something else.
         """
         record, metainfo = self.record, wanted.metainfo
-        if metainfo is not None and record.digest and metainfo.info.digest.hex() != record.digest:
+        if metainfo is not None and self.digest and metainfo.info.digest.hex() != self.digest:
             raise BadInput(
                 f"what is deployed now differs from {record.tag} of run {record.id}, that hosts may have;"
                 " leave --retry-failed out and give it another --tag. No host was touched"
             )
-        return wanted
+        return dataclasses.replace(wanted, digest=self.digest)
 
 
 def retry_of(context: GroupContext, settings: Settings) -> Retry:
@@ -83,20 +85,18 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
             f"--tag is {tag}, but the last deploy to {destination} was {record.tag}; leave --tag out, or"
             " --retry-failed"
         )
+    # It may have been about some hosts only, being a second try itself: so those before it count as well.
+    of_tag = (record.task, record.tag)
+    tries = [record, *itertools.takewhile(lambda one: (one.task, one.tag) == of_tag, runs)]
     named = context.hosts
-    hosts = [host for host in _unfinished(record, runs) if not named or host in named]
+    hosts = [host for host in _unfinished(tries) if not named or host in named]
     again = GroupContext(context.config, [context.kwargs_of(host) for host in hosts])
-    return Retry(record, again, dataclasses.replace(settings, default_tag=record.tag))
+    digest = next((one.digest for one in tries if one.digest), "")
+    return Retry(record, digest, again, dataclasses.replace(settings, default_tag=record.tag))
 
 
-def _unfinished(last: RunRecord, before: Iterator[RunRecord]) -> list[str]:
-    """
-    Return the hosts that do not have what *last* deployed.
-
-    It may have been about some of them only, being a second try itself: so those are among them that a run of
-    the same tag just before left behind.
-    """
-    tries = [last, *itertools.takewhile(lambda one: (one.task, one.tag) == (last.task, last.tag), before)]
+def _unfinished(tries: Sequence[RunRecord]) -> list[str]:
+    """Return the hosts that do not have what was deployed by *tries* of one tag, the newest first."""
     behind: dict[str, bool] = {}
     for record in reversed(tries):
         unfinished = record.unfinished
