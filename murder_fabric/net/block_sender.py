@@ -140,7 +140,8 @@ class BlockSender:
 
     def _may_send(self) -> bool:
         """Return whether it is our turn; where it is not, we are called when it is."""
-        if self._brake is not None and not self._share:
+        # A share that a slow peer could not take at once is no longer ours when others have used it up.
+        if self._brake is not None and (not self._share or self._brake.is_spent):
             if not self._brake.is_free:
                 self._brake.wait(self._go_on)
                 return False

@@ -39,7 +39,12 @@ class Brake:
     @property
     def is_free(self) -> bool:
         """Whether one who does not wait may move something."""
-        return not self._waiting and self._bucket.left(now=self._clock.seconds()) > 0
+        return not self._waiting and not self.is_spent
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether more has moved than may, whoever was promised a turn."""
+        return self._bucket.left(now=self._clock.seconds()) <= 0
 
     def moved(self, length: int) -> None:
         """*length* bytes have moved."""

@@ -7,8 +7,10 @@ import socket
 import pytest
 from twisted.internet.task import Clock
 
+from murder_fabric.net.block_sender import SMALL_BLOCK, BlockSender
 from murder_fabric.net.pacing import Brake, Intake, Traffic
 from murder_fabric.policy.pacing import BURST, Limits
+from murder_fabric.wire.messages import Request
 
 RATE = 1_000_000
 
@@ -71,6 +73,52 @@ def test_nobody_overtakes_who_waits():
     run(clock, 1.0)
     assert len(taken) == 1
     assert brake.is_free
+
+
+class Unhurried:
+    """A transport that takes one write a turn, and what the blocks come from."""
+
+    def __init__(self):
+        self.written = 0
+        self.writing = False
+
+    def registerProducer(self, producer, streaming):
+        self.producer, self.writing = producer, True
+
+    def startWriting(self):
+        self.writing = True
+
+    def write(self, data):
+        self.written += len(data)
+        self.writing = True
+
+    def read(self, index, begin, length):
+        return bytes(length)
+
+    def turn(self):
+        if self.writing:
+            self.writing = False
+            self.producer.resumeProducing()
+
+
+def test_many_peers_that_read_slowly_have_no_more_together_and_nobody_pays_for_that_later():
+    clock, rate = Clock(), 10 * RATE
+    brake = Brake(clock, rate)
+    peers = [Unhurried() for _ in range(20)]
+    for peer in peers:
+        sender = BlockSender(peer, None, peer, lambda _: b"", lambda _: None, lambda _: None, brake)
+        for index in range(100):
+            sender.queue(Request(index, 0, SMALL_BLOCK))
+    totals = [0]
+    while clock.seconds() < 2.0:
+        for _ in range(100):
+            for peer in peers:
+                peer.turn()
+            clock.advance(BURST / 100)
+        totals.append(sum(peer.written for peer in peers))
+    tenths = [after - before for before, after in zip(totals, totals[1:])]
+    assert max(tenths) < 2.5 * rate * BURST
+    assert min(tenths) > 0.5 * rate * BURST
 
 
 class Transport:
