@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..units import parse_rate
 from .hook_names import TASKS_ONLY, complaint
@@ -111,8 +112,16 @@ def webhook(value: Any) -> str:
     """Check the URL of a webhook, or none; it is a secret where it is Slack's, and not shown by us."""
     if value in (None, ""):
         return ""
+    meant = "a URL that takes JSON by POST, such as https://hooks.example.com/services/T0/B0/x"
     if not isinstance(value, str) or not re.fullmatch(r"https?://[!-.0-?A-~]+(/[!-~]*)?", value):
-        raise ValueError("a URL that takes JSON by POST, such as https://hooks.example.com/services/T0/B0/x")
+        raise ValueError(meant)
+    try:
+        parts = urlsplit(value)
+        is_whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets or a port that are none
+        is_whole = False
+    if not is_whole:
+        raise ValueError(meant)
     return value
 
 

@@ -34,8 +34,8 @@ class Limits(NamedTuple):
     dscp: Optional[int]
 
 
-def _setting(default: Any, check: checks.Check, meaning: str) -> Any:
-    metadata = {"check": check, "meaning": meaning}
+def _setting(default: Any, check: checks.Check, meaning: str, *, is_secret: bool = False) -> Any:
+    metadata = {"check": check, "meaning": meaning, "is_secret": is_secret}
     if isinstance(default, dict):
         return dataclasses.field(default_factory=default.copy, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -207,6 +207,7 @@ class Settings:
         checks.webhook,
         "A URL that is told by POST of JSON, with the key `text` for Slack and its likes, when a run that "
         "changes hosts begins, switches, and ends.",
+        is_secret=True,
     )
     host_keys: str = _setting(
         "strict",
@@ -242,7 +243,9 @@ class Settings:
                 values[name] = fields[name].metadata["check"](value)
             except ValueError as error:
                 where = _flag(name) if name in given else f"{SECTION}.{name}"
-                raise SettingsError(f"{where} is {value!r:.80}, but must be {error}") from None
+                is_secret = fields[name].metadata["is_secret"]
+                shown = "not right (nor shown: it may be a secret)" if is_secret else f"{value!r:.80}"
+                raise SettingsError(f"{where} is {shown}, but must be {error}") from None
         return cls(**values)
 
     def peer_port_range(self) -> tuple[int, int]:

@@ -87,6 +87,10 @@ BAD = [
     ("health_check", "  ", "a command, or a URL"),
     ("health_check", ["true"], "a command, or a URL"),
     ("health_status", 99, "from 100 to 599"),
+    ("webhook", "hooks.example.com", "a URL that takes JSON"),
+    ("webhook", "https://[::1/services", "a URL that takes JSON"),
+    ("webhook", "https://hooks.example.com:99999/", "a URL that takes JSON"),
+    ("webhook", "https://:443/", "a URL that takes JSON"),
     ("hooks", ["drain"], "names of hooks"),
     ("hooks", {"before_swich": "drain"}, "did you mean before_switch?"),
     ("hooks", {"before_switch": 7}, "before_switch is not"),
@@ -110,6 +114,12 @@ def test_a_value_that_cannot_be_meant_is_named(name, value, reason):
     assert str(caught.value).startswith(f"murder.{name} is ")
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_may_be_a_secret_is_not_shown_though_it_is_wrong():
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_config({"murder": {"webhook": "https://hooks.example.com/T0/S3CRET "}})
+    assert "S3CRET" not in str(caught.value)
 
 
 def test_flags_go_before_the_configuration_and_none_is_not_given():
