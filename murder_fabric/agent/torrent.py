@@ -229,7 +229,7 @@ class Torrent:
             bytes_downloaded=self.session.bytes_downloaded,
             bytes_uploaded=self.session.bytes_uploaded,
             disk_seconds=round(self._disk.seconds, 3),
-            unavailable=self._sources.unavailable(self._have, [peer.has for peer in peers]),
+            unavailable=self._sources.unavailable(self._have, peers),
         )
 
     def account(self) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def test_where_the_only_source_has_left_it_is_waited_for_and_not_for_long(waitin
     """Fault row 4: nobody is there to say it, as an operator would be in a deploy."""
     torrent, clock = waiting
     torrent.session.tick = lambda now: None
-    torrent.session.trusted_peers = [SimpleNamespace(has=Bitfield(1)), SimpleNamespace(has=Bitfield.full(1))]
+    seeder = SimpleNamespace(has=Bitfield.full(1), has_all=True)
+    torrent.session.trusted_peers = [SimpleNamespace(has=Bitfield(1), has_all=False), seeder]
     torrent._tick()
     stall = Stall(now=clock.seconds())
     torrent.look_for_source(stall)
