@@ -80,7 +80,11 @@ class Standing:
 
 
 def standing_of(host: Host, name: str) -> dict[str, Any]:
-    """Return what *host* does, as `control.Status` has it, less the operators; there is no secret in it."""
+    """
+    Return what *host* does, as `control.Status` has it, less the operators.
+
+    The run's secret is not in it; the key in the URLs opens the tracker's numbers, and nothing else.
+    """
     tracker = None
     if host.tracker is not None:
         token = None if host.tracker.token is None else bytes.fromhex(host.tracker.token)
@@ -120,7 +124,9 @@ def agents_here() -> list[dict[str, Any]]:
     except OSError as error:
         raise StorageError(f"{directory}: {error.strerror}") from None
     found = []
-    for name in sorted(files, key=lambda name: (len(name), name)):
+    # One that is being written has another name until it is whole.
+    records = [name for name in files if name.endswith(".json")]
+    for name in sorted(records, key=lambda name: (len(name), name)):
         path = os.path.join(directory, name)
         try:
             data = read_limited(path, _MAX_STANDING)
@@ -132,7 +138,7 @@ def agents_here() -> list[dict[str, Any]]:
             if fields.pop("format", None) == _FORMAT:
                 told = [{"path": path, **_holder(path)} for path in fields["destinations"]]
                 found.append({**fields, "destinations": told})
-        elif name.endswith(".json"):
+        else:
             with contextlib.suppress(OSError):
                 os.unlink(path)
     return found

@@ -112,6 +112,19 @@ def test_what_a_killed_agent_left_is_removed_and_another_version_is_passed_over(
     assert files() == ["3.json"]
 
 
+def test_what_is_being_written_is_not_told_twice(home):
+    clock = Clock()
+    host, told = standing(clock)
+    host.torrents["v1"] = Torrent()
+    clock.advance(INTERVAL)
+    directory = home / ".murder/state/standing"
+    (path,) = directory.iterdir()
+    (directory / ".murder-x1").write_bytes(path.read_bytes())
+    assert len(agents_here()) == 1
+    assert len(files()) == 2
+    told.stop()
+
+
 def test_a_disk_that_takes_nothing_does_not_end_the_agent(home, monkeypatch):
     clock = Clock()
     host, told = standing(clock)
