@@ -68,7 +68,8 @@ class RequestReader:
             raise TrackerError("a request with a body")
         path, _, query = line[1].partition(b"?")
         # RFC 9112, 9.3: HTTP/1.1 stays unless someone says no.
-        wanted = line[2] == b"1" and headers.get(b"connection", b"").lower() != b"close"
+        options = [option.strip() for option in headers.get(b"connection", b"").lower().split(b",")]
+        wanted = line[2] == b"1" and b"close" not in options
         return Request(path, query, last=not wanted or bool(more))
 
 

@@ -76,6 +76,8 @@ def test_what_follows_a_request_before_its_answer_is_not_looked_at():
         (b"1.1", b"", False),
         (b"1.1", b"Connection: keep-alive\r\n", False),
         (b"1.1", b"Connection: Close\r\n", True),
+        (b"1.1", b"Connection: TE, close\r\n", True),
+        (b"1.1", b"Connection: closed-captions\r\n", False),
         (b"1.0", b"", True),
         (b"1.0", b"Connection: keep-alive\r\n", True),
     ],
