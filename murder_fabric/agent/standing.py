@@ -59,7 +59,7 @@ class Standing:
     def _remove(self) -> None:
         if self._written is not None:
             self._written = None
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, StorageError):
                 os.unlink(_path(os.getpid()))
 
     def _write(self) -> None:

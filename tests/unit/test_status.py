@@ -138,6 +138,15 @@ def test_a_disk_that_takes_nothing_does_not_end_the_agent(home, monkeypatch):
     told.stop()
 
 
+def test_a_state_directory_that_is_not_ours_any_more_keeps_no_agent_from_ending():
+    clock = Clock()
+    host, told = standing(clock)
+    host.torrents["v1"] = Torrent()
+    clock.advance(INTERVAL)
+    os.chmod(state_directory(), 0o755)
+    told.stop()
+
+
 # What is told of it -----------------------------------------------------------------------------------------
 
 
