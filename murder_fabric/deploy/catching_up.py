@@ -34,17 +34,18 @@ def catch_up(deployment: Deployment, tag: str | None, *, mend: bool = False) -> 
 
     Raises:
         BadInput: nobody knows what all are to have, or nobody has it.
-        HostsFailed: all that have it have a changed one, or too many hosts failed to go on.
+        HostsFailed: all that have it have a changed one, or failed; or too many hosts failed to go on.
     """
     listings = taken(deployment)
     plan = behind(listings, tag)
     run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=plan.tag, origin="the other hosts"))
     run.outcome.digest = plan.digest
-    damaged = _damaged(run, plan.having) if mend else {}
+    had = plan.having
+    damaged = _damaged(run, had) if mend else {}
     left = {host: one for host, one in listings.items() if run.outcome.is_going(host)}
-    plan = behind(left, plan.tag, damaged)
+    plan = behind(left, plan.tag, damaged, plan.digest)
     if not plan.having:
-        raise _nobody_has_it(run, damaged)
+        raise _nobody_has_it(run, had, damaged)
     for host in left:
         if host not in plan.elsewhere:
             run.outcome.reached(host, HostState.SWITCHED)
@@ -73,14 +74,17 @@ def _damaged(run: Run, having: Sequence[str]) -> dict[str, int]:
     return damaged
 
 
-def _nobody_has_it(run: Run, damaged: Mapping[str, int]) -> HostsFailed:
-    """Return the error that ends a run in which every host that has the release has a changed one."""
+def _nobody_has_it(run: Run, had: Sequence[str], damaged: Mapping[str, int]) -> HostsFailed:
+    """Return the error that ends a run in which of the hosts that *had* the release none can give it."""
+    untold = [host for host in had if host not in damaged]
+    advice = "Deploy the tree again under another --tag"
+    if untold:
+        advice = f"{fold(untold)} failed before that was known: put it right and run the same command again"
     for host, count in damaged.items():
         changed = f"{units.counted(count, 'path')} of its {run.wanted.tag} changed since it was verified"
         run.outcome.failed(host, HostFailure("failed", changed))
     return (HostsFailed if run.outcome.going else AllHostsFailed)(
-        f"no host has {run.wanted.tag} as it was verified, so none can give it; nothing was changed. Deploy"
-        " the tree again under another --tag"
+        f"no host has {run.wanted.tag} as it was verified, so none can give it; nothing was changed. {advice}"
     )
 
 

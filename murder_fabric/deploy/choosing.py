@@ -133,12 +133,18 @@ def cannot_go(
     return reasons
 
 
-def behind(listings: Mapping[str, Listing], tag: str | None = None, damaged: Container[str] = ()) -> Behind:
+def behind(
+    listings: Mapping[str, Listing],
+    tag: str | None = None,
+    damaged: Container[str] = (),
+    digest: str | None = None,
+) -> Behind:
     """
     Decide which hosts lack what most hosts have as `current`, or *tag*.
 
     Args:
         damaged: hosts of whose release somebody has changed files.
+        digest: of what all are to have, once that is decided: hosts that fail later change nothing about it.
 
     Raises:
         BadInput: no release is what most hosts have, or nobody has it with a torrent.
@@ -147,7 +153,7 @@ def behind(listings: Mapping[str, Listing], tag: str | None = None, damaged: Con
         tag = _most_common(one.current for one in listings.values() if one.current)
     if tag is None:
         raise BadInput("as many hosts have one release as another; say which with --tag; nothing was changed")
-    digest = _most_common(filter(None, (one.digest(tag) for one in listings.values())))
+    digest = digest or _most_common(filter(None, (one.digest(tag) for one in listings.values())))
     if digest is None:
         raise BadInput(
             f"no host has {tag} as a verified release with its torrent, or as many one as another;"

@@ -22,7 +22,7 @@ from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.view import View
 from murder_fabric.deploy.wanted import Wanted
-from murder_fabric.errors import AllHostsFailed
+from murder_fabric.errors import AllHostsFailed, HostsFailed
 from murder_fabric.metainfo.holdings import Holdings
 from murder_fabric.metainfo.values import Metainfo
 from murder_fabric.storage.creation import create_metainfo
@@ -45,6 +45,8 @@ class Fleet:
         self.has = has
         self.metainfo = metainfo
         self.damaged = damaged
+        #: Hosts whose v2 is another release than that of the others.
+        self.other: list[str] = []
         self.staged: dict[str, dict[str, Any]] = {}
         self.verified: dict[str, dict[str, Any]] = {}
         self.channels = FakeChannels(
@@ -67,13 +69,13 @@ class Fleet:
     def listing(self, host: str) -> dict[str, Any]:
         known = {"state": "good", "verified": "", "length": 1, "reason": "", "usable": True, "rank": 0}
         tags = self.has[host].split()
-        digest = self.metainfo.info.digest.hex()
+        digest = "other" if host in self.other else self.metainfo.info.digest.hex()
         releases = [{"tag": tag, "digest": digest if tag == "v2" else tag, **known} for tag in tags]
         return {"current": tags[0] if tags else None, "held": None, "releases": releases}
 
     def stage(self, host: str, fields: dict[str, Any]) -> Message:
         self.staged[host] = fields
-        whole = host not in self.damaged and "v2" in self.has[host]
+        whole = host not in [*self.damaged, *self.other] and "v2" in self.has[host]
         holdings = (Holdings.all if whole else Holdings.none)(self.metainfo.info)
         return Message({"event": "done", "bytes_reused": {}, "files_changed": 0}, holdings.to_bytes())
 
@@ -146,6 +148,31 @@ def test_where_every_release_was_changed_nobody_can_give_it(fleet: FleetOf) -> N
         them.go(mend=True)
     assert them.error("web1") == "1 path of its v2 changed since it was verified"
     assert them.channels.heard("stage") == []
+
+
+def test_what_is_right_stays_so_though_hosts_that_have_it_are_lost_while_they_read_it(fleet: FleetOf) -> None:
+    them = fleet(dict.fromkeys(HOSTS, "v2"))
+    them.other = ["web3"]
+    them.fails("inspect", "web1")
+    # One host for each of two releases called v2: now nobody could say any more which is right.
+    assert them.go(mend=True) == "web3 (1 host) caught up with v2"
+    assert them.states() == ["failed", "switched", "switched"]
+    assert list(them.verified) == ["web3"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "error"), [(["web1", "web2"], HostsFailed), (HOSTS, AllHostsFailed)], ids=["some", "all"]
+)
+def test_where_all_that_have_it_are_lost_while_they_read_it_nothing_is_changed(
+    fleet: FleetOf, lost: list[str], error: type[HostsFailed]
+) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v2" if "web3" in lost else "v1"})
+    them.fails("inspect", *lost)
+    with pytest.raises(HostsFailed, match=r"failed before that was known.*run the same") as caught:
+        them.go(mend=True)
+    assert type(caught.value) is error
+    assert (them.channels.heard("stage"), them.channels.heard("switch")) == ([], [])
+    assert [them.error(host) for host in lost] == [LOST.reason] * len(lost)
 
 
 def test_the_next_one_gives_the_torrent_where_the_first_does_not(fleet: FleetOf) -> None:
