@@ -335,6 +335,17 @@ def test_a_page_nobody_could_write_is_refused_before_anything_is_done(path):
         check_report_path(path)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_page_replaces_no_pipe_or_device_and_no_link(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(BadInput, match="no file that a page could replace"):
+        check_report_path(str(tmp_path / "pipe"))
+    (tmp_path / "link.html").symlink_to(tmp_path / "real.html")
+    write_page(a_run(), check_report_path(str(tmp_path / "link.html")))
+    assert (tmp_path / "link.html").is_symlink()
+    assert (tmp_path / "real.html").read_text().startswith("<!DOCTYPE html>")
+
+
 # Again ------------------------------------------------------------------------------------------------------
 
 KNOWN = Settings(default_destination_path="/srv/app")

@@ -138,17 +138,19 @@ def write_page(record: RunRecord, path: str) -> None:
 
 def check_report_path(path: str) -> str:
     """
-    Return where the page is to be written, absolute.
+    Return where the page is to be written, absolute; behind a link, as the link is to stay one.
 
     Raises:
         BadInput: nothing can be written there.
     """
     if not path:
         raise BadInput("--report is empty; name a file, such as --report out.html")
-    path = os.path.abspath(os.path.expanduser(path))
+    path = os.path.realpath(os.path.expanduser(path))
     shown = path if path.isprintable() else repr(path)
     if os.path.isdir(path):
         raise BadInput(f"--report {shown} is a directory; name a file in it. No host was touched")
+    if os.path.exists(path) and not os.path.isfile(path):  # what is there gives way: for root /dev/null too
+        raise BadInput(f"--report {shown} is no file that a page could replace; no host was touched")
     if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
         raise BadInput(f"--report {shown}: nothing can be written there; no host was touched")
     return path
