@@ -20,13 +20,16 @@ def command_again(argv: Sequence[str], result: Result) -> str | None:
 
     1. A deploy that failed goes on with `--retry-failed`: the same tag, for the hosts that did not get it.
     2. What was interrupted, or fetched, goes on with the tag that it had.
+
+    A task of a fabfile may be called deploy too, and knows no flags of ours: under `fab`, ours is in a collection.
     """
     if result.task not in _BRINGING or result.exit_code not in (*_FAILED, Interrupted.exit_code):
         return None
+    is_ours = os.path.basename(argv[0]) == "murder"
     places = [
         place
         for place, (before, word) in enumerate(zip(argv, argv[1:]), 1)
-        if word.rpartition(".")[2] == result.task and not before.startswith("-")
+        if (word == result.task and is_ours or word.endswith(f".{result.task}")) and not before.startswith("-")
     ]
     if not places or not result.tag:
         return None

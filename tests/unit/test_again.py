@@ -51,8 +51,17 @@ def test_a_fetch_goes_on_with_its_tag_which_may_have_been_made_up() -> None:
         ("fab murder.rollback", 3, "rollback", "v7"),
         ("python program.py", 3, "deploy", "v7"),
         ("fab release -u deploy", 3, "deploy", "v7"),
+        ("fab -H web1 deploy", 3, "deploy", "v7"),
     ],
-    ids=["well", "bad input", "before there was a tag", "another task", "no command of ours", "a user"],
+    ids=[
+        "well",
+        "bad input",
+        "before there was a tag",
+        "another task",
+        "no command of ours",
+        "a user",
+        "a task that calls ours",
+    ],
 )
 def test_where_it_is_not_known_nothing_is_said(line: str, code: int, task: str, tag: str) -> None:
     assert again(line, code, task, tag) is None
