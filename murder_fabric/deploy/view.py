@@ -52,6 +52,7 @@ class View:
     def watch(self, outcome: Outcome) -> Iterator[None]:
         """Follow the hosts of *outcome*; meanwhile a terminal shows what they do."""
         self.fleet = FleetState(outcome)
+        self._begun.clear()  # a run before this one may have ended while it began
         if self._stream is None or self._quiet or not _can_draw(self._stream):
             yield
             return

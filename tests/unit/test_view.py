@@ -52,6 +52,17 @@ def test_a_stage_may_begin_before_its_body_and_show_progress(now: list[float]) -
     assert stream.getvalue() == "  connect  1 of 2 hosts let us in\n  connect  2 of 2 hosts (12.0 s)\n"
 
 
+def test_what_had_begun_when_a_run_ended_is_no_part_of_the_next_one(now: list[float]) -> None:
+    stream = io.StringIO()
+    one = View(stream)
+    with one.watch(Outcome(["web1"])):
+        one.begin("connect")
+    now[0] += 3600.0
+    with one.watch(Outcome(["web1"])), one.stage("connect"):
+        assert one.fleet.stage == "connect"
+    assert stream.getvalue() == "  connect  done (0.0 s)\n"
+
+
 def test_a_stage_that_does_not_come_to_its_end_says_so(now: list[float]) -> None:
     stream = io.StringIO()
     watched = View(stream)
