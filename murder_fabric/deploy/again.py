@@ -21,15 +21,15 @@ def command_again(argv: Sequence[str], result: Result) -> str | None:
     1. A deploy that failed goes on with `--retry-failed`: the same tag, for the hosts that did not get it.
     2. What was interrupted, or fetched, goes on with the tag that it had.
 
-    A task of a fabfile may be called deploy too, and knows no flags of ours: under `fab`, ours is in a collection.
+    A fabfile may have a `deploy` of its own without our flags: under `fab`, ours is in a collection.
     """
     if result.task not in _BRINGING or result.exit_code not in (*_FAILED, Interrupted.exit_code):
         return None
-    is_ours = os.path.basename(argv[0]) == "murder"
+    names = (result.task,) if os.path.basename(argv[0]) == "murder" else ()
     places = [
         place
         for place, (before, word) in enumerate(zip(argv, argv[1:]), 1)
-        if (word == result.task and is_ours or word.endswith(f".{result.task}")) and not before.startswith("-")
+        if (word in names or word.endswith(f".{result.task}")) and not before.startswith("-")
     ]
     if not places or not result.tag:
         return None
