@@ -47,9 +47,12 @@ class Fetch:
             MurderError: there was no answer, or one with another status.
         """
         headers = {"User-Agent": f"murder_fabric/{__version__}", "Connection": "close"}
+        answered = 0
         try:
-            self._connection.request("GET", self._target, headers=headers)
-            answered = self._connection.getresponse().status
+            self._connection.connect()
+            if not self._why:  # before this there was nothing that `end` could hang up
+                self._connection.request("GET", self._target, headers=headers)
+                answered = self._connection.getresponse().status
         except (OSError, HTTPException, ValueError) as error:
             why = self._why or getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise MurderError(f"{self._url}: {why}") from None
