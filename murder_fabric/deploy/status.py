@@ -50,7 +50,7 @@ def status(muster: Muster) -> str:
         agents: Any = answer.fields.get("agents")
         try:
             status_text({host: agents})
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             muster.drop(host, HostFailure("failed", "it told what runs there in a way that cannot be read"))
         else:
             muster.outcome.noted(host, agents=agents)

@@ -99,6 +99,11 @@ def test_a_record_is_the_same_after_it_was_written_and_read():
         {"tag": None},
         {"more": 1},
         {"uploads": {"web1": "x"}},
+        {"operator": 7},
+        {"hosts": {"web1": {"state": "failed", "error": None}}, "samples": []},
+        {"seconds": float("nan")},
+        {"began_at": 1e17},
+        {"exchange": {"names": ["web1"], "sent": [[0, 1]]}},
     ],
 )
 def test_what_is_no_record_is_one_sentence(change):

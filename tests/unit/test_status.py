@@ -194,6 +194,15 @@ def test_a_run_is_told_as_a_whole_and_host_by_host_the_slowest_first():
     ]
 
 
+@pytest.mark.parametrize("rate", [float("inf"), float("nan"), "much"])
+def test_a_host_that_tells_what_cannot_be_shown_is_the_only_one_that_fails(rate):
+    told = {"web1": [agent(torrent(rate=1.0))], "web2": [agent(torrent(rate=rate))]}
+    muster = mustered({"status": lambda host, fields: {"agents": told[host]}}, ["web1", "web2"])
+    status(muster)
+    assert "cannot be read" in muster.outcome["web2"].error
+    assert "web1" in muster.outcome.report
+
+
 def test_of_many_hosts_only_those_are_named_that_need_longest():
     found = {f"web{number}": [agent(torrent(rate=number + 1.0))] for number in range(50)}
     lines = status_text(found).splitlines()

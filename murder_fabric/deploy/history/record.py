@@ -13,6 +13,8 @@ from ...errors import BadInput
 FORMAT = 1
 #: Hosts in the table of who sent to whom; where there are more, neighbours share a row.
 MOST_ROWS = 100
+#: No number of a record comes near it, and no time (Unix seconds).
+_MOST, _LATEST = 1e18, 1e12
 #: States of a host that did not do what was asked.
 FAILED = ("failed", "unreachable")
 
@@ -158,12 +160,20 @@ class RunRecord:
 
 def _check(record: RunRecord) -> None:
     """Raise ValueError or TypeError where a field is of another kind than it must be."""
-    for field, kind in (("id", str), ("task", str), ("message", str), ("tag", str), ("destination", str)):
-        if not isinstance(getattr(record, field), kind):
-            raise TypeError(field)
+    texts: list[Any] = [record.id, record.task, record.operator, record.message]
+    texts += [record.tag, record.destination, record.digest, *record.exchange.names]
+    for host in record.hosts.values():
+        texts += [host.state, host.error]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("texts")
+    names, sent = record.exchange.names, record.exchange.sent
+    if not (len(names) <= len(sent) <= len(names) + 1 and all(len(row) == len(names) for row in sent)):
+        raise ValueError("exchange")
     if not all(len(sample.shares) == len(record.hosts) for sample in record.samples):
         raise ValueError("samples")
-    numbers: list[Any] = [record.began_at, record.seconds, record.exit_code, record.length]
+    if not 0 <= record.began_at < _LATEST:
+        raise ValueError("began_at")
+    numbers: list[Any] = [record.seconds, record.exit_code, record.length]
     numbers += record.uploads.values()
     for host in record.hosts.values():
         numbers += [host.bytes_moved, host.bytes_reused, host.seconds]
@@ -173,5 +183,5 @@ def _check(record: RunRecord) -> None:
         numbers += [sample.at, *sample.shares]
     for row in record.exchange.sent:
         numbers += row
-    if not all(isinstance(number, (int, float)) for number in numbers):
+    if not all(isinstance(number, (int, float)) and -_MOST < number < _MOST for number in numbers):
         raise TypeError("numbers")
