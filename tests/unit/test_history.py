@@ -401,6 +401,12 @@ def test_where_no_try_came_so_far_as_to_know_what_it_is_it_may_be_anything(tree)
     assert retry_of(context([]), KNOWN).check(Wanted("v1", "/srv/app", "/tree", tree)).digest == ""
 
 
+def test_hosts_of_which_that_run_knows_nothing_are_no_success():
+    shelf.keep(a_run())
+    with pytest.raises(BadInput, match=r"was about web\[1-3\], and none of these is named"):
+        retry_of(context(["root@web3"]), KNOWN)
+
+
 def test_a_host_is_reached_again_as_it_was_written():
     shelf.keep(a_run(hosts={"root@web1:2222": HostRecord("unreachable"), "[::1]:22": HostRecord("failed")}))
     again = retry_of(context([]), KNOWN).context

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ...errors import BadInput
 from ..executor import GroupContext
+from ..ranges import fold
 from ..results import Result
 from ..settings import Settings
 from ..wanted import Wanted
@@ -66,7 +67,7 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
     that *context* names, if it names any, are the only ones that count.
 
     Raises:
-        BadInput: no such run is known here, it was no deploy, or another tag is asked for.
+        BadInput: no such run is known, it was no deploy or about other hosts, or another tag is asked for.
     """
     destination, tag = settings.default_destination_path, settings.default_tag
     if not destination:
@@ -88,7 +89,12 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
     # It may have been about some hosts only, being a second try itself: so those before it count as well.
     of_tag = (record.task, record.tag)
     tries = [record, *itertools.takewhile(lambda one: (one.task, one.tag) == of_tag, runs)]
-    named = context.hosts
+    named, known = context.hosts, {host for one in tries for host in one.hosts}
+    if named and not known.intersection(named):
+        raise BadInput(
+            f"run {record.id} of {record.tag} was about {fold(record.hosts)}, and none of these is named;"
+            " write them as they were written then. No host was touched"
+        )
     hosts = [host for host in _unfinished(tries) if not named or host in named]
     again = GroupContext(context.config, [context.kwargs_of(host) for host in hosts])
     digest = next((one.digest for one in tries if one.digest), "")
