@@ -27,7 +27,7 @@ from ..net.tracker_client import TrackerClient
 from ..net.web_seed import WebSeed
 from ..policy.crowding import Crowding
 from ..policy.origins import HEAD_START
-from ..policy.pacing import NO_LIMITS, Limits, slots_fed
+from ..policy.pacing import NO_LIMITS, Limits, connections_read, slots_fed
 from ..policy.rates import RateMeter
 from ..policy.sources import Sources
 from ..policy.stalling import Stall, never_began_sentence, orphaned_sentence, sentence
@@ -162,14 +162,16 @@ class Torrent:
         listening = self._config.listen.address
         bind = None if listening in ("0.0.0.0", "::") else listening
         dialer = TcpDialer(self._reactor, self._build_protocol, self._dial_failed, bind)
+        limits, most = self._config.limits, connections_allowed(SwarmConfig.max_connections)
+        connections = connections_read(limits.download, most)
         config = SwarmConfig(
             peer_id=_peer_id(self._rng),
             port=port,
             key=None if self._config.token is None else peer_key(self._config.token),
             super_seed=self._config.super_seed,
-            slots=slots_fed(self._config.limits.upload, SwarmConfig.slots),
-            max_connections=connections_allowed(SwarmConfig.max_connections),
-            dial_below=connections_allowed(SwarmConfig.max_connections) // 2,
+            slots=slots_fed(limits.upload, SwarmConfig.slots),
+            max_connections=connections,
+            dial_below=connections // 2,
         )
         self._max_block = config.max_block
         self._peer_id = config.peer_id

@@ -13,6 +13,9 @@ LEAST_SHARE = 4096
 #: Bytes a second that a peer we serve is to have. One that has next to nothing takes us for dead
 #: (`policy.snubbing`), so with less to give we serve fewer at a time.
 FED = 20_000
+#: Seconds within which each connection is to be read from: the kernel of whoever sends ends one that takes
+#: nothing for ten (`net.peer_protocol.USER_TIMEOUT`).
+ROUND = 5.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class TokenBucket:
     def share(self, waiting: int) -> int:
         """Return the bytes that one of *waiting* connections moves when it is its turn."""
         return max(LEAST_SHARE, int(self._most / max(1, waiting)))
+
+
+def connections_read(download: int | None, most: int) -> int:
+    """Return how many connections to have with *download* bytes a second, *most* without a limit."""
+    return most if download is None else max(2, min(most, int(download * ROUND / LEAST_SHARE)))
 
 
 def slots_fed(upload: int | None, most: int) -> int:

@@ -7,7 +7,16 @@ import random
 import pytest
 
 from murder_fabric.errors import BadInput
-from murder_fabric.policy.pacing import BURST, FED, LEAST_SHARE, Limits, TokenBucket, slots_fed
+from murder_fabric.net.peer_protocol import USER_TIMEOUT
+from murder_fabric.policy.pacing import (
+    BURST,
+    FED,
+    LEAST_SHARE,
+    Limits,
+    TokenBucket,
+    connections_read,
+    slots_fed,
+)
 
 RATE = 1_000_000
 
@@ -60,6 +69,18 @@ def test_who_waits_shares_what_may_move(waiting, share):
 @pytest.mark.parametrize(("upload", "slots"), [(None, 60), (10 * RATE, 60), (5 * FED, 5), (FED - 1, 1)])
 def test_no_more_peers_are_served_than_can_be_fed(upload, slots):
     assert slots_fed(upload, 60) == slots
+
+
+@pytest.mark.parametrize("download", [10_000, 30_000, 49_000, 50_000, RATE])
+def test_no_connection_waits_for_its_turn_until_the_other_end_takes_us_for_dead(download):
+    connections = connections_read(download, 60)
+    share = TokenBucket(download, now=0.0).share(connections)
+    assert connections * share / download < USER_TIMEOUT / 1000 / 1.5
+    assert connections >= 12
+
+
+def test_without_a_limit_there_are_as_many_connections_as_there_may_be():
+    assert (connections_read(None, 60), connections_read(RATE, 60), connections_read(1, 60)) == (60, 60, 2)
 
 
 @pytest.mark.parametrize("wrong", [{"upload": 0}, {"download": -1}, {"dscp": 64}, {"dscp": -1}])
