@@ -103,9 +103,11 @@ class Screen:
         with self._lock:
             self._live = live(cast(TextIO, self._stream))
             self._live.start()
-        while not self._over.wait(INTERVAL):
+        try:
+            while not self._over.wait(INTERVAL):
+                with self._lock:
+                    self._live.update(Picture(self._fleet.look(now=time.monotonic())), refresh=True)
+        finally:  # whatever cannot be drawn: the cursor comes back, and lines are written as without us
             with self._lock:
-                self._live.update(Picture(self._fleet.look(now=time.monotonic())), refresh=True)
-        with self._lock:
-            self._live.stop()
-            self._live = None
+                self._live.stop()
+                self._live = None

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from murder_fabric.deploy import screen
-from murder_fabric.deploy.fleet_state import FleetState
+from murder_fabric.deploy.fleet_state import FleetNow, FleetState
 from murder_fabric.deploy.outcome import Outcome
 from murder_fabric.deploy.screen import Screen
 from murder_fabric.deploy.view import View
@@ -80,7 +80,8 @@ def test_while_others_write_nothing_is_drawn(terminal: Terminal) -> None:
             before = terminal.getvalue()
             assert before.endswith("\x1b[?25h") or "\x1b[?25h" in before[before.rindex("2 waiting") :]
             terminal.shown.clear()
-            assert not terminal.shown.is_set()
+            # As long as fifty pictures take; where nothing is drawn it is so however long one waits.
+            assert not terminal.shown.wait(50 * screen.INTERVAL)
             assert terminal.getvalue() == before
         assert terminal.shown.wait(PATIENCE)
 
@@ -93,6 +94,29 @@ def test_a_terminal_that_is_closed_meanwhile_stops_nobody(terminal: Terminal) ->
         assert terminal.shown.wait(PATIENCE)
         shown.say("murder: all is well")
     assert "all is well" not in terminal.getvalue()
+
+
+class Undrawable(FleetState):
+    """Can be looked at once."""
+
+    def look(self, *, now: float) -> FleetNow:
+        if self.stage == "":
+            raise ArithmeticError
+        found = super().look(now=now)
+        self.ended()
+        return found
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_where_a_picture_fails_the_cursor_comes_back_and_lines_are_said(terminal: Terminal) -> None:
+    state = Undrawable(Outcome(["web1", "web2"]))
+    state.begun("connect", now=0.0)
+    with Screen(terminal, state) as shown:
+        assert terminal.shown.wait(PATIENCE)
+        shown._thread.join(PATIENCE)
+        assert terminal.getvalue().count("\x1b[?25h") == 1
+        shown.say("murder: all is well")
+    assert terminal.getvalue().endswith("murder: all is well\n")
 
 
 @pytest.mark.parametrize("kind", ["dumb", "unknown", None])
