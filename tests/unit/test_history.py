@@ -446,6 +446,26 @@ def test_the_table_has_a_line_for_each_run():
     assert lines[2].split()[2] == "-"
 
 
+@pytest.mark.parametrize(
+    ("task", "states", "said"),
+    [
+        ("deploy", ["verified", "verified", "failed"], "0 of 3"),
+        ("deploy", ["ready", "ready", "ready"], "0 of 3"),
+        ("switch", ["switched", "verified", "failed"], "1 of 3"),
+        ("rollback", ["verified", "verified", "verified"], "0 of 3"),
+        ("catch-up", ["switched", "switched", "ready"], "2 of 3"),
+        ("fetch", ["verified", "verified", "failed"], "2 of 3"),
+        ("fetch", ["ready", "ready", "failed"], "0 of 3"),
+        ("cleanup", ["ready", "ready", "failed"], "2 of 3"),
+    ],
+)
+def test_only_hosts_that_are_where_the_run_was_to_bring_them_are_counted(task, states, said):
+    record = a_run(task=task, hosts=dict(zip(HOSTS, map(HostRecord, states))))
+    assert f"  {said} " in history_text([record]).splitlines()[1]
+    read = Reader(page(record))
+    assert (read.by_id("done")["data-value"], record.aim in read.texts) == (said[0], True)
+
+
 def test_one_run_as_text_names_hosts_folded_with_their_reasons():
     text = run_text(a_run())
     assert "  switched    web[1-2] (2 hosts)" in text

@@ -43,11 +43,10 @@ def _header(record: RunRecord) -> Markup:
 def _figures(record: RunRecord) -> Markup:
     """Return the figures that one looks for first; `data-value` is each as the record has it."""
     seeders, _ = record.uploaded
-    done = record.count("switched") or record.count("verified")
-    what = "switched" if record.count("switched") else "verified"
+    done = record.count(record.aim)
     slowest = max(record.hosts.items(), key=lambda item: item[1].seconds, default=None)
     figures: list[tuple[str, str, float, str]] = [
-        ("done", what, done, f"{done} of {len(record.hosts)}"),
+        ("done", record.aim, done, f"{done} of {len(record.hosts)}"),
         ("failed", "failed", len(record.failed), str(len(record.failed))),
         ("seconds", "took", record.seconds, f"{record.seconds:.1f} s"),
         ("moved", "moved", record.total("bytes_moved"), shown_size(record.total("bytes_moved"))),

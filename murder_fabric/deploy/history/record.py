@@ -17,6 +17,8 @@ MOST_ROWS = 100
 _MOST, _LATEST = 1e18, 1e12
 #: States of a host that did not do what was asked.
 FAILED = ("failed", "unreachable")
+#: The state in which a host is where a task was to bring it, where that is another one than "switched".
+_AIMS = {"fetch": "verified", "cleanup": "ready"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,10 +154,14 @@ class RunRecord:
         return of_seeders, sum(self.uploads.values()) - of_seeders
 
     @property
+    def aim(self) -> str:
+        """The state in which a host is where the run was to bring it."""
+        return _AIMS.get(self.task, "switched")
+
+    @property
     def unfinished(self) -> list[str]:
         """The hosts that are not where the run was to bring them, those included that waited for others."""
-        aim = "verified" if self.task == "fetch" else "switched"
-        return [host for host, one in self.hosts.items() if one.state not in (aim, "skipped")]
+        return [host for host, one in self.hosts.items() if one.state not in (self.aim, "skipped")]
 
 
 def _check(record: RunRecord) -> None:

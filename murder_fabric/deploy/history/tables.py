@@ -67,13 +67,12 @@ def _moved(record: RunRecord) -> list[str]:
 
 
 def _line(record: RunRecord) -> tuple[str, ...]:
-    done = record.count("switched") or record.count("verified") or record.count("ready")
     return (
         record.id,
         record.task,
         record.tag or "-",
         record.destination,
-        f"{done} of {len(record.hosts)}",
+        f"{record.count(record.aim)} of {len(record.hosts)}",
         f"{record.seconds:.1f} s",
         str(record.exit_code),
         printable(record.operator, 60),
