@@ -87,7 +87,7 @@ class Ask:
         while len(self.answers) < len(self._ids):
             now = time.monotonic()
             if silence is not None and self._heard.empty():
-                self._give_up_silent(now - silence, silence)
+                self._give_up_silent(now - silence, silence, on_answer)
                 if len(self.answers) == len(self._ids):
                     break
             try:
@@ -116,11 +116,13 @@ class Ask:
         elif on_event is not None and what.fields.get("event") != WORKING:
             on_event(host, what)
 
-    def _give_up_silent(self, before: float, silence: float) -> None:
+    def _give_up_silent(self, before: float, silence: float, on_answer: Optional[OnAnswer]) -> None:
         for host, heard in self.heard_at.items():
             if heard < before and host not in self.answers:
                 self._channels.forget(host, self._ids[host])
                 self.answers[host] = HostFailure("timeout", f"it said nothing for {silence:g} s")
+                if on_answer is not None:
+                    on_answer(host, self.answers[host])
 
 
 def _refusal(said: Message) -> HostFailure:

@@ -13,6 +13,7 @@ from ..units import counted
 from .channels import Answer
 from .executor import GroupContext
 from .failures import HostFailure, printable
+from .forewarning import Forewarning
 from .hook_names import FAILED
 from .hooks import NO_HOOKS, Hooks, before_connecting, hooks_of, run_hook
 from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
@@ -23,7 +24,7 @@ from .roles import Roles
 from .run import Run
 from .settings import Settings
 from .swarming import create, swarm, verify
-from .switching import Switching, warn_of_barrier
+from .switching import Switching
 from .transfers import note_uploads
 from .undertaking import Undertaking
 from .wanted import Wanted
@@ -223,8 +224,7 @@ def of_release(
 
 def deploy(deployment: Deployment) -> str:
     """Bring the tree to every host, switch all of them, and remove what is old."""
-    warn_of_barrier(deployment.plan)
-    current = bring(deployment)
+    current = bring(deployment, Forewarning())
     deployment.switch(current)
     clean_up_after(deployment.plan)
     run = deployment.plan
@@ -232,9 +232,15 @@ def deploy(deployment: Deployment) -> str:
     return f"{switched} of {counted(len(run.roles.peers), 'host')} switched to {run.wanted.tag}"
 
 
-def bring(deployment: Deployment) -> Mapping[str, str | None]:
-    """Bring the tree to every host and verify it; return what `current` is on each."""
-    run = deployment.plan
+def bring(deployment: Deployment, forewarning: Forewarning | None = None) -> Mapping[str, str | None]:
+    """
+    Bring the tree to every host and verify it; return what `current` is on each.
+
+    Args:
+        forewarning: told of losses, where hosts are to be switched after that.
+    """
+    run = dataclasses.replace(deployment.plan, forewarning=forewarning)
+    run.forewarn()
     ready = prepare(run)
     metainfo, raw = create(run)
     run.outcome.digest = metainfo.info.digest.hex()

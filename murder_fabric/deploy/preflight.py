@@ -106,6 +106,7 @@ def check_room(run: Run, ready: Ready, metainfo: Metainfo) -> None:
         if lack := lack_of_room(run.wanted.destination, ready.room[host], length, entries):
             run.outcome.failed(host, HostFailure("failed", lack))
     run.need_going()
+    run.forewarn()
 
 
 def lack_of_room(destination: str, room: tuple[int, int | None], length: int, entries: int) -> str:

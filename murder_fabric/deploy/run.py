@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..errors import AllHostsFailed
 from ..units import every
 from .failures import HostFailure
+from .forewarning import Forewarning
 from .hooks import NO_HOOKS, Hooks, run_hook
 from .muster import Muster
 from .outcome import HostState, Outcome
@@ -49,6 +50,8 @@ class Run:
     #: How the hosts are to be switched.
     pace: Pace = AT_ONCE
     hooks: Hooks = NO_HOOKS
+    #: Looks at losses before the barrier; None where there is none, or it is behind us.
+    forewarning: Forewarning | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -69,6 +72,12 @@ class Run:
         with self.view.stage(name) as said:
             yield said
         run_hook(self, f"after_{hook}")
+        self.forewarn()
+
+    def forewarn(self) -> None:
+        """Hosts may have been lost: say what that means, if there is a barrier to come."""
+        if self.forewarning is not None:
+            self.forewarning.look(self)
 
     def tracker(self) -> str:
         """Return the tracker's host; see `seeders`."""

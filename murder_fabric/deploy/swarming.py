@@ -14,7 +14,7 @@ from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url, redacted
 from ..units import counted, shown_size
-from .channels import OnEvent
+from .channels import Answer, OnEvent
 from .existing import tracker_of
 from .failures import HostFailure
 from .hope import Hope
@@ -211,10 +211,15 @@ def _join(
             if hope.is_over(complete, waiting(), channels.failures(), now=now):
                 raise _Orphaned
 
+    def on_answer(host: str, answer: Answer) -> None:
+        if isinstance(answer, HostFailure):  # it may be long until the others have everything
+            run.outcome.failed(host, answer)
+            run.forewarn()
+
     requests = {host: Message(_join_request(run, ready.addresses[host], entry).fields()) for host in hosts}
     ask = channels.begin(requests)
     try:
-        answers = ask.wait(None, on_event, silence=SILENCE_LIMIT)
+        answers = ask.wait(None, on_event, silence=SILENCE_LIMIT, on_answer=on_answer)
     except _Orphaned:
         lacking = HostFailure("failed", hope.sentence(waiting()))
         answers = {host: ask.answers.get(host, lacking) for host in hosts}

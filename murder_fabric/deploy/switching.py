@@ -12,6 +12,7 @@ from ..control import Message
 from ..errors import AllHostsFailed, HostsFailed
 from ..units import counted
 from .clocks import Offset, measure
+from .forewarning import toll, too_many_lost
 from .health import check_health
 from .hooks import run_hook
 from .muster import PROMPT_TIMEOUT
@@ -23,21 +24,6 @@ from .waves import Wave
 
 #: Seconds before a moment of `--at` in which the hosts are told; before that it is ours to wait.
 LEAD = 2.0
-
-
-def warn_of_barrier(run: Run) -> None:
-    """Say before anything is moved that nothing will be switched, where that is known already."""
-    if run.outcome.going and len(run.outcome.lost) > run.settings.failures_allowed(len(run.roles.peers)):
-        run.view.say(
-            f"  {_failed(run)}, so nothing will be switched; the others fetch all the same. Ctrl-C stops that"
-        )
-
-
-def _failed(run: Run) -> str:
-    """Return how many hosts failed, and how many may."""
-    count = len(run.roles.peers)
-    allowed = run.settings.failures_allowed(count)
-    return f"{len(run.outcome.lost)} of {counted(count, 'host')} failed (allowed: {allowed})"
 
 
 class Switching:
@@ -75,7 +61,7 @@ class Switching:
         self._run.need_going()
         if self._too_many_lost():
             raise HostsFailed(
-                f"{_failed(self._run)}, so nothing was switched; {self._run.wanted.tag} lies ready on"
+                f"{toll(self._run)}, so nothing was switched; {self._run.wanted.tag} lies ready on"
                 f" {fold(outcome.going)}, current there is as it was. Run the same command again, or with"
                 f" --allow-failures {len(outcome.lost)}"
             )
@@ -237,8 +223,7 @@ class Switching:
         return len(self._run.roles.peers)
 
     def _too_many_lost(self) -> bool:
-        allowed = self._run.settings.failures_allowed(self._host_count)
-        return not self._alone and len(self._run.outcome.lost) > allowed
+        return not self._alone and too_many_lost(self._run)
 
 
 def _sleep_until(at: float) -> None:

@@ -18,6 +18,7 @@ from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
 from murder_fabric.deploy.outcome import HostState
+from murder_fabric.deploy.releases import fetch
 from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
@@ -55,6 +56,8 @@ class Agents:
         self.held: tuple[int, ...] = ()
         self.reused: dict[str, int] = {}
         self.changed: dict[str, int] = {}
+        #: Hosts on which hardly a byte is free.
+        self.little_room: list[str] = []
         self._interfere = interfere
         self._down: dict[str, HostFailure] = {}
 
@@ -104,8 +107,9 @@ class Agents:
         refusal = self._down.get(host) or self._interfere(host, message.fields)
         if refusal is not None:
             return refusal
+        room = 1000 if host in self.little_room else 1 << 40
         fields: dict[str, Any] = {
-            "prepare": {"free_bytes": 1 << 40, "free_inodes": None, "current": self.current.get(host)},
+            "prepare": {"free_bytes": room, "free_inodes": None, "current": self.current.get(host)},
             "nonces": {"nonces": []},
             "locate": {"address": f"10.0.0.{self._hosts.index(host) + 1}"},
             "start_tracker": {"port": 8998},
@@ -194,6 +198,47 @@ def test_that_nothing_will_be_switched_is_said_before_anything_moves(
     assert stream.getvalue().index("web2: No space left") < stream.getvalue().index("  prepare")
 
 
+@pytest.mark.parametrize("stage", ["prepare", "stage", "join"])
+def test_a_loss_that_holds_everybody_back_is_told_once_and_before_the_next_stage(
+    files: Path, stage: str
+) -> None:
+    lost = {"prepare": ["web2"], "stage": ["web2"], "join": ["web2", "web3"]}[stage]
+
+    def interfere(host: str, fields: dict[str, Any]) -> HostFailure | None:
+        return FULL if fields["do"] == stage and host in lost else None
+
+    said = watched(*deployment(files, interfere))
+    ahead = {"prepare": "  stage ", "stage": "  upload ", "join": "  swarm "}[stage]
+    warned = said.index("1 of 3 hosts failed (allowed: 0), so nothing will be switched")
+    assert said.index("web2: No space left on device") < warned < said.index(ahead)
+    assert said.count("so nothing will be switched") == 1
+
+
+def test_that_the_room_does_not_suffice_is_said_before_anything_moves(files: Path) -> None:
+    deploy, agents = deployment(files)
+    agents.little_room.append("web3")
+    said = watched(deploy, agents)
+    assert said.index("  prepare ") < said.index("web3: no space left for /srv/app: it needs 16.9 MB, 1.0 kB")
+    assert said.index("web3: no space left") < said.index("1 of 3 hosts failed (allowed: 0)")
+    assert said.index("so nothing will be switched") < said.index("  stage ")
+
+
+def test_nobody_who_only_fetches_is_told_that_nothing_will_be_switched(files: Path) -> None:
+    made, agents = deployment(files, when("web2", "prepare"))
+    assert "so nothing will be switched" not in watched(Deployment(made.plan, fetch), agents)
+    assert agents.those_asked("verify") == ["web1", "web3"]
+
+
+def watched(deploy: Deployment, agents: Agents) -> str:
+    """Go through *deploy*; return what was said meanwhile."""
+    stream = io.StringIO()
+    deploy.plan.muster.view = View(stream)
+    with contextlib.suppress(HostsFailed):
+        deploy.run()
+    assert agents.those_asked("switch") == []
+    return stream.getvalue()
+
+
 def test_failures_that_are_allowed_hold_back_nobody(files: Path) -> None:
     deploy, agents = deployment(files, when("web2", "join"), allow_failures="1")
     deploy.run()
@@ -232,15 +277,7 @@ def test_nothing_goes_on_without_tracker_and_seeder(files: Path, do: str) -> Non
 
 def test_hosts_without_room_are_found_before_a_piece_moves(files: Path) -> None:
     deploy, agents = deployment(files)
-    answer = agents._answer
-
-    def small(host: str, message: Message) -> Answer:
-        said = answer(host, message)
-        if host == "web3" and message.fields["do"] == "prepare" and isinstance(said, Message):
-            said.fields["free_bytes"] = 1000
-        return said
-
-    agents._answer = small  # type: ignore[method-assign]
+    agents.little_room.append("web3")
     with pytest.raises(HostsFailed):
         deploy.run()
     (line,) = deploy.outcome.complaints()
@@ -430,7 +467,9 @@ def test_a_host_that_says_nothing_is_given_up_and_the_others_are_not() -> None:
     agents = Agents(HOSTS, lambda host, fields: None)
     ask = Ask(agents, {"web1": 1, "web2": 1})  # type: ignore[arg-type]
     ask.hear("web1", Message({"event": "done"}))
-    answers = ask.wait(None, silence=0.0)
+    told: list[str] = []
+    answers = ask.wait(None, silence=0.0, on_answer=lambda host, answer: told.append(host))
+    assert told == ["web1", "web2"]
     assert isinstance(answers["web1"], Message)
     assert answers["web2"] == HostFailure("timeout", "it said nothing for 0 s")
     assert agents.asked == [("web2", "forget")]
