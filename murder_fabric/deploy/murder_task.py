@@ -15,6 +15,7 @@ import fabric
 from ..errors import MurderError, SettingsError
 from .executor import GroupContext, GroupTask
 from .settings import Settings, write_settings
+from .stdout import show
 
 if TYPE_CHECKING:
     from typing_extensions import Concatenate, ParamSpec
@@ -208,4 +209,4 @@ def _body(plan: Plan[P], settings: Sequence[str]) -> Callable[..., Result]:
 def _show(result: Result, json: bool) -> None:
     text = result.to_json() if json else result.report
     if text:
-        print(text, flush=True)
+        show(text)

@@ -16,6 +16,7 @@ from paramiko.ssh_exception import ConfigParseError
 from ..errors import SettingsError
 from ..version import __version__
 from .executor import Executor
+from .stdout import for_who_reads
 from .tasks import murder
 
 
@@ -24,9 +25,14 @@ class Program(Fab):
 
     def parse_core(self, argv: list[str] | None) -> None:
         try:
-            super().parse_core(argv)
+            with for_who_reads():
+                super().parse_core(argv)
         except ValueError as error:
             raise Exit(f"murder: a flag that takes a number was given something else: {error}", 2) from None
+
+    def parse_cleanup(self) -> None:
+        with for_who_reads():
+            super().parse_cleanup()
 
     def update_config(self, merge: bool = True) -> None:
         for flag in ("ssh-config", "config"):

@@ -45,7 +45,7 @@ def status(c: GroupContext, /, **settings: Any) -> Undertaking:
     }
 )
 def history(
-    c: GroupContext, /, destination_path: AnyPath | None = None, limit: str | int = 20, **settings: Any
+    c: GroupContext, /, destination_path: AnyPath | None = None, limit: str | int = "20", **settings: Any
 ) -> Result:
     """Show the runs of this machine that changed hosts, newest first; asks no host."""
     from .history import shelf, tables

@@ -87,6 +87,26 @@ def test_bash_completes_its_tasks_by_the_script_that_it_prints(murder, tmp_path)
     assert done.stdout.splitlines()[1:] == ["rollback"], done.stderr
 
 
+@pytest.mark.parametrize("arguments", ["--list", "--version", "deploy --help", "history"])
+def test_it_ends_quietly_where_nobody_reads_what_it_prints(tmp_path, arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *arguments.split()],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": str(tmp_path)},
+            stdin=subprocess.DEVNULL,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_murders_spelling_names_the_same_tasks_and_no_tag_is_spelt_anew(murder):
     code, _, said = murder("--dry", "-H", "web1", "start_tracker")
     assert (code, said.splitlines()[0]) == (0, "murder: starting the tracker on web1")

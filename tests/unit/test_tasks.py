@@ -9,7 +9,7 @@ from typing import Any
 import fabric
 import pytest
 
-from murder_fabric.deploy import manual, release_tasks, tasks, undertaking
+from murder_fabric.deploy import manual, release_tasks, run_tasks, tasks, undertaking
 from murder_fabric.deploy.executor import GroupContext
 from murder_fabric.deploy.results import Result
 from murder_fabric.deploy.settings import Settings
@@ -127,3 +127,11 @@ def test_a_flag_of_a_setting_goes_first_and_leaves_it_where_it_is_not_given(
         (8000, "/opt/murder"),
         (9000, "~/other"),
     ]
+
+
+@pytest.mark.parametrize("limit", ["abc", "0", "-1", ""])
+def test_a_limit_that_is_no_number_is_refused_by_us_and_not_by_invoke(c: GroupContext, limit: str) -> None:
+    given = {flag.name: flag for flag in run_tasks.history.get_arguments()}["limit"]
+    given.value = limit
+    with pytest.raises(BadInput, match="must be a number of runs"):
+        run_tasks.history.plan(c, limit=given.value)
