@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import BadInput, MetainfoError, StorageError
 from ..metainfo.parsing import LONGEST_TORRENT, parse_metainfo
@@ -31,8 +31,13 @@ class Drift:
     #: Whether there is a torrent to compare with; without one the digest is of what is there.
     ours: bool
     faults: list[str]
-    #: How many of `faults` are about what belongs to the release, and not about what lies there besides.
-    damage_count: int = 0
+    #: The paths among those in `faults` that do not belong to the release.
+    strangers: list[str] = field(default_factory=list)
+
+    @property
+    def damage_count(self) -> int:
+        """How many of `faults` are about what belongs to the release, and not what lies there besides."""
+        return len(self.faults) - len(self.strangers)
 
 
 def drift_of(destination: Destination, tag: str) -> Drift:
@@ -47,8 +52,8 @@ def drift_of(destination: Destination, tag: str) -> Drift:
     info, additions = kept_torrent(destination, tag)[0].info, destination.additions(tag)
     faults = tree_faults(info, destination.release(tag), additions)
     own = own_paths(info, additions)
-    damage_count = sum(path in own for path, _ in faults)
-    return Drift(info.digest.hex(), True, [f"{shown(path)} {fault}" for path, fault in faults], damage_count)
+    strangers = [shown(path) for path, _ in faults if path not in own]
+    return Drift(info.digest.hex(), True, [f"{shown(path)} {fault}" for path, fault in faults], strangers)
 
 
 def kept_torrent(destination: Destination, tag: str) -> tuple[Metainfo, bytes]:

@@ -102,6 +102,7 @@ def _inspect(request: control.Inspect) -> Answer:
             "drift": found.faults[: drift.MOST_NAMED],
             "drift_count": len(found.faults),
             "damage_count": found.damage_count,
+            "strangers": found.strangers[: drift.MOST_NAMED],
         }
     )
 

@@ -119,8 +119,9 @@ class Inspect(Request):
     Read a release, and compare it with what was verified; changes nothing.
 
     Done: `tag` (None without a `current`), `digest`, `ours` (whether there is something to compare with),
-    `drift` (up to a hundred sentences, sorted), `drift_count`, and `damage_count`: how many of these are
-    about what belongs to the release, and not about what lies there besides.
+    `drift` (up to a hundred sentences, sorted), `drift_count`, `damage_count`: how many of these are
+    about what belongs to the release, and not about what lies there besides; and `strangers`: up to a
+    hundred paths of that.
     """
 
     name = "inspect"

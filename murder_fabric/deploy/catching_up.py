@@ -12,7 +12,7 @@ from ..metainfo.values import Metainfo
 from .choosing import Behind, behind
 from .deployment import Deployment
 from .failures import HostFailure
-from .inventory import counted
+from .inventory import counted, left_alone_lines
 from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState
 from .preflight import check_room, prepare
@@ -41,7 +41,7 @@ def catch_up(deployment: Deployment, tag: str | None, *, mend: bool = False) -> 
     run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=plan.tag, origin="the other hosts"))
     run.outcome.digest = plan.digest
     had = plan.having
-    damaged = _damaged(run, had) if mend else {}
+    damaged, strange = _inspected(run, had) if mend else ({}, [])
     left = {host: one for host, one in listings.items() if run.outcome.is_going(host)}
     plan = behind(left, plan.tag, damaged, plan.digest)
     if not plan.having:
@@ -50,16 +50,27 @@ def catch_up(deployment: Deployment, tag: str | None, *, mend: bool = False) -> 
         if host not in plan.elsewhere:
             run.outcome.reached(host, HostState.SWITCHED)
     if not plan.elsewhere:
-        return f"{counted(left)} had {plan.tag} already"
+        return f"{counted(left)} had {plan.tag} already{_left_alone(strange)}"
     if plan.lacking:
         _bring_among_hosts(run, plan, damaged)
     deployment.switch({host: one.current for host, one in listings.items()}, plan.elsewhere, alone=True)
     caught = [host for host in plan.elsewhere if host in run.outcome.hosts(HostState.SWITCHED)]
-    return f"{counted(caught)} caught up with {plan.tag}"
+    return f"{counted(caught)} caught up with {plan.tag}{_left_alone(strange)}"
 
 
-def _damaged(run: Run, having: Sequence[str]) -> dict[str, int]:
-    """Read the release on hosts *having* it; return those where paths of it were changed, and how many."""
+def _left_alone(strange: Sequence[str]) -> str:
+    """Return what is to be said in the end of hosts where there is more than belongs to their release."""
+    return f"; what does not belong there was left alone on {fold(strange)}" if strange else ""
+
+
+def _inspected(run: Run, having: Sequence[str]) -> tuple[dict[str, int], list[str]]:
+    """
+    Read the release on hosts *having* it.
+
+    Returns:
+        The hosts where paths of it were changed, and how many; and those where others lie besides, which
+        are named: nobody removes them.
+    """
     request = control.Inspect(run.wanted.destination, run.wanted.tag)
     with run.view.stage("inspect") as said:
         found = run.muster.ask(having, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
@@ -68,10 +79,19 @@ def _damaged(run: Run, having: Sequence[str]) -> dict[str, int]:
             for host, message in found.items()
             if message.fields["damage_count"]
         }
-        whole = units.counted(len(found) - len(damaged), "host")
+        strangers = {
+            host: (tuple(map(str, message.fields["strangers"])), count)
+            for host, message in found.items()
+            if (count := int(message.fields["drift_count"]) - int(message.fields["damage_count"]))
+        }
+        whole = units.counted(len(found) - len({*damaged, *strangers}), "host")
         said.append(f"{whole} with {run.wanted.tag} as it was verified")
         said += [f"{units.counted(count, 'path')} changed on {host}" for host, count in damaged.items()]
-    return damaged
+    for line in left_alone_lines(strangers, run.wanted.tag):
+        run.view.say(f"  {line}")
+    for host, (paths, _) in strangers.items():
+        run.outcome.noted(host, left_alone=list(paths))
+    return damaged, list(strangers)
 
 
 def _nobody_has_it(run: Run, had: Sequence[str], damaged: Mapping[str, int]) -> HostsFailed:

@@ -52,7 +52,7 @@ def verify_text(inspected: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[s
     """
     Return a line for each group of hosts with the same `current`, and what is wrong with which host.
 
-    What most hosts have, of those that are as they were verified, is right, whatever it is called there.
+    What most hosts have, of those where it is whole, is right, whatever it is called there.
 
     Args:
         inspected: by host, the fields of the answer to `control.Inspect`.
@@ -65,14 +65,35 @@ def verify_text(inspected: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[s
         named = [str(line) for line in fields["drift"][:MOST_NAMED]]
         more = fields["drift_count"] - len(named)
         lines += [f"  {printable(line)}" for line in [*named, *[f"and {more} more"] * (more > 0)]]
+    # Who has more than belongs there can still give the others what does.
     contents = {
         host: (str(fields["digest"]), bool(fields["ours"]))
         for host, fields in inspected.items()
-        if fields["tag"] is not None and not fields["drift_count"]
+        if fields["tag"] is not None and not fields["damage_count"]
     }
     right = next(iter(by_value(contents)), None)
-    fine = [host for host, content in contents.items() if content == right]
+    fine = [
+        host for host, content in contents.items() if content == right and not inspected[host]["drift_count"]
+    ]
     return "\n".join(lines), {host: _wrong(inspected[host], right) for host in inspected if host not in fine}
+
+
+def left_alone_lines(strangers: Mapping[str, tuple[tuple[str, ...], int]], tag: str) -> list[str]:
+    """
+    Return a line for each group of hosts with the same paths that do not belong to their release *tag*.
+
+    Args:
+        strangers: by host, such paths, and how many there are of them.
+    """
+    lines = []
+    for (paths, count), hosts in by_value(strangers).items():
+        named = [printable(path) for path in paths[:MOST_NAMED]]
+        more = f" and {count - len(named)} more" * (count > len(named))
+        lines.append(
+            f"{fold(hosts)}: left alone, as not of {tag}: {', '.join(named)}{more};"
+            " remove there by hand what is not needed"
+        )
+    return lines
 
 
 def _wrong(fields: Mapping[str, Any], right: tuple[str, bool] | None) -> str:
@@ -87,9 +108,16 @@ def _wrong(fields: Mapping[str, Any], right: tuple[str, bool] | None) -> str:
     if not fields["drift_count"]:
         digest = str(fields["digest"])[:SHOWN_DIGEST]
         return f"its {fields['tag']} ({digest}) is another release than that of most hosts; {bringing}"
-    if not fields["damage_count"]:
+    drifted, damaged = fields["drift_count"], fields["damage_count"]
+    if not damaged:
         return f"what does not belong there lies in its {fields['tag']}; remove it there if it is not needed"
-    return f"{units.counted(fields['damage_count'], 'path')} of its {fields['tag']} changed; {mending}"
+    if damaged == drifted:
+        return f"{units.counted(damaged, 'path')} of its {fields['tag']} changed; {mending}"
+    do_not = "does not" if drifted - damaged == 1 else "do not"
+    return (
+        f"{drifted} paths differ in its {fields['tag']}: {damaged} changed ({mending}),"
+        f" {drifted - damaged} {do_not} belong there (remove there what is not needed)"
+    )
 
 
 def _finding(fields: Mapping[str, Any]) -> str:

@@ -108,6 +108,7 @@ def test_verify_names_what_drifted_and_hosts_that_are_alike_share_a_line(
     before = changed.stat().st_ino
     said = fab("web[1-5]", "murder.catch-up", "--mend", "--destination-path", app)
     assert "web[2-3] (2 hosts) caught up with v1" in said
+    assert "web4: left alone, as not of v1: stranger" in said
     for host in ("web2", "web3"):
         assert arrived(lab, host, app, files) == []
         assert os.listdir(place(lab, host, app) / ".murder/staging") == []

@@ -45,6 +45,8 @@ class Fleet:
         self.has = has
         self.metainfo = metainfo
         self.damaged = damaged
+        #: By host, what lies in its release besides.
+        self.strangers: dict[str, list[str]] = {}
         #: Hosts whose v2 is another release than that of the others.
         self.other: list[str] = []
         self.staged: dict[str, dict[str, Any]] = {}
@@ -55,7 +57,7 @@ class Fleet:
                 "nonces": {"nonces": []},
                 "locate": lambda host, fields: {"address": f"10.0.0.{host[-1]}", "operator": None},
                 "list_releases": lambda host, fields: self.listing(host),
-                "inspect": lambda host, fields: {"damage_count": self.damaged.get(host, 0)},
+                "inspect": lambda host, fields: self.inspect(host),
                 "recall_release": Message({"event": "done", "revision": "f00ba4"}, metainfo.encode()),
                 "start_tracker": {"port": 8998},
                 "stage": self.stage,
@@ -72,6 +74,11 @@ class Fleet:
         digest = "other" if host in self.other else self.metainfo.info.digest.hex()
         releases = [{"tag": tag, "digest": digest if tag == "v2" else tag, **known} for tag in tags]
         return {"current": tags[0] if tags else None, "held": None, "releases": releases}
+
+    def inspect(self, host: str) -> dict[str, Any]:
+        damage_count, strangers = self.damaged.get(host, 0), self.strangers.get(host, [])
+        count = damage_count + len(strangers)
+        return {"damage_count": damage_count, "drift_count": count, "strangers": strangers}
 
     def stage(self, host: str, fields: dict[str, Any]) -> Message:
         self.staged[host] = fields
@@ -140,6 +147,27 @@ def test_a_host_where_files_were_changed_gets_them_from_those_where_they_are_rig
     # Hooks and the health check are for what has other files now.
     assert them.channels.heard("switch") == ["web2"]
     assert "2 hosts with v2 as it was verified; 3 paths changed on web2" in them.view.getvalue()
+
+
+def test_what_does_not_belong_there_is_named_and_left_alone(fleet: FleetOf) -> None:
+    them = fleet(dict.fromkeys(HOSTS, "v2"), {"web2": 3})
+    them.strangers = {"web2": ["new"], "web3": [f"cache/{number}\x1b" for number in range(12)]}
+    said = "web2 (1 host) caught up with v2; what does not belong there was left alone on web[2-3]"
+    assert them.go(mend=True) == said
+    lines = them.view.getvalue()
+    assert "1 host with v2 as it was verified; 3 paths changed on web2" in lines
+    assert "web2: left alone, as not of v2: new; remove there by hand what is not needed" in lines
+    assert "cache/9\\x1b and 2 more; remove there" in lines
+    assert them.deployment.outcome["web2"].facts["left_alone"] == ["new"]
+    assert them.channels.heard("switch") == ["web2"]
+
+
+def test_where_nothing_was_changed_what_lies_there_besides_is_named_too(fleet: FleetOf) -> None:
+    them = fleet(dict.fromkeys(HOSTS, "v2"))
+    them.strangers = {"web1": ["new"]}
+    said = "web[1-3] (3 hosts) had v2 already; what does not belong there was left alone on web1"
+    assert them.go(mend=True) == said
+    assert them.channels.heard("stage") == []
 
 
 def test_where_every_release_was_changed_nobody_can_give_it(fleet: FleetOf) -> None:

@@ -208,6 +208,33 @@ def test_drift_is_named_and_most_hosts_are_right_only_if_they_are_as_verified() 
     assert "web4 (1 host): current is nothing" in lines
 
 
+def test_what_was_changed_and_what_was_added_is_one_count_in_two_parts() -> None:
+    changed = ("index is missing", "page has the mode 600, and should have 644")
+    hosts = {
+        "web1": inspected("v1", "d1", *changed, "new does not belong there", strangers=1),
+        "web2": inspected("v1", "d1"),
+        "web3": inspected("v1", "d1", *changed, "new does not belong there", "old does not", strangers=2),
+    }
+    text, wrong = verify_text(hosts)
+    assert wrong == {
+        "web1": "3 paths differ in its v1: 2 changed (murder.catch-up --mend mends that),"
+        " 1 does not belong there (remove there what is not needed)",
+        "web3": "4 paths differ in its v1: 2 changed (murder.catch-up --mend mends that),"
+        " 2 do not belong there (remove there what is not needed)",
+    }
+    assert "web1 (1 host): current is v1, digest d1, but 3 of its paths differ" in text.splitlines()
+
+
+def test_who_has_more_than_belongs_there_can_give_the_others_what_does() -> None:
+    hosts = {
+        "web1": inspected("v1", "d1", "index is missing"),
+        "web2": inspected("v1", "d1", "cache does not belong there", strangers=1),
+    }
+    wrong = verify_text(hosts)[1]
+    assert wrong["web1"] == "1 path of its v1 changed; murder.catch-up --mend mends that"
+    assert wrong["web2"].startswith("what does not belong there lies in its v1")
+
+
 def test_the_same_release_under_another_tag_is_right_too() -> None:
     hosts = {"web1": inspected("v1", "d1"), "web2": inspected("v2", "d1"), "web3": inspected("v1", "d2")}
     text, wrong = verify_text(hosts)
