@@ -23,6 +23,8 @@ SWARM_SHARE = 1.3
 ASSUMED_START, ASSUMED_PER_HOST = 4.0, 0.01
 #: Bytes per second at which hosts hash.
 ASSUMED_HASHING = 400e6
+#: Bytes to a host; less than that takes what the stages take anyhow, and tells no pace.
+LEAST_MEASURED = 10_000_000
 #: The stages of a run that take longer the more bytes there are to move, and the more there are to read.
 MOVING, READING = ("upload", "swarm"), ("stage", "verify")
 
@@ -59,30 +61,58 @@ def estimated(length: int, host_count: int, records: Iterable[RunRecord], *, bro
     """
     Return how long it takes to bring *length* bytes to hosts that have nothing of them.
 
-    1. The newest run to the same destination that moved a good part of its payload tells: its stages take as
-       long again, those that move or read bytes as much longer as there are more bytes now.
-    2. Without one, links of 1 Gbit/s are assumed.
+    Runs to the same destination that moved a good part of their payload tell it.
+
+    1. The stages of the newest that moved `LEAST_MEASURED` take as long again, those that move or read bytes
+       as much longer as there are more bytes now.
+    2. A newer one that moved less tells what these stages take however few bytes there are: so much of them
+       is not multiplied.
+    3. Where only little was moved, the stages take as long again, and the bytes what links of 1 Gbit/s need.
+    4. Without any run, all is assumed.
 
     Args:
         brought: whether the bytes go to a seeder over SSH first.
     """
+    small: RunRecord | None = None
     for record in records:
-        moved = max((one.bytes_moved for one in record.hosts.values()), default=0)
-        if record.exit_code == 0 and record.stages and 2 * moved >= record.length > 0:
-            factors = {
-                **dict.fromkeys(MOVING, length / moved),
-                **dict.fromkeys(READING, length / record.length),
-            }
-            seconds = sum(stage.seconds * factors.get(stage.name, 1.0) for stage in record.stages)
-            hosts, took = counted(len(record.hosts), "host"), shown_seconds(record.seconds)
-            how = f"{shown_size(moved)} to each of {hosts} in {took}"
-            return Estimate(seconds, f"if no host has any of it, at the pace of run {record.id} ({how})")
+        moved = _most_moved(record)
+        if record.exit_code or not record.stages or not 2 * moved >= record.length > 0:
+            continue
+        if moved >= LEAST_MEASURED:
+            seconds = _scaled(record, length, small)
+            return Estimate(seconds, f"if no host has any of it, at the pace of run {_named(record)}")
+        small = small or record
     once = length / ASSUMED_RATE
-    seconds = ASSUMED_START + ASSUMED_PER_HOST * host_count + once * SWARM_SHARE + length / ASSUMED_HASHING
-    return Estimate(
-        seconds + once * brought,
-        f"if no host has any of it and every link has {shown_size(ASSUMED_RATE)}/s: no former run tells",
-    )
+    moving = once * SWARM_SHARE + length / ASSUMED_HASHING + once * brought
+    if_so = f"if no host has any of it and every link has {shown_size(ASSUMED_RATE)}/s"
+    if small is not None:
+        seconds = sum(stage.seconds for stage in small.stages)
+        return Estimate(seconds + moving, f"{if_so}, and else as run {_named(small)}, too little for a pace")
+    return Estimate(ASSUMED_START + ASSUMED_PER_HOST * host_count + moving, f"{if_so}: no former run tells")
+
+
+def _scaled(record: RunRecord, length: int, small: RunRecord | None) -> float:
+    """Return how long *length* bytes take at the pace of *record*, given a run of few bytes."""
+    factors = {
+        **dict.fromkeys(MOVING, length / _most_moved(record)),
+        **dict.fromkeys(READING, length / record.length),
+    }
+    least = {} if small is None else {stage.name: stage.seconds for stage in small.stages}
+    seconds = 0.0
+    for stage in record.stages:
+        fixed = min(stage.seconds, least.get(stage.name, 0.0))
+        seconds += fixed + (stage.seconds - fixed) * factors.get(stage.name, 1.0)
+    return seconds
+
+
+def _most_moved(record: RunRecord) -> int:
+    return max((one.bytes_moved for one in record.hosts.values()), default=0)
+
+
+def _named(record: RunRecord) -> str:
+    """Return the name of a run, and what it did how fast."""
+    hosts, took = counted(len(record.hosts), "host"), shown_seconds(record.seconds)
+    return f"{record.id} ({shown_size(_most_moved(record))} to each of {hosts} in {took})"
 
 
 def _roles(roles: Roles, wanted: Wanted) -> str:

@@ -113,6 +113,35 @@ def test_the_last_run_tells_how_long_the_next_one_takes() -> None:
     assert "at the pace of run 20261122-063500-3f2a (100.0 MB to each of 10 hosts in 30 s)" in estimate.reason
 
 
+SMALL = replace(
+    RECORD,
+    id="20261123-063500-0001",
+    seconds=8.0,
+    length=100_000,
+    hosts={host: HostRecord("switched", bytes_moved=100_000) for host in PEERS},
+    stages=[
+        StageRecord("connect", 0.0, 4.0),
+        StageRecord("upload", 4.0, 1.0),
+        StageRecord("swarm", 5.0, 3.0),
+    ],
+)
+
+
+def test_a_run_of_few_bytes_tells_what_stages_take_anyhow_and_no_pace() -> None:
+    estimate = estimated(125_000_000, 10, [SMALL], brought=True)
+    assert estimate.seconds == pytest.approx(8.0 + 1.3 + 125 / 400 + 1.0)
+    assert (
+        "if no host has any of it and every link has 125.0 MB/s, and else as run 20261123" in estimate.reason
+    )
+    assert estimated(100_000, 10, [SMALL], brought=True).seconds == pytest.approx(8.0, abs=0.1)
+
+
+def test_what_stages_take_anyhow_is_not_multiplied_with_the_bytes() -> None:
+    estimate = estimated(1_000_000_000, 10, [SMALL, RECORD], brought=True)
+    assert estimate.seconds == pytest.approx(5.0 + (1.0 + 10 * 9.0) + (3.0 + 10 * 7.0) + 10 * 5.0)
+    assert "at the pace of run 20261122-063500-3f2a" in estimate.reason
+
+
 @pytest.mark.parametrize(
     "record",
     [
