@@ -79,6 +79,12 @@ class StorageError(MurderError):
     """The disk did not do what was asked: full, not permitted, broken."""
 
 
+class UnfitError(StorageError):
+    """What is at the destination does not go with what was asked: to ask again changes nothing."""
+
+    exit_code = BadInput.exit_code
+
+
 class ListenError(MurderError):
     """No port that we may listen on is free, or the address is not one of ours."""
 

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..control import check_depth, check_tag
-from ..errors import BadInput, StorageError
+from ..errors import BadInput, StorageError, UnfitError
 from ..storage.additions import Additions
 from ..storage.tree import RECORDS
 from .files import (
@@ -69,8 +69,17 @@ class Destination:
         return any(map(os.path.lexists, own))
 
     def prepare(self) -> None:
-        """Make our directories where they are missing; what `current` is must be ours to move."""
-        self.must_fit()
+        """
+        Make our directories where they are missing; what `current` is must be ours to move.
+
+        Raises:
+            UnfitError: as `must_fit` has it: somebody must change something there first.
+            StorageError: the disk refuses.
+        """
+        try:
+            self.must_fit()
+        except StorageError as error:
+            raise UnfitError(str(error)) from None
         with self._naming(self.path):
             os.makedirs(self.path, exist_ok=True)
             for name in ("", "staging", "torrents", "receipts", "bad", "runs"):

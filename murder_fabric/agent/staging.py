@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass, field, replace
 
 from .. import control
-from ..errors import ControlError, StorageError, VerifyError
+from ..errors import ControlError, StorageError, UnfitError, VerifyError
 from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.paths import shown
@@ -261,7 +261,7 @@ def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:
     if request.mend and receipt["digest"] == request.digest:
         return destination.staging(request.tag), destination, False
     if receipt["digest"] != request.digest:
-        raise StorageError(
+        raise UnfitError(
             f"{destination.release(request.tag)} is there already with other contents, and a tag never"
             " changes; nothing was changed. Choose another --tag"
         )

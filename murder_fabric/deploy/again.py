@@ -20,10 +20,14 @@ def command_again(argv: Sequence[str], result: Result) -> str | None:
 
     1. A deploy that failed goes on with `--retry-failed`: the same tag, for the hosts that did not get it.
     2. What was interrupted, or fetched, goes on with the tag that it had.
+    3. Where a host fails again for sure, such as one that has other contents under that tag, there is none:
+       something must be changed first.
 
     A fabfile may have a `deploy` of its own without our flags: under `fab`, ours is in a collection.
     """
     if result.task not in _BRINGING or result.exit_code not in (*_FAILED, Interrupted.exit_code):
+        return None
+    if any(result.hosts[host].is_lasting for host in result.failed):
         return None
     names = (result.task,) if os.path.basename(argv[0]) == "murder" else ()
     places = [

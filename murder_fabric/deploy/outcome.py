@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
+from ..errors import BadInput
 from .failures import HostFailure
 from .ranges import fold
 
@@ -54,6 +55,8 @@ class HostResult:
     seconds: float = 0.0
     #: What else it said that the task asks for, such as its releases; as it came, in values of JSON.
     facts: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether it fails again for sure, unless the command or what is on the host is changed; not in JSON.
+    is_lasting: bool = False
 
     def fields(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -76,6 +79,8 @@ class Outcome:
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self._results = {host: HostResult() for host in hosts}
+        #: What the run is called, in its record as on the hosts; empty until it begins.
+        self.run_id = ""
         #: The release, as far as it is known; the digest in hex.
         self.tag, self.destination, self.digest = "", "", ""
         #: What there is to show, as text.
@@ -106,6 +111,8 @@ class Outcome:
             self.reached(
                 host, HostState.FAILED if failure.connected else HostState.UNREACHABLE, failure.reason
             )
+            is_lasting = failure.exit_code == BadInput.exit_code
+            self._results[host] = replace(self._results[host], is_lasting=is_lasting)
 
     def noted(
         self, host: str, *, bytes_moved: int = 0, bytes_reused: int = 0, seconds: float = 0.0, **facts: Any

@@ -162,6 +162,8 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
 
 def _told_of_staging(metainfo: Metainfo, staged: Mapping[str, Message]) -> list[str]:
     """Say how much is there before anything moves, and where it came from."""
+    if not staged:
+        return ["no host took it"]
     count = metainfo.info.geometry.piece_count
     had = sum(Holdings.from_bytes(metainfo.info, one.attached).pieces.have for one in staged.values())
     said = [f"{had} of {count * len(staged)} pieces are there already (summed over hosts)"]

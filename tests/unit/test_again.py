@@ -7,6 +7,8 @@ import shlex
 import pytest
 
 from murder_fabric.deploy.again import command_again
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.outcome import Outcome
 from murder_fabric.deploy.results import Result
 
 
@@ -40,6 +42,17 @@ def test_a_deploy_goes_on_where_it_stopped(line: str, code: int, said: str) -> N
 def test_a_fetch_goes_on_with_its_tag_which_may_have_been_made_up() -> None:
     assert again("fab murder.fetch", 3, "fetch") == "fab murder.fetch --tag v7"
     assert again("fab murder.fetch --tag v7", 3, "fetch") == "fab murder.fetch --tag v7"
+
+
+@pytest.mark.parametrize("code", [3, 4])
+def test_nothing_is_offered_that_fails_again_for_sure(code: int) -> None:
+    outcome = Outcome(["web1", "web2", "web3"])
+    outcome.failed("web1", HostFailure("lost", "the agent ended"))
+    result = Result("deploy", exit_code=code, tag="v7", hosts=outcome.by_host())
+    assert command_again(["murder", "deploy"], result) == "murder deploy --retry-failed"
+    outcome.failed("web2", HostFailure("failed", "v7 is there already with other contents", 2))
+    result = Result("deploy", exit_code=code, tag="v7", hosts=outcome.by_host())
+    assert command_again(["murder", "deploy"], result) is None
 
 
 @pytest.mark.parametrize(

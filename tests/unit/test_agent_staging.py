@@ -11,7 +11,7 @@ from murder_fabric import control
 from murder_fabric.agent.destination import Destination
 from murder_fabric.agent.files import move_directory
 from murder_fabric.agent.staging import discard, finish_and_verify, stage, verify_staged
-from murder_fabric.errors import StorageError, VerifyError
+from murder_fabric.errors import StorageError, UnfitError, VerifyError
 from murder_fabric.storage.creation import create_metainfo
 
 
@@ -141,6 +141,20 @@ def test_a_release_that_was_killed_on_its_way_there_is_closed_by_the_next_try(so
     release.chmod(0o775)
     with pytest.raises(VerifyError, match="has the mode 775, and should have 555"):
         deploy()
+
+
+def test_a_tag_that_is_there_with_other_contents_is_refused_for_good(source, tmp_path):
+    metainfo, app = create_metainfo(str(source), None), str(tmp_path / "app")
+    Destination(app).prepare()
+    digest = metainfo.info.digest.hex()
+    taken = stage(control.Stage("v1", digest, app, "release", str(source)), metainfo.encode())
+    verify_staged(taken, control.Verify("v1"))
+    taken.payload.close()
+    (source / "empty").write_text("no more")
+    other = create_metainfo(str(source), None)
+    with pytest.raises(UnfitError, match="with other contents") as caught:
+        stage(control.Stage("v1", other.info.digest.hex(), app, "release"), other.encode())
+    assert caught.value.exit_code == 2
 
 
 def test_a_directory_that_is_closed_is_moved_and_closed_again(tmp_path, monkeypatch):

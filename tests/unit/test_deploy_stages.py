@@ -223,6 +223,13 @@ def test_that_the_room_does_not_suffice_is_said_before_anything_moves(files: Pat
     assert said.index("so nothing will be switched") < said.index("  stage ")
 
 
+def test_where_no_host_takes_the_release_no_pieces_are_counted(files: Path) -> None:
+    other = HostFailure("failed", "v1 is there already with other contents", 2)
+    deploy, agents = deployment(files, lambda host, fields: other if fields["do"] == "stage" else None)
+    assert "  stage    no host took it (" in watched(deploy, agents)
+    assert all(one.is_lasting for one in deploy.outcome.by_host().values())
+
+
 def test_nobody_who_only_fetches_is_told_that_nothing_will_be_switched(files: Path) -> None:
     made, agents = deployment(files, when("web2", "prepare"))
     assert "so nothing will be switched" not in watched(Deployment(made.plan, fetch), agents)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from murder_fabric.agent.destination import Destination, expand, expand_source
-from murder_fabric.errors import BadInput, MurderError, StorageError
+from murder_fabric.errors import BadInput, MurderError, StorageError, UnfitError
 
 RUN, OTHER_RUN = "a1" * 8, "b2" * 8
 
@@ -49,6 +49,9 @@ def test_a_directory_above_that_is_none_is_found_without_making_anything(tmp_pat
     for below in ("srv/app", "srv"):
         with pytest.raises(StorageError, match=f"{tmp_path}/{below} is no directory, or lies below a file"):
             Destination(str(tmp_path / below)).must_fit()
+        with pytest.raises(UnfitError, match="is no directory, or lies below a file") as caught:
+            Destination(str(tmp_path / below)).prepare()
+        assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("place", ["", "releases", ".murder"])
