@@ -238,6 +238,7 @@ def down(c: Context) -> None:
     from lab.machine import LabError
     from lab.rig import Lab
 
+    print("lab: hosts, what runs on them and their files are being removed", flush=True)
     try:
         Lab(LAB).down()
     except LabError as error:

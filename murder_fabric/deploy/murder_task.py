@@ -133,7 +133,11 @@ def undertake(
     name = task_name(plan)
     try:
         planned = plan(context, *args, **kwargs)
-        return carry_out(name, context, planned, view) if isinstance(planned, Undertaking) else planned
+        if isinstance(planned, Undertaking):
+            return carry_out(name, context, planned, view)
+        if planned.message:
+            view.remark(f"murder: {planned.message}")
+        return planned
     except MurderError as error:
         error.result = error.result or refused(name, error)
         raise

@@ -21,6 +21,7 @@ from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.murder_task import MurderTask, murder_task
 from murder_fabric.deploy.muster import Muster
 from murder_fabric.deploy.outcome import HostState
+from murder_fabric.deploy.results import Result
 from murder_fabric.deploy.settings import SECTION, Settings
 from murder_fabric.deploy.undertaking import Undertaking, carry_out
 from murder_fabric.deploy.view import View
@@ -217,6 +218,20 @@ def test_with_json_stdout_is_one_document_however_it_ends(
     assert (document["task"], document["exit_code"], document["tag"]) == ("try-it", code, tag)
     assert document["hosts"].get("web2", {}).get("state") == state
     assert code == 0 or document["message"]
+
+
+def test_a_task_that_asks_no_host_ends_with_its_sentence_as_others_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @murder_task()
+    def again(c: GroupContext, /) -> Result:
+        """Find nothing to do."""
+        return Result("again", "there is nothing to do")
+
+    again(GroupContext())
+    again(GroupContext(), quiet=True)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "murder: there is nothing to do\n")
 
 
 def test_with_json_a_fault_of_ours_is_a_document_too(

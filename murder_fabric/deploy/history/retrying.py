@@ -41,7 +41,7 @@ class Retry:
         """What is to be said then."""
         record = self.record
         said = f"no host that is named failed in run {record.id} of {record.tag}; there is nothing to do"
-        return Result("deploy", said, 0, record.tag, record.destination, self.digest, report=said)
+        return Result("deploy", said, 0, record.tag, record.destination, self.digest)
 
     def check(self, wanted: Wanted) -> Wanted:
         """
