@@ -50,8 +50,8 @@ class RunLock:
             self._descriptor = descriptor
             return True
         os.close(descriptor)
-        if holder.get("run") == run:
-            return False
+        if (holder.get("run"), holder.get("operator")) == (run, operator):
+            return False  # others may have begun in the same second, and have drawn the same name
         raise self._busy(holder)
 
     def must_be_free(self) -> None:

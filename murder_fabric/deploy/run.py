@@ -41,8 +41,6 @@ class Run:
     roles: Roles
     settings: Settings
     wanted: Wanted
-    #: 16 hex digits; names the run on the hosts.
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
     #: 32 hex digits; what the swarm's keys are made of.
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     #: Who it is, for others who find the destination locked, and for `revisions.log`.
@@ -52,6 +50,11 @@ class Run:
     hooks: Hooks = NO_HOOKS
     #: Looks at losses before the barrier; None where there is none, or it is behind us.
     forewarning: Forewarning | None = None
+
+    @property
+    def id(self) -> str:
+        """What names the run on the hosts, and where it is looked up: in `murder.history`."""
+        return self.outcome.run_id
 
     @property
     def outcome(self) -> Outcome:

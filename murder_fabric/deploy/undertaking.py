@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
         Interrupted: Ctrl-C.
         MurderError: any other reason why it ended; this and each other error has a `result`.
     """
+    from .history import shelf
     from .history.chronicle import Chronicle
     from .outcome import Outcome
     from .results import result_of
@@ -73,7 +75,8 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
         said = "dry run: no host was touched"
         view.say(said)
         return result_of(outcome, task, said, 0.0)
-    chronicle = Chronicle(task, undertaking, view) if undertaking.is_recorded else None
+    outcome.run_id = shelf.new_id(time.time(), secrets.token_bytes(2))
+    chronicle = Chronicle(task, undertaking, view, outcome.run_id) if undertaking.is_recorded else None
     result: Result | None = None
     try:
         with view.watch(outcome):

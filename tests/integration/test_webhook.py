@@ -86,7 +86,7 @@ def follow(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Callable[[str, Vie
     def begin(url: str, view: View) -> Chronicle:
         settings = Settings(webhook=url)
         planned = Undertaking("", settings, ["web1", "web2"], lambda _: "", tag="v1", destination="/srv/app")
-        return Chronicle("deploy", planned, view)
+        return Chronicle("deploy", planned, view, "20261122-063500-3f2a")
 
     return begin
 

@@ -34,6 +34,7 @@ from murder_fabric.deploy.history.recording import INTERVAL, MOST_SAMPLES, Recor
 from murder_fabric.deploy.history.retrying import retry_of
 from murder_fabric.deploy.history.tables import history_text, run_text
 from murder_fabric.deploy.outcome import HostState, Outcome
+from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.transfers import note_senders, note_uploads
 from murder_fabric.deploy.undertaking import Undertaking, carry_out
@@ -290,11 +291,18 @@ def switched(muster):
 
 
 def test_what_changes_hosts_leaves_a_record_and_the_page_that_was_asked_for(channels, tmp_path):
+    called = []
+
+    def steps(muster):
+        called.append(Run(muster, None, None, None, operator="ann@desk").id)
+        return switched(muster)
+
     path, stream, view = tmp_path / "out.html", io.StringIO(), None
     view = View(stream)
     with pytest.raises(HostsFailed) as caught:
-        carry_out("deploy", context(), undertaking(switched, is_recorded=True, report_path=str(path)), view)
+        carry_out("deploy", context(), undertaking(steps, is_recorded=True, report_path=str(path)), view)
     record = shelf.find("last")
+    assert record.id == called[0]  # as hosts say it of a run that has their lock
     assert record.message == caught.value.result.message == str(caught.value)
     assert (record.task, record.tag, record.destination, record.exit_code) == ("deploy", "v1", "/srv/app", 3)
     assert [one.state for one in record.hosts.values()] == ["switched", "switched", "failed"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from typing import TYPE_CHECKING
 
@@ -33,18 +32,19 @@ class Chronicle:
     Args:
         task: its name.
         view: told what could not be kept, and observed.
+        run_id: what it is called.
 
     Raises:
         BadInput: `murder.ca_file` is wrong, and is needed for the webhook.
     """
 
-    def __init__(self, task: str, undertaking: Undertaking, view: View) -> None:
+    def __init__(self, task: str, undertaking: Undertaking, view: View, run_id: str) -> None:
         self._task = task
         self._undertaking = undertaking
         self._view = view
         self._began_at = time.time()
         self._recording = Recording(now=time.monotonic())
-        self._id = shelf.new_id(self._began_at, secrets.token_bytes(2))
+        self._id = run_id
         self._notices = self._begin()
         view.observers.append(self._recording)
         if self._notices is not None:
