@@ -93,6 +93,7 @@ class Fleet:
     def go(self, tag: str | None = None, **options: Any) -> str:
         self.view = io.StringIO()
         muster = Muster(self.channels, HOSTS, View(self.view))  # type: ignore[arg-type]
+        muster.outcome.run_id = "20261122-063500-3f2a"
         # What is named for deploys is not meant where hosts give each other what they have.
         settings = Settings(roles={"tracker": "web3", "seeder": "web3"})
         run = Run(muster, Roles("web3", ["web3"], HOSTS), settings, Wanted("", "/srv/app", "", None))
@@ -201,6 +202,20 @@ def test_where_all_that_have_it_are_lost_while_they_read_it_nothing_is_changed(
     assert type(caught.value) is error
     assert (them.channels.heard("stage"), them.channels.heard("switch")) == ([], [])
     assert [them.error(host) for host in lost] == [LOST.reason] * len(lost)
+
+
+def test_the_part_that_brings_it_is_the_same_run_to_the_hosts(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
+    asked: list[str] = []
+
+    def prepare(host: str, fields: dict[str, Any]) -> dict[str, Any]:
+        asked.append(fields["run"])
+        return {"free_bytes": 1 << 40, "free_inodes": None, "current": "v1"}
+
+    them.channels.says = {**them.channels.says, "prepare": prepare}
+    them.go()
+    assert len(asked) > len(HOSTS)
+    assert len(set(asked)) == 1
 
 
 def test_the_next_one_gives_the_torrent_where_the_first_does_not(fleet: FleetOf) -> None:
