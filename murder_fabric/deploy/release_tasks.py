@@ -105,7 +105,9 @@ def rollback(
     to = _checked(to)
     aim = f"rollback to {to or 'the last good release'}"
     stage = partial(stages.rollback, to=to)
-    return _going_through(c, known, aim, stage, tag=to or "", force=force, hooked=True, in_waves=True)
+    planned = _going_through(c, known, aim, stage, tag=to or "", force=force, hooked=True, in_waves=True)
+    target = "which one that is, only the hosts know; murder.releases shows it"
+    return planned if to else dataclasses.replace(planned, plan=lambda: [target])
 
 
 @murder_task(

@@ -76,6 +76,13 @@ def test_a_rollback_goes_in_waves_only_where_its_own_flags_say_so(c: GroupContex
         release_tasks.switch.plan(c, tag="v1", destination_path="/srv/app")
 
 
+def test_a_dry_rollback_says_who_knows_where_it_would_go(c: GroupContext) -> None:
+    planned: Any = release_tasks.rollback.plan(c, destination_path="/srv/app")
+    assert list(planned.plan()) == ["which one that is, only the hosts know; murder.releases shows it"]
+    named: Any = release_tasks.rollback.plan(c, destination_path="/srv/app", to="v1")
+    assert list(named.plan()) == []
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [({"at": "soon"}, "--at 'soon' is no moment"), ({"canary": "web9"}, "--canary names web9")],
