@@ -13,7 +13,7 @@ from .ranges import fold
 from .roles import HERE, Roles
 from .settings import Settings
 from .wanted import Wanted
-from .waves import Pace
+from .waves import Pace, unproven
 
 #: Bytes per second of the links that are assumed where nothing was measured: 1 Gbit/s.
 ASSUMED_RATE = 125e6
@@ -50,7 +50,8 @@ def plan(
     lines = [("roles", _roles(roles, wanted)), ("bytes", _bytes(wanted, roles, length))]
     if length is not None:
         lines.append(("disk", _disk(length, settings)))
-    lines.append(("switch", "not now: murder.switch does it later" if pace is None else _switch(roles, pace)))
+    later = "not now: murder.switch does it later"
+    lines.append(("switch", later if pace is None else _switch(roles, settings, pace)))
     if length is not None:
         estimate = estimated(length, len(roles.peers), records, brought=_is_brought(wanted))
         lines.append(("time", f"about {shown_seconds(estimate.seconds)} {estimate.reason}"))
@@ -144,13 +145,14 @@ def _disk(length: int, settings: Settings) -> str:
     return f"{shown_size(length + SPARE_BYTES)} must be free on each host; {kept} stay in the end"
 
 
-def _switch(roles: Roles, pace: Pace) -> str:
+def _switch(roles: Roles, settings: Settings, pace: Pace) -> str:
     waves = pace.waves(roles.peers, len(roles.peers))
     said = "all hosts at once" if len(waves) == 1 else ", then ".join(_wave_names(waves, pace))
-    if pace.at is None:
-        return said
-    when = datetime.fromtimestamp(pace.at).astimezone().isoformat(" ", "seconds")
-    return f"{said}, the first at {when}"
+    if pace.at is not None:
+        when = datetime.fromtimestamp(pace.at).astimezone().isoformat(" ", "seconds")
+        said = f"{said}, the first at {when}"
+    lack = unproven(waves, settings)
+    return said + f"; {lack}" * bool(lack)
 
 
 def _wave_names(waves: Sequence[tuple[str, list[str]]], pace: Pace) -> list[str]:

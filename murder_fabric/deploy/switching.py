@@ -20,7 +20,7 @@ from .outcome import HostState
 from .ranges import fold
 from .run import Run
 from .taking_back import mark_bad, take_back
-from .waves import Wave
+from .waves import Wave, unproven
 
 #: Seconds before a moment of `--at` in which the hosts are told; before that it is ours to wait.
 LEAD = 2.0
@@ -81,6 +81,8 @@ class Switching:
         else:
             there = [host for host in going if host not in hosts]
             waves, at = run.pace.waves(hosts, self._host_count, there), run.pace.at
+        if lack := unproven(waves, run.settings):
+            run.view.say(f"  {lack}")
         for number, wave in enumerate(waves):
             self._go_through(wave, at if number == 0 else None, is_last=wave is waves[-1])
 

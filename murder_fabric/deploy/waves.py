@@ -16,6 +16,7 @@ from .settings import Settings
 #: How far ahead `--at` may be, in seconds; the run keeps SSH connections and locks until then.
 FARTHEST = 24 * 3600.0
 
+_CANARY = "the canary"
 _CLOCK_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 
 
@@ -64,7 +65,7 @@ class Pace:
             Wave(f"batch {number} of {len(batches)}" if batches[1:] else "the others", hosts)
             for number, hosts in enumerate(batches, 1)
         ]
-        found = [Wave("the canary", first)] * bool(first) + named
+        found = [Wave(_CANARY, first)] * bool(first) + named
         return found if found[1:] else [Wave("", wave.hosts) for wave in found]
 
 
@@ -88,6 +89,13 @@ def pace_of(settings: Settings, peers: Sequence[str], *, now: float) -> Pace:
         moment_of(settings.at, now=now) if settings.at else None,
         float(settings.switch_delay),
     )
+
+
+def unproven(waves: Sequence[Wave], settings: Settings) -> str:
+    """Return what is to be known of a canary whose health nobody checks; empty where there is none."""
+    if settings.health_check or not any(wave.name == _CANARY for wave in waves):
+        return ""
+    return "no murder.health_check: the canary proves only that the switch went well"
 
 
 def batch_size(batch: str, host_count: int) -> int:

@@ -100,7 +100,18 @@ def test_of_a_torrent_of_others_the_seeders_are_elsewhere(wanted: Wanted) -> Non
     ],
 )
 def test_the_waves_are_named(wanted: Wanted, pace: Pace | None, said: str) -> None:
-    assert lines(wanted, pace=pace)["switch"] == said
+    assert lines(wanted, pace=pace, health_check="true")["switch"] == said
+
+
+@pytest.mark.parametrize(
+    ("pace", "said"),
+    [(Pace(canary=["web1"]), True), (Pace(batch="5"), False), (Pace(canary=PEERS), False)],
+)
+def test_of_a_canary_that_nobody_asks_whether_it_is_well_it_is_said_what_it_proves(
+    wanted: Wanted, pace: Pace, said: bool
+) -> None:
+    lack = "; no murder.health_check: the canary proves only that the switch went well"
+    assert lines(wanted, pace=pace)["switch"].endswith(lack) is said
 
 
 def test_the_moment_of_the_first_wave_is_named(wanted: Wanted) -> None:

@@ -123,6 +123,15 @@ def test_each_wave_is_switched_and_checked_before_the_next() -> None:
     assert "batch 2 of 2: current -> releases/v2 on 1 host" in app.said.getvalue()
 
 
+@pytest.mark.parametrize(("settings", "times"), [({}, 1), (CHECKED, 0)], ids=["unchecked", "checked"])
+def test_that_a_canary_without_a_health_check_proves_little_is_said_once(
+    settings: dict[str, str], times: int
+) -> None:
+    app = App()
+    app.go(CANARY, **settings)
+    assert app.said.getvalue().count("no murder.health_check: the canary proves only that the sw") == times
+
+
 def test_a_canary_that_is_not_well_is_the_only_one_that_ever_switched() -> None:
     app = App(check_health=on("web3", UNWELL))
     with pytest.raises(
