@@ -114,7 +114,7 @@ def _bring_among_hosts(run: Run, plan: Behind, damaged: Mapping[str, int]) -> No
     sources = [host for host in plan.sources() if host in run.outcome.going]
     hosts = [*sources, *plan.lacking]
     part = Muster(run.muster.channels, hosts, run.view)
-    part.greeted, part.outcome.run_id = hosts, run.id
+    part.greeted = hosts
     # Under another name it would find the destination taken: by the run that it is a part of.
     part.outcome.run_id = run.outcome.run_id
     # A role that was named is not meant here: whoever has the release gives it.
