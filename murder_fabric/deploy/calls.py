@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from .ranges import fold
 
-#: How many others a host calls at, where there are more.
+#: So many hosts, or fewer, all call at each other.
+MOST_HOSTS = 12
+#: How many others a host calls at, where there are more hosts: every pair would be too many calls.
 MOST_CALLS = 5
 
 
@@ -33,8 +35,9 @@ def rounds(doors: Sequence[Door], for_all: Iterable[Door] = ()) -> list[dict[str
     """
     Return the calls to make, each of a round at the same time: by caller, whose door.
 
-    1. The hosts with *doors* call at those 1, 5, 22 … places further on, up to `MOST_CALLS` of them, so that
-       500 hosts make 2,500 calls, and neighbours in a rack as well as strangers hear each other.
+    1. The hosts with *doors* all call at each other, up to `MOST_HOSTS` of them. Of more each calls at those
+       1, 5, 22 … places further on, `MOST_CALLS` of them, so that 500 hosts make 2,500 calls, and neighbours
+       in a rack as well as strangers hear each other.
     2. All of them call at the doors *for_all*: tracker's and seeder's.
     """
     made: set[tuple[str, str, int]] = set()
@@ -53,9 +56,14 @@ def rounds(doors: Sequence[Door], for_all: Iterable[Door] = ()) -> list[dict[str
     return found
 
 
+def is_sample(count: int) -> bool:
+    """Return whether so many hosts call at some of the others only, see `rounds`."""
+    return count > MOST_HOSTS
+
+
 def _steps(count: int) -> list[int]:
     """Return how far apart callers and called are in a ring of *count*: near, far, and in between."""
-    if count <= MOST_CALLS + 1:
+    if not is_sample(count):
         return list(range(1, count))
     return sorted({round((count - 1) ** (part / (MOST_CALLS - 1))) for part in range(MOST_CALLS)})
 

@@ -12,7 +12,7 @@ from ..control import Message, Request
 from ..storage.tree import Tree
 from ..units import counted, shown_size
 from . import inventory
-from .calls import Call, Door, faults, rounds
+from .calls import Call, Door, faults, is_sample, rounds
 from .choosing import by_value
 from .clocks import offset_of
 from .deployment import Deployment
@@ -46,7 +46,8 @@ def check_up(deployment: Deployment, tree: Tree | None = None) -> str:
     with run.view.stage("reach") as said:
         calls = checkup.call()
         in_vain = sum(bool(call.problem) for call in calls)
-        said.append(f"{counted(len(calls), 'call')} from host to host, {in_vain} in vain")
+        sampled = "a sample of " * is_sample(len({call.caller for call in calls}))
+        said.append(f"{sampled}{counted(len(calls), 'call')} from host to host, {in_vain} in vain")
     for host, sentences in checkup.problems.items():
         run.outcome.failed(host, HostFailure("failed", ALSO.join(dict.fromkeys(sentences))))
     run.outcome.report = report_text({host: run.outcome[host].facts for host in checkup.hosts})

@@ -99,6 +99,15 @@ def test_tracker_and_seeder_are_called_at_their_own_ports() -> None:
     assert len(hosts.channels.heard("reach")) == 4 * 3 + 3
 
 
+@pytest.mark.parametrize(("count", "told"), [(12, "  143 calls from"), (13, "a sample of 84 calls from")])
+def test_few_hosts_all_call_at_each_other_and_of_many_it_is_said_that_they_do_not(
+    count: int, told: str
+) -> None:
+    hosts = Hosts()
+    hosts.check([f"web{number}" for number in range(1, count + 1)])
+    assert f"{told} host to host, 0 in vain" in hosts.view.getvalue()
+
+
 def test_another_tracker_is_not_looked_for_on_our_hosts() -> None:
     hosts = Hosts()
     hosts.check(tracker_url="http://tracker.example.com/announce")
