@@ -275,10 +275,10 @@ class Channels:
         return {**self._unreachable, **lost}
 
     def stderr(self, host: str) -> str:
-        """Return the end of what the agent of *host* wrote to stderr, with all control characters gone."""
+        """Return the end of what the agent of *host* wrote to stderr, with control characters shown escaped."""
         link = self._links.get(host)
         text = link.stderr.decode("utf-8", "replace") if link is not None else ""
-        return "\n".join(printable(line, MAX_STDERR) for line in text.splitlines())
+        return "\n".join(printable(line, MAX_STDERR) for line in text.splitlines())[-MAX_STDERR:]
 
     def forget(self, host: str, request: int) -> None:
         """Nobody waits for that answer any more."""

@@ -143,7 +143,7 @@ def test_garbage_ends_the_conversation(channels):
     assert "does not speak as an agent does" in answer.reason
 
 
-def test_of_a_noisy_stderr_the_end_is_kept_without_control_characters(channels):
+def test_of_a_noisy_stderr_the_end_is_kept_with_control_characters_escaped(channels):
     host = sshds.HOSTS[5]
     assert channels.ask({host: Message({"do": "shout"})}, 20)[host].fields["event"] == "done"
     for _ in range(100):

@@ -128,7 +128,7 @@ def test_down_removes_what_a_crash_left_half_built(tmp_path: Path) -> None:
     with pytest.raises(Crash):
         crashing.up()
     mine = machine.processes_in(machine.namespaces(crashing.prefix))
-    assert len(mine) == 4  # a keeper and an sshd a host
+    assert len(mine) >= 4  # a keeper and an sshd a host; a connection may not have ended
     rig.Lab(tmp_path / "run").down()
     assert machine.namespaces(crashing.prefix) == []
     assert not any(machine.same_namespace(pid, f"{crashing.prefix}web1") for pid in mine)
