@@ -275,7 +275,7 @@ class Channels:
         return {**self._unreachable, **lost}
 
     def stderr(self, host: str) -> str:
-        """Return the end of what the agent of *host* wrote to stderr, with control characters shown escaped."""
+        """Return the end of what the agent of *host* wrote to stderr, control characters escaped."""
         link = self._links.get(host)
         text = link.stderr.decode("utf-8", "replace") if link is not None else ""
         return "\n".join(printable(line, MAX_STDERR) for line in text.splitlines())[-MAX_STDERR:]
