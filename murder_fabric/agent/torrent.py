@@ -29,7 +29,7 @@ from ..policy.crowding import Crowding
 from ..policy.origins import HEAD_START
 from ..policy.pacing import NO_LIMITS, Limits, connections_read, slots_fed
 from ..policy.rates import RateMeter
-from ..policy.sources import Sources
+from ..policy.sources import Sources, unavailable
 from ..policy.stalling import Stall, never_began_sentence, orphaned_sentence, sentence
 from ..storage.payload import Payload
 from ..swarm.config import SwarmConfig
@@ -107,7 +107,7 @@ class Progress:
     bytes_uploaded: int
     #: Seconds spent waiting for the disk, up to now.
     disk_seconds: float = 0.0
-    #: Pieces missing that nobody who is connected can give, once somebody has left.
+    #: Pieces missing that nobody who is connected shows, or else is known to have.
     unavailable: int = 0
 
 
@@ -231,7 +231,7 @@ class Torrent:
             bytes_downloaded=self.session.bytes_downloaded,
             bytes_uploaded=self.session.bytes_uploaded,
             disk_seconds=round(self._disk.seconds, 3),
-            unavailable=self._sources.unavailable(self._have, peers),
+            unavailable=unavailable(self._have, peers),
         )
 
     def account(self) -> dict[str, Any]:
@@ -280,7 +280,8 @@ class Torrent:
     def look_for_source(self, stall: Stall) -> None:
         """Give up soon where whoever had the rest has left (fault row 4); for who has nobody to tell them."""
         progress, now = self.progress(), self._reactor.seconds()
-        missing, has_source = progress.piece_count - progress.pieces, not progress.unavailable
+        missing = progress.piece_count - progress.pieces
+        has_source = self._sources.suffice(self._have, self.session.trusted_peers)
         if missing and stall.is_orphaned(progress.bytes_downloaded, has_source=has_source, now=now):
             self.gave_up(orphaned_sentence(missing, progress.piece_count, progress.peers))
 

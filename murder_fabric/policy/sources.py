@@ -20,13 +20,22 @@ class Giver(Protocol):
         """Whether it can give every piece, whatever it has shown."""
 
 
+def unavailable(have: Bitfield, givers: Collection[Giver]) -> int:
+    """Return how many pieces are neither in *have* nor to be had of *givers*, all who are connected."""
+    if any(giver.has_all for giver in givers):
+        return 0
+    found = have.copy()
+    for giver in givers:
+        found.add_all(giver.has)
+    return len(found) - found.have
+
+
 class Sources:
     """
-    Counts the pieces that nobody who is there can give.
+    Judges whether all that is missing may still come, for who knows nothing of the others but what they show.
 
-    1. Where nobody has left, all may come: a stock seeder that super-seeds seems to lack most.
-    2. Where somebody connected says that it has all, too; an origin that was not given up does.
-    3. Otherwise what somebody connected shows.
+    1. Where nobody has left, it may: a stock seeder that super-seeds seems to lack most.
+    2. Otherwise, if those who are connected have it all between them.
     """
 
     def __init__(self) -> None:
@@ -37,11 +46,6 @@ class Sources:
         """So many are, now."""
         self._most = max(self._most, count)
 
-    def unavailable(self, have: Bitfield, givers: Collection[Giver]) -> int:
-        """Return how many pieces are neither in *have* nor to be had of *givers*, all who are connected."""
-        if len(givers) >= self._most or any(giver.has_all for giver in givers):
-            return 0
-        found = have.copy()
-        for giver in givers:
-            found.add_all(giver.has)
-        return len(found) - found.have
+    def suffice(self, have: Bitfield, givers: Collection[Giver]) -> bool:
+        """Return whether what is not in *have* may come of *givers*, all who are connected."""
+        return len(givers) >= self._most or not unavailable(have, givers)

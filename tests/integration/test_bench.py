@@ -31,7 +31,6 @@ def measured(shape: Shape, directory: Path) -> tuple[Sample, Sample]:
 def test_one_connection_is_not_slower_than_aria2(tmp_path: Path) -> None:
     ours, theirs = measured(Shape(1, 1 << 25, piece_length=1 << 20), tmp_path)
     assert ours.figures["last s"] < 2 * theirs.figures["last s"] + STARTS
-    assert ours.figures["peer RSS MiB"] < 128
 
 
 def test_a_swarm_is_not_slower_than_aria2_and_spares_its_seeder(tmp_path: Path) -> None:

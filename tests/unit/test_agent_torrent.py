@@ -97,7 +97,7 @@ def test_where_the_only_source_has_left_it_is_waited_for_and_not_for_long(waitin
 def test_a_seeder_that_does_not_show_all_it_has_is_not_taken_for_gone(waiting):
     torrent, clock = waiting
     torrent.session.tick = lambda now: None
-    torrent.session.trusted_peers = [SimpleNamespace(has=Bitfield(1))]
+    torrent.session.trusted_peers = [SimpleNamespace(has=Bitfield(1), has_all=False)]
     torrent._tick()
     stall = Stall(now=clock.seconds())
     clock.advance(ORPHANED_AFTER)
