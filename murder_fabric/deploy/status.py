@@ -18,6 +18,9 @@ MOST_NAMED = 20
 #: What agents tell, by host; see `control.Status`.
 Agents = Mapping[str, Sequence[Mapping[str, Any]]]
 
+#: Since when somebody deploys somewhere; the hosts of one run were taken at different moments.
+Holders = dict[tuple[str, str], str]
+
 
 class Member(NamedTuple):
     """A host that takes part in the swarm of a tag."""
@@ -62,7 +65,7 @@ def status(muster: Muster) -> str:
 
 
 def status_text(found: Agents) -> str:
-    """Return what agents do as text: trackers, then each swarm, then who is busy without moving anything."""
+    """Return what agents do as text: trackers, then each swarm, then who is busy outside of any."""
     blocks = [*_trackers(found), *_swarms(found), *_busy(found)]
     idle = [host for host, agents in found.items() if not agents]
     if idle:
@@ -85,15 +88,16 @@ def _trackers(found: Agents) -> Iterable[str]:
 
 def _swarms(found: Agents) -> Iterable[str]:
     by_tag: dict[str, list[Member]] = {}
-    holders: dict[str, dict[str, None]] = {}
+    holders: dict[str, Holders] = {}
     for host, agents in found.items():
         for agent in agents:
             for torrent in agent["torrents"]:
                 tag = str(torrent["tag"])
                 by_tag.setdefault(tag, []).append(Member(host, str(agent["agent"]), torrent))
-                holders.setdefault(tag, {}).update(dict.fromkeys(map(_holder, agent["destinations"])))
+                for destination in agent["destinations"]:
+                    _hold(holders.setdefault(tag, {}), destination)
     for tag, members in by_tag.items():
-        yield "\n".join([_heading(tag, members), *holders[tag], *_lines(members)])
+        yield "\n".join([_heading(tag, members), *_held(holders.get(tag, {})), *_lines(members)])
 
 
 def _heading(tag: str, members: Sequence[Member]) -> str:
@@ -128,17 +132,27 @@ def _going(member: Member) -> str:
 
 
 def _busy(found: Agents) -> Iterable[str]:
-    """Yield who works at a destination without moving anything: looks at it, hashes, verifies, waits."""
-    hosts: dict[str, list[str]] = {}
+    """Yield who works at a destination and is in no swarm: it takes in an upload, hashes, verifies, waits."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    holders: Holders = {}
     for host, agents in found.items():
         for agent in agents:
-            if not agent["torrents"] and not agent["tracker"]:
-                for destination in agent["destinations"]:
-                    hosts.setdefault(_holder(destination), []).append(host)
+            for destination in agent["destinations"] if not agent["torrents"] else ():
+                hosts.setdefault(_hold(holders, destination), []).append(host)
     for holder, named in hosts.items():
-        yield f"{fold(named)} ({counted(len(named), 'host')}): nothing is moved just now\n{holder}"
+        who = "\n".join(_held({holder: holders[holder]}))
+        yield f"{fold(named)} ({counted(len(named), 'host')}): at work, in no swarm just now\n{who}"
 
 
-def _holder(destination: Mapping[str, Any]) -> str:
-    path, operator, since = (printable(str(destination[key])) for key in ("path", "operator", "since"))
-    return f"  {operator or 'somebody'} deploys to {path}" + f" since {since}" * bool(since)
+def _hold(holders: Holders, destination: Mapping[str, Any]) -> tuple[str, str]:
+    """Note who holds *destination* since when, and return by what `holders` knows it."""
+    holder, since = (str(destination["path"]), str(destination["operator"])), str(destination["since"] or "")
+    holders[holder] = min(filter(None, (holders.get(holder), since)), default="")
+    return holder
+
+
+def _held(holders: Holders) -> list[str]:
+    return [
+        "  " + printable(f"{operator or 'somebody'} deploys to {path}" + f" since {since}" * bool(since))
+        for (path, operator), since in holders.items()
+    ]

@@ -211,6 +211,16 @@ def test_of_many_hosts_only_those_are_named_that_need_longest():
     assert lines[-1] == f"  and {50 - MOST_NAMED} more, nearer to the end"
 
 
+def test_a_run_that_took_its_hosts_one_after_the_other_is_told_once_and_so_is_who_has_the_tracker():
+    found = {
+        "web1": [agent(tracker=TRACKER, destinations=[{**DEPLOYING[0], "since": "10:02:45"}])],
+        "web2": [agent(destinations=[{**DEPLOYING[0], "since": "10:02:44"}])],
+    }
+    text = status_text(found)
+    assert text.count("deploys to") == 1
+    assert "web[1-2] (2 hosts): at work, in no swarm just now\n  ann@desk deploys to /srv/app since 10:02:44" in text
+
+
 def test_who_holds_a_destination_and_moves_nothing_is_told_and_agents_that_stay_are_named():
     found = {
         "web1": [agent(destinations=DEPLOYING)],
@@ -218,7 +228,7 @@ def test_who_holds_a_destination_and_moves_nothing_is_told_and_agents_that_stay_
         "web3": [agent(destinations=DEPLOYING)],
     }
     text = status_text(found)
-    assert "web[1,3] (2 hosts): nothing is moved just now\n  ann@desk deploys to /srv/app since today" in text
+    assert "web[1,3] (2 hosts): at work, in no swarm just now\n  ann@desk deploys to /srv/app since today" in text
     assert "web2  complete, up 2 B/s, 3 peers, seeder-v1" in text
 
 
