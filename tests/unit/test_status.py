@@ -218,7 +218,8 @@ def test_a_run_that_took_its_hosts_one_after_the_other_is_told_once_and_so_is_wh
     }
     text = status_text(found)
     assert text.count("deploys to") == 1
-    assert "web[1-2] (2 hosts): at work, in no swarm just now\n  ann@desk deploys to /srv/app since 10:02:44" in text
+    holder = "  ann@desk deploys to /srv/app since 10:02:44"
+    assert f"web[1-2] (2 hosts): at work, in no swarm just now\n{holder}" in text
 
 
 def test_who_holds_a_destination_and_moves_nothing_is_told_and_agents_that_stay_are_named():
@@ -228,7 +229,8 @@ def test_who_holds_a_destination_and_moves_nothing_is_told_and_agents_that_stay_
         "web3": [agent(destinations=DEPLOYING)],
     }
     text = status_text(found)
-    assert "web[1,3] (2 hosts): at work, in no swarm just now\n  ann@desk deploys to /srv/app since today" in text
+    holder = "  ann@desk deploys to /srv/app since today"
+    assert f"web[1,3] (2 hosts): at work, in no swarm just now\n{holder}" in text
     assert "web2  complete, up 2 B/s, 3 peers, seeder-v1" in text
 
 
