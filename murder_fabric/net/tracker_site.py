@@ -12,7 +12,7 @@ bytes drip, are limits it has no settings for; the one kind of request answered 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -25,7 +25,14 @@ from ..tracker.http import TEXT_TYPE, Request, RequestReader, format_response
 from ..tracker.keys import announce_path, scrape_url, statistics_path
 from ..tracker.registry import Registry
 from ..tracker.scraping import encode_scrape, parse_scrape
-from ..tracker.statistics import JSON_TYPE, PROMETHEUS_TYPE, metrics_text, stats_text
+from ..tracker.statistics import (
+    JSON_TYPE,
+    MOST_SWARMS,
+    PROMETHEUS_TYPE,
+    SwarmStanding,
+    metrics_text,
+    stats_text,
+)
 from .ports import Clock, Timer, Transport
 
 #: Seconds in which a request must be complete, and its answer taken; then the next one must be.
@@ -100,10 +107,14 @@ class TrackerSite(Factory):
         return encode_scrape(self._registry.scrape(parse_scrape(query)))
 
     def _stats(self, query: bytes, host: str) -> bytes:
-        return stats_text(self._registry.announce_count, self._registry.standing(now=self.clock.seconds()))
+        return stats_text(*self._numbers())
 
     def _metrics(self, query: bytes, host: str) -> bytes:
-        return metrics_text(self._registry.announce_count, self._registry.standing(now=self.clock.seconds()))
+        return metrics_text(*self._numbers())
+
+    def _numbers(self) -> tuple[int, int, Sequence[SwarmStanding]]:
+        told = self._registry.standing(MOST_SWARMS, now=self.clock.seconds())
+        return self._registry.announce_count, self._registry.swarm_count, told
 
 
 class TrackerProtocol(Protocol):

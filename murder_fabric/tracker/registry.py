@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -19,8 +20,10 @@ INTERVAL = 15.0
 SILENCE = 120.0
 #: Peers named in one answer. A full one stays below 1 KiB: 18 bytes each, or some 60 as dictionaries.
 MOST_COMPACT, MOST_DICTIONARIES = 50, 15
-#: What strangers can make a tracker without an allow-list remember.
-MAX_SWARMS, MAX_MEMBERS = 1_000, 10_000
+#: Peers of one swarm that are remembered.
+MAX_MEMBERS = 10_000
+#: What strangers can make a tracker without an allow-list remember: swarms, and peers of all those together.
+MAX_SWARMS, MAX_STRANGERS = 1_000, 20_000
 
 
 @dataclass
@@ -130,8 +133,8 @@ class Registry:
         member = swarm.members.get(address)
         if member is not None and member.peer_id != request.peer_id:
             member = None
-        if member is None and len(swarm.members) >= MAX_MEMBERS:
-            raise TrackerError(f"this swarm already has {MAX_MEMBERS} peers")
+        if member is None:
+            self._must_have_room(request.info_hash, swarm)
         self.announce_count += 1
         # Also on leaving: who does not stay to seed may say `stopped` alone, with nothing left.
         if request.left == 0 and (request.event == "completed" if member is None else not member.complete):
@@ -163,8 +166,21 @@ class Registry:
         entries = [swarm.entry() for swarm in self._swarms.values()]
         return ScrapeEntry(*map(sum, zip(*entries))) if entries else ScrapeEntry(0, 0, 0)
 
-    def standing(self, *, now: float) -> list[SwarmStanding]:
-        """Return every swarm with those in it, as they last announced themselves."""
+    @property
+    def swarm_count(self) -> int:
+        """How many swarms there are."""
+        return len(self._swarms)
+
+    def standing(self, most: int, *, now: float) -> list[SwarmStanding]:
+        """
+        Return *most* swarms at most with those in them, as they last announced themselves.
+
+        Those that were allowed come before those of strangers, and then those that many are in.
+        """
+
+        def weight(item: tuple[bytes, _Swarm]) -> tuple[bool, int]:
+            return item[0] in self._hosts, len(item[1].members)
+
         return [
             SwarmStanding(
                 info_hash,
@@ -174,7 +190,7 @@ class Registry:
                     for one in swarm.members.values()
                 ],
             )
-            for info_hash, swarm in self._swarms.items()
+            for info_hash, swarm in heapq.nlargest(most, self._swarms.items(), key=weight)
         ]
 
     def expire(self, *, now: float) -> None:
@@ -195,6 +211,15 @@ class Registry:
         elif info_hash not in self._swarms and len(self._swarms) >= MAX_SWARMS:
             raise TrackerError(f"this tracker already has {MAX_SWARMS} swarms")
         return self._swarms.get(info_hash) or _Swarm()
+
+    def _must_have_room(self, info_hash: bytes, swarm: _Swarm) -> None:
+        """Raise `TrackerError` where no further peer of *swarm* is remembered."""
+        if len(swarm.members) >= MAX_MEMBERS:
+            raise TrackerError(f"this swarm already has {MAX_MEMBERS} peers")
+        if info_hash not in self._hosts:
+            strangers = sum(len(one.members) for key, one in self._swarms.items() if key not in self._hosts)
+            if strangers >= MAX_STRANGERS:
+                raise TrackerError(f"this tracker already has {MAX_STRANGERS} peers")
 
     def _answer(self, info_hash: bytes, swarm: _Swarm, named: list[_Member]) -> AnnounceResponse:
         self._drop_if_empty(info_hash, swarm)

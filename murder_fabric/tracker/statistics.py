@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from .addresses import PeerAddress
@@ -12,6 +12,9 @@ from .scraping import ScrapeEntry
 #: The version of the text format is part of its type.
 PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 JSON_TYPE = "application/json"
+#: Swarms that either page tells of, and peers in all of them together: strangers may announce whatever they
+#: like where there is no allow-list.
+MOST_SWARMS, MOST_PEERS = 100, 10_000
 
 
 class MemberStanding(NamedTuple):
@@ -33,15 +36,17 @@ class SwarmStanding(NamedTuple):
     members: Sequence[MemberStanding]
 
 
-def stats_text(announce_count: int, swarms: Iterable[SwarmStanding]) -> bytes:
+def stats_text(announce_count: int, swarm_count: int, swarms: Iterable[SwarmStanding]) -> bytes:
     """
-    Return all there is to know as one JSON object.
+    Return what there is to know as one JSON object; of `MOST_PEERS` peers at most.
 
     Args:
         announce_count: announces that were answered.
+        swarm_count: how many swarms there are, those included that are not among *swarms*.
     """
     document = {
         "announces": announce_count,
+        "swarm_count": swarm_count,
         "swarms": [
             {
                 "info_hash": swarm.info_hash.hex(),
@@ -55,18 +60,18 @@ def stats_text(announce_count: int, swarms: Iterable[SwarmStanding]) -> bytes:
                         "uploaded": one.uploaded,
                         "silent": round(one.silent, 1),
                     }
-                    for one in swarm.members
+                    for one in members
                 ],
             }
-            for swarm in swarms
+            for swarm, members in _shortened(swarms)
         ],
     }
     return json.dumps(document).encode() + b"\n"
 
 
-def metrics_text(announce_count: int, swarms: Iterable[SwarmStanding]) -> bytes:
+def metrics_text(announce_count: int, swarm_count: int, swarms: Iterable[SwarmStanding]) -> bytes:
     """
-    Return the sums of each swarm in Prometheus' text format.
+    Return the sums of each swarm in Prometheus' text format; for the arguments see `stats_text`.
 
     There is no series for a peer: a fleet is redeployed daily, and every deploy would leave 500 dead ones.
     """
@@ -74,6 +79,8 @@ def metrics_text(announce_count: int, swarms: Iterable[SwarmStanding]) -> bytes:
     lines = [
         *_head("murder_tracker_announces_total", "counter", "Announces that were answered."),
         f"murder_tracker_announces_total {announce_count}",
+        *_head("murder_tracker_swarms", "gauge", f"Swarms; of {MOST_SWARMS} at most there is more below."),
+        f"murder_tracker_swarms {swarm_count}",
         *_head("murder_swarm_peers", "gauge", "Peers in the swarm, by whether they have everything."),
     ]
     for swarm in swarms:
@@ -92,6 +99,16 @@ def metrics_text(announce_count: int, swarms: Iterable[SwarmStanding]) -> bytes:
         for swarm in swarms:
             lines.append(f"{name}{_labels(swarm)} {sum(getattr(one, field) for one in swarm.members)}")
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _shortened(
+    swarms: Iterable[SwarmStanding],
+) -> Iterator[tuple[SwarmStanding, Sequence[MemberStanding]]]:
+    """Yield each swarm with those in it of whom is told: so many as are left of `MOST_PEERS`."""
+    left = MOST_PEERS
+    for swarm in swarms:
+        yield swarm, swarm.members[:left]
+        left -= len(swarm.members[:left])
 
 
 def _head(name: str, kind: str, meaning: str) -> list[str]:

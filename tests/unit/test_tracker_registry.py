@@ -141,6 +141,20 @@ def test_strangers_cannot_fill_an_open_tracker(monkeypatch):
     assert len(registry.announce(announce(2), "10.0.0.2", now=0.0).peers) == 1
 
 
+def test_strangers_cannot_fill_an_open_tracker_with_peers_of_many_swarms(monkeypatch):
+    monkeypatch.setattr(registry_module, "MAX_STRANGERS", 3)
+    registry = make_registry()
+    for number in range(3):
+        registry.announce(announce(1, info_hash=b"%020d" % number), "10.0.0.1", now=0.0)
+    with pytest.raises(TrackerError, match="this tracker already has 3 peers"):
+        registry.announce(announce(2, info_hash=b"%020d" % 2), "10.0.0.1", now=0.0)
+    registry.announce(announce(1, info_hash=b"%020d" % 2), "10.0.0.1", now=1.0)
+    registry.allow(HASH)
+    for number in range(5):
+        registry.announce(announce(number), "10.0.0.1", now=1.0)
+    assert [registry.standing(2, now=1.0)[0].info_hash, registry.swarm_count] == [HASH, 4]
+
+
 @pytest.mark.parametrize("compact", [True, False])
 @pytest.mark.parametrize("host", ["255.255.255.{}", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ff{:02x}"])
 def test_an_answer_stays_below_a_kibibyte(compact, host):

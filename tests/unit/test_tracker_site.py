@@ -40,8 +40,8 @@ def make_site(token=None, allowed=(HASH,)):
     return TrackerSite(Registry(allowed, rng=random.Random(1)), clock, token), clock
 
 
-def announce(number=1):
-    return announce_query(AnnounceRequest(HASH, b"%020d" % number, 6000 + number, 0, 0, number))
+def announce(number=1, info_hash=HASH):
+    return announce_query(AnnounceRequest(info_hash, b"%020d" % number, 6000 + number, 0, 0, number))
 
 
 def test_an_announce_is_answered_and_the_connection_closed():

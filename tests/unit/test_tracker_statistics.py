@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from test_tracker_site import HASH, TOKEN, Visitor, announce, make_site
 
+from murder_fabric.tracker import statistics
 from murder_fabric.tracker.addresses import PeerAddress
 from murder_fabric.tracker.announcing import AnnounceRequest
 from murder_fabric.tracker.keys import passkey, statistics_path, statistics_url
@@ -35,7 +36,7 @@ def test_a_registry_knows_what_each_peer_said_last_and_when():
     for left, now in ((9, 0.0), (4, 10.0)):
         request = AnnounceRequest(HASH, b"p" * 20, 6881, uploaded=2, downloaded=9 - left, left=left)
         registry.announce(request, "10.0.0.1", now=now)
-    (swarm,) = registry.standing(now=12.0)
+    (swarm,) = registry.standing(1, now=12.0)
     assert swarm.members == [MemberStanding(PeerAddress("10.0.0.1", 6881), 4, 5, 2, 2.0)]
     assert (swarm.info_hash, swarm.entry.incomplete, registry.announce_count) == (HASH, 1, 2)
 
@@ -43,11 +44,11 @@ def test_a_registry_knows_what_each_peer_said_last_and_when():
 def test_a_refused_announce_is_not_counted():
     site, _ = make_site(allowed=())
     Visitor(site).ask(b"/announce", announce())
-    assert json.loads(Visitor(site).ask(b"/stats")[1]) == {"announces": 0, "swarms": []}
+    assert json.loads(Visitor(site).ask(b"/stats")[1]) == {"announces": 0, "swarm_count": 0, "swarms": []}
 
 
 def test_stats_are_one_json_object_with_every_peer():
-    document = json.loads(stats_text(7, [SWARM]))
+    document = json.loads(stats_text(7, 1, [SWARM]))
     (swarm,) = document["swarms"]
     assert (document["announces"], swarm["info_hash"]) == (7, HASH.hex())
     assert (swarm["complete"], swarm["incomplete"], swarm["downloaded"]) == (1, 2, 3)
@@ -56,11 +57,32 @@ def test_stats_are_one_json_object_with_every_peer():
     }
 
 
+@pytest.mark.parametrize(("most", "said"), [(2, [2, 0]), (4, [3, 1]), (9, [3, 3])])
+def test_stats_say_how_many_there_are_but_name_only_so_many_of_them(monkeypatch, most, said):
+    monkeypatch.setattr(statistics, "MOST_PEERS", most)
+    document = json.loads(stats_text(7, 1000, [SWARM, SWARM._replace(info_hash=b"i" * 20)]))
+    assert document["swarm_count"] == 1000
+    assert [len(swarm["peers"]) for swarm in document["swarms"]] == said
+    assert [swarm["incomplete"] for swarm in document["swarms"]] == [2, 2]
+
+
+def test_what_strangers_announce_does_not_make_the_pages_of_a_tracker_long():
+    site, _ = make_site(allowed=None)
+    for number in range(3 * statistics.MOST_SWARMS):
+        Visitor(site).ask(b"/announce", announce(info_hash=b"%020d" % number))
+    document = json.loads(Visitor(site).ask(b"/stats")[1])
+    assert (document["swarm_count"], len(document["swarms"])) == (300, statistics.MOST_SWARMS)
+    metrics = Visitor(site).ask(b"/metrics")[1]
+    assert b"\nmurder_tracker_swarms 300\n" in metrics
+    assert metrics.count(b"murder_swarm_left_bytes{") == statistics.MOST_SWARMS
+
+
 @pytest.mark.parametrize("swarms", [[], [SWARM], [SWARM, SWARM._replace(info_hash=b"i" * 20, members=[])]])
 def test_the_library_of_prometheus_reads_the_metrics(swarms):
     parser = pytest.importorskip("prometheus_client.parser")
     families = {
-        one.name: one for one in parser.text_string_to_metric_families(metrics_text(7, swarms).decode())
+        one.name: one
+        for one in parser.text_string_to_metric_families(metrics_text(7, len(swarms), swarms).decode())
     }
     assert {one.type for one in families.values()} == {"counter", "gauge"}
     assert families["murder_tracker_announces"].samples[0].value == 7
@@ -88,7 +110,7 @@ def test_the_library_of_prometheus_reads_the_metrics(swarms):
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian: prometheus) is not here")
 def test_promtool_finds_nothing_wrong_with_the_metrics():
     done = subprocess.run(
-        ["promtool", "check", "metrics"], input=metrics_text(7, [SWARM]), capture_output=True, timeout=30
+        ["promtool", "check", "metrics"], input=metrics_text(7, 1, [SWARM]), capture_output=True, timeout=30
     )
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -113,5 +135,5 @@ def test_the_url_of_the_numbers_is_one_for_both_kinds_of_address():
 def test_the_metrics_of_operations_are_those_there_are():
     page = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text()
     described = dict(re.findall(r"^\| `(murder_\w+)` \| (\w+) \|", page, re.MULTILINE))
-    text = metrics_text(1, [SWARM]).decode()
+    text = metrics_text(1, 1, [SWARM]).decode()
     assert described == dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
