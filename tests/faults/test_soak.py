@@ -126,7 +126,8 @@ def test_deploys_back_to_back_with_a_fault_each_lose_nothing_and_leave_nothing(l
             pause(rng.uniform(0, 2))
             fault(lab, running, rng)
             code = running.end()
-            assert code in ((-9,) if fault is kill_fab else (0, 3, 4, 130)), f"{said}\n{running}"
+            # A fault may come when the run is over already.
+            assert code in ((-9, 0) if fault is kill_fab else (0, 3, 4, 130)), f"{said}\n{running}"
             assert "Traceback" not in str(running), f"{said}\n{running}"
             # Whatever came of it: each host is at the one or the other, and whole.
             for host in HOSTS:
