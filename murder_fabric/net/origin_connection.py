@@ -60,6 +60,7 @@ class OriginConnection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         if self._intake is not None:
+            cast(Any, self.transport).bufferSize = MOST_RECEIVED  # from which it takes what is to be less now
             self._intake.received(len(data))
         self._owner.data_received(self, data)
 

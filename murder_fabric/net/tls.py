@@ -83,8 +83,6 @@ class _Secured(Protocol):
         self._inner: Any = None
         self._failed = False
         self._closed_in_order = False
-        #: How much the socket hands on at a time; the inner protocol may set it.
-        self.bufferSize = 65536
 
     # What the socket tells ----------------------------------------------------------------------------------
 
@@ -131,10 +129,25 @@ class _Secured(Protocol):
         cast(Any, self.transport).abortConnection()
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """As the socket's; what it receives at a time is the inner protocol's to say by now."""
-        transport = cast(Any, self.transport)
-        transport.bufferSize = self.bufferSize
-        transport.setTcpNoDelay(enabled)
+        """As the socket's."""
+        cast(Any, self.transport).setTcpNoDelay(enabled)
+
+    @property
+    def bufferSize(self) -> int:
+        """How much the socket hands on at a time; the inner protocol may set it."""
+        return int(cast(Any, self.transport).bufferSize)
+
+    @bufferSize.setter
+    def bufferSize(self, length: int) -> None:
+        cast(Any, self.transport).bufferSize = length
+
+    def pauseProducing(self) -> None:
+        """Read no more for now."""
+        cast(Any, self.transport).pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+        cast(Any, self.transport).resumeProducing()
 
     # Inside -------------------------------------------------------------------------------------------------
 

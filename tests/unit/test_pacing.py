@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from murder_fabric.net.block_sender import SMALL_BLOCK, BlockSender
+from murder_fabric.net.origin_connection import OriginConnection
 from murder_fabric.net.pacing import Brake, Intake, Traffic
 from murder_fabric.policy.pacing import BURST, Limits
 from murder_fabric.wire.messages import Request
@@ -158,6 +159,35 @@ def test_a_connection_that_was_lost_is_not_read_again():
     intake.stop()
     run(clock, 2.0)
     assert transport.told == ["pause"]
+
+
+class Owner:
+    """Of a connection to an origin, within the limit of *traffic*."""
+
+    def __init__(self, traffic):
+        self.intake = traffic.intake
+        self.heard = []
+
+    def data_received(self, connection, data):
+        self.heard.append(len(data))
+
+
+def test_an_origin_is_read_from_at_full_length_again_once_others_do_not_wait():
+    clock, transport = Clock(), Transport()
+    transport.setTcpNoDelay = transport.told.append
+    traffic = Traffic(clock, Limits(download=RATE))
+    owner = Owner(traffic)
+    connection = OriginConnection(owner, ("10.0.0.1", 80, False), lambda _: None)
+    connection.makeConnection(transport)
+    alone = transport.bufferSize
+    others = [Transport() for _ in range(9)]
+    for other in others:
+        traffic.intake(other).received(BURST * RATE)
+    connection.dataReceived(b"x" * 100)
+    assert transport.bufferSize == alone // 10
+    run(clock, 20.0)
+    connection.dataReceived(b"x" * 100)
+    assert (transport.bufferSize, owner.heard) == (alone, [100, 100])
 
 
 def test_without_limits_nothing_is_held_back_and_nothing_marked():

@@ -106,6 +106,18 @@ def test_what_is_said_arrives_both_ways(authority, certified, size):
     assert rig.clock.getDelayedCalls() == []
 
 
+def test_how_it_is_read_from_is_the_inner_protocols_to_say(authority, certified):
+    rig = Rig(authority.file.read_text(), certified)
+    rig.move()
+    inner = rig.factory.inner.transport
+    inner.bufferSize = 4096
+    assert (inner.bufferSize, rig.transport.bufferSize) == (4096, 4096)
+    inner.pauseProducing()
+    assert rig.transport.producerState == "paused"
+    inner.resumeProducing()
+    assert rig.transport.producerState == "producing"
+
+
 def test_a_server_nobody_vouches_for_is_refused_and_what_to_do_is_said(certified):
     rig = Rig("", certified)
     rig.move()
