@@ -55,10 +55,11 @@ def create_metainfo(
 
 
 class _Beside:
-    """Two buffers: while one is filled, the pieces in the other are hashed in a thread."""
+    """Two buffers: while one is filled, what is in the other is hashed; in a thread, if we may have one."""
 
     def __init__(self, pool: ThreadPoolExecutor, hash_pieces: Callable[[memoryview], None]) -> None:
-        self._pool, self._hash_pieces = pool, hash_pieces
+        self._pool: Optional[ThreadPoolExecutor] = pool
+        self._hash_pieces = hash_pieces
         self._filled, self._other = memoryview(bytearray(READ_SIZE)), memoryview(bytearray(READ_SIZE))
         self._length = 0
         self._under_way: Optional[Future[None]] = None
@@ -84,10 +85,16 @@ class _Beside:
         self._wait()
         data, self._length = self._filled[: self._length], 0
         self._filled, self._other = self._other, self._filled
-        if len(data) < WORTH_A_THREAD:
+        if self._pool is None or len(data) < WORTH_A_THREAD:
             self._hash_pieces(data)
-        else:
+            return
+        try:
             self._under_way = self._pool.submit(self._hash_pieces, data)
+        except RuntimeError:
+            # The kernel lets us have none. It is never asked again: what a pool was handed it keeps, and
+            # would hash once more in a thread that starts later.
+            self._pool = None
+            self._hash_pieces(data)
 
     def _wait(self) -> None:
         if self._under_way is not None:

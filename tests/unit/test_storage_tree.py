@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import socket
+import threading
 
 import pytest
 
@@ -204,6 +205,23 @@ def test_pieces_are_the_same_however_files_lie_in_the_buffers(
     assert [file.sha256 for file in info.files] == [hashlib.sha256(content).digest() for content in contents]
     run = b"".join(contents)
     assert info.pieces_sha1 == b"".join(hashlib.sha1(run[at : at + 16384]).digest() for at in (0, 16384))
+
+
+def test_where_no_thread_can_be_started_a_tree_is_hashed_in_the_one_there_is(
+    tree: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def refuse(thread: threading.Thread) -> None:
+        tried.append(thread)
+        raise RuntimeError("can't start new thread")
+
+    expected = create_metainfo(str(tree), None).info
+    monkeypatch.setattr(creation, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr(creation, "READ_SIZE", 1 << 20)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert create_metainfo(str(tree), None).info == expected
+    assert len(tried) == 1
 
 
 def test_progress_ends_at_the_whole(tree: pathlib.Path) -> None:
