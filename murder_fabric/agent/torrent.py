@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,10 +38,10 @@ from ..tracker.addresses import PeerAddress
 from ..tracker.announcing import AnnounceRequest
 from ..tracker.keys import redacted
 from ..tracker.tiers import Tiers
-from ..version import __version__
 from ..wire.extensions import peer_key
 from .addresses import Listen, listen_on
 from .disk_wait import TimedStorage
+from .identity import new_peer_id, own_chance
 from .limits import connections_allowed
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ class Torrent:
         self._disk = TimedStorage(payload)
         self._have = have
         self._config = config
-        self._rng = random.Random(os.urandom(16))
+        self._rng = own_chance(config.listen.address)
         self._download, self._upload = RateMeter(), RateMeter()
         self._bytes = sum(info.geometry.piece_size(index) for index in have)
         self._listening: Any = None
@@ -165,7 +164,7 @@ class Torrent:
         limits, most = self._config.limits, connections_allowed(SwarmConfig.max_connections)
         connections = connections_read(limits.download, most)
         config = SwarmConfig(
-            peer_id=_peer_id(self._rng),
+            peer_id=new_peer_id(self._rng),
             port=port,
             key=None if self._config.token is None else peer_key(self._config.token),
             super_seed=self._config.super_seed,
@@ -225,7 +224,7 @@ class Torrent:
             piece_count=len(self._have),
             bytes=self._bytes,
             length=self.info.geometry.length,
-            rate=self._download.rate(now=now),
+            rate=self._download.rate(now=now) if self._bytes < self.info.geometry.length else 0.0,
             upload_rate=self._upload.rate(now=now),
             peers=len(peers),
             bytes_downloaded=self.session.bytes_downloaded,
@@ -384,10 +383,3 @@ class Torrent:
 
     def _tracker_failed(self, error: TrackerError) -> None:
         self.tracker_problem = str(error)
-
-
-def _peer_id(rng: random.Random) -> bytes:
-    """Return an id in the style of BEP 20: `-MF0100-` and twelve random characters."""
-    major, minor, patch = (__version__ + ".0.0").split(".")[:3]
-    prefix = f"-MF{int(major):X}{int(minor):X}{int(patch):X}0-".encode()
-    return prefix + bytes(rng.choices(b"0123456789abcdefghijklmnopqrstuvwxyz", k=12))

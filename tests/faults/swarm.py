@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,9 @@ TRACKER, SEEDER = "web1", "web2"
 SIZE, RATE = 2_000_000, "4mbit"
 #: Seconds that everything may take once nothing is in the way any more.
 PATIENCE = 60.0
+#: An agent on a copy of a machine, woken from the same memory: it draws what all copies draw.
+SAME_MEMORY = "import os, runpy; os.urandom = bytes; os.getpid = lambda: 1234"
+CLONE = (sys.executable, "-c", f"{SAME_MEMORY}; runpy.run_module('murder_fabric', None, '__main__')")
 
 
 class Swarm:
@@ -55,16 +59,18 @@ class Swarm:
         seeder.event("started")
         return seeder
 
-    def start_peer(self, host: str, *prefix: str) -> Program:
+    def start_peer(self, host: str, *prefix: str, program: Sequence[str] = AGENT) -> Program:
         """Start the peer of a host, or start it again; *prefix* is what its command is run under."""
         arguments = (self._torrent, self.home(host), *self._where(host), "--seed-for", "60")
-        self.peers[host] = self.agent(host, "peer", *arguments, prefix=prefix)
+        self.peers[host] = self.agent(host, "peer", *arguments, prefix=prefix, program=program)
         return self.peers[host]
 
-    def agent(self, host: str, *arguments: Any, prefix: Sequence[str] = ()) -> Program:
+    def agent(
+        self, host: str, *arguments: Any, prefix: Sequence[str] = (), program: Sequence[str] = AGENT
+    ) -> Program:
         """Start an agent in the network of a host."""
         inside = (*prefix, "ip", "netns", "exec", self.lab.prefix + host)
-        return self._programs.start(*inside, *AGENT, *arguments, "--json", cwd=REPOSITORY)
+        return self._programs.start(*inside, *program, *arguments, "--json", cwd=REPOSITORY)
 
     def home(self, host: str) -> Path:
         """Return where the payload of a host goes."""

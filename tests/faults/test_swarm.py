@@ -1,4 +1,4 @@
-"""Rows 3 to 29: what happens to processes and to the network between them while a swarm is under way."""
+"""Rows 3 to 29 and 84 to 91: what happens to processes and their network while a swarm is under way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import pytest
 from deploying import slow_down
 from extent import long, so_many
-from swarm import SEEDER, TRACKER, Firewall, Swarm, cut, group, pause, reset, slow_intake
+from swarm import CLONE, SEEDER, TRACKER, Firewall, Swarm, cut, group, pause, reset, slow_intake
 
 from lab import machine, rig
 
@@ -249,3 +249,14 @@ def test_row_90_where_no_thread_can_be_started_it_is_said(calm):
         assert peer.wait() == 3, peer.told()
         assert "Traceback" not in peer.err
         assert peer.err.count("\n") == 1
+
+
+@long
+def test_row_91_clones_that_draw_the_same_random_numbers_meet_all_the_same(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    for host in PEERS:
+        calm.start_peer(host, program=CLONE)
+    for host in PEERS:  # the seeder, and somebody of the same memory
+        calm.peers[host].event("progress", lambda said: said["peers"] >= 2)
+    calm.must_complete()
