@@ -54,7 +54,8 @@ IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "os", "secrets", "select", "selectors", "signal"),
     *("socket", "subprocess", "tempfile", "threading", "time"),
 }
-MAY_BE_IMPURE = {"net", "agent", "deploy", "storage"}
+#: Modules that load late have a lock each, as two threads may look at one.
+MAY_BE_IMPURE = {"net", "agent", "deploy", "storage", "late_loading"}
 #: Blocking file I/O is what storage is for; it has no clock and opens no socket.
 NOT_EVEN_STORAGE = {"asyncio", "select", "selectors", "socket", "subprocess", "time"}
 MAX_LINES = 400
