@@ -21,7 +21,7 @@ SLOWEST = 5
 GROUP = 10
 #: Widest name before a row of cells, and before what is said of a slow host.
 LABEL, NAME = 16, 24
-#: Below so many columns a slow host's name and the reason are all there is room for.
+#: Below so many columns there is no room for columns of what is said of a slow host.
 NARROW = 72
 #: Before every line.
 MARGIN = "  "
@@ -103,6 +103,8 @@ class _Drawing:
     def _first_line(self) -> list[Segment]:
         head, took = f"{MARGIN}{self._fleet.stage:<9}", f" ({shown_seconds(self._fleet.seconds)})"
         room, said = self._width - cell_len(head) - len(took), self._fleet.summary()
+        if cell_len(", ".join(said)) > room:
+            said = self._fleet.summary(short=True)
         while said[1:] and cell_len(", ".join(said)) > room:
             said.pop()
         short = ", ".join(said)
@@ -144,14 +146,17 @@ class _Drawing:
         return line
 
     def _slow_lines(self, count: int) -> Iterator[list[Segment]]:
-        names = [_short(one.host, NAME, self._plain) for one in self._slow]
+        is_narrow = self._width < NARROW
+        room = min(NAME, max(1, self._width // 3)) if is_narrow else NAME
+        names = [_short(one.host, room, self._plain) for one in self._slow]
         widest = max(map(cell_len, names), default=0)
         for place, (name, one) in enumerate(zip(names, self._slow[: max(0, count)])):
-            if self._width < NARROW:
-                yield [Segment(f"{MARGIN}{name} {one.reason or _rate(one)}")]
+            left = "" if one.seconds_left is None else f"{shown_seconds(one.seconds_left)} left"
+            if is_narrow:
+                said = ", ".join(filter(None, [left or _rate(one), one.reason or (left and _rate(one))]))
+                yield [Segment(f"{MARGIN}{set_cell_size(name, widest)} {said}")]
                 continue
             head = Segment(f"{MARGIN}{'waits for' if place == 0 else '':<11}", GREY)
-            left = "" if one.seconds_left is None else f"{shown_seconds(one.seconds_left)} left"
             figures = f"{set_cell_size(name, widest)}  {_rate(one):>13}  {left:<14}  "
             yield [head, Segment(figures), Segment(one.reason, HELD_BACK)]
 

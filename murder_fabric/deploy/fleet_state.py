@@ -99,6 +99,29 @@ class Slow(NamedTuple):
     reason: str
 
 
+class Bringing(NamedTuple):
+    """What goes over SSH to one host: bytes that arrived there, of how many, and in how many seconds."""
+
+    host: str
+    sent: int
+    total: int
+    seconds: float
+
+    @property
+    def share(self) -> int:
+        """How much of it has arrived, in per cent."""
+        return 100 * self.sent // self.total if self.total else 100
+
+    @property
+    def rate(self) -> float:
+        """The bytes per second that arrived until now."""
+        return self.sent / self.seconds if self.seconds > 0 else 0.0
+
+    def seconds_left(self) -> float | None:
+        """Return how long the rest takes at this rate; None where nothing arrives."""
+        return (self.total - self.sent) / self.rate if self.rate else None
+
+
 class HostNow(NamedTuple):
     """One host as it is now; `transfer` is what it last said of its fetching, if it ever did."""
 
@@ -120,6 +143,8 @@ class FleetState:
         self.stage, self.stage_began_at = "", 0.0
         #: How far it is, where that is none of what is told here.
         self.said = ""
+        #: What goes over SSH in it, if anything does.
+        self.bringing: Bringing | None = None
         #: Whether the hosts fetch in it.
         self._moves = False
         #: The hosts that were asked something last, and those of them that have done it.
@@ -139,12 +164,16 @@ class FleetState:
 
     def asked(self, hosts: Iterable[str], done: str = "have answered") -> None:
         """*hosts* were asked something; *done* says what is true of those that have done it."""
-        self.said, self._done = "", done
+        self.said, self.bringing, self._done = "", None, done
         self._asked, self._answered = tuple(hosts), frozenset()
 
     def answered(self, host: str) -> None:
         """*host* did what it was asked."""
         self._answered |= {host}
+
+    def brought(self, host: str, sent: int, total: int, *, now: float) -> None:
+        """Of *total* bytes that go to *host* over SSH in this stage, *sent* have arrived."""
+        self.bringing = Bringing(host, sent, total, now - self.stage_began_at)
 
     def heard(self, host: str, fields: Mapping[str, Any], *, now: float) -> None:
         """*host* sent a `progress` record of `control.Join`; what in it is no number counts as 0."""
@@ -173,6 +202,7 @@ class FleetState:
             stage=self.stage,
             seconds=now - self.stage_began_at,
             said=self.said,
+            bringing=self.bringing,
             moves=self._moves,
             asked_count=len(self._asked),
             answered_count=len(self._answered.intersection(self._asked)),
@@ -190,6 +220,7 @@ class FleetNow:
     stage: str
     seconds: float
     said: str
+    bringing: Bringing | None
     #: Whether the hosts fetch in it.
     moves: bool
     #: How many hosts were asked something last, how many have done it, and what is true of these.
@@ -242,23 +273,30 @@ class FleetNow:
             for host, one in ((host, fetching[host]) for host in last)
         ]
 
-    def summary(self) -> list[str]:
-        """Return how far the stage is: hosts, bytes, rate, and when the last host will be there."""
+    def summary(self, *, short: bool = False) -> list[str]:
+        """
+        Return how far the stage is: hosts, bytes, rate, and when the last host will be there.
+
+        Args:
+            short: in few letters, and what can be left out last.
+        """
+        if self.bringing is not None:
+            return _brought(self.bringing, short=short)
         if self.said or not self.moves:
-            hosts = f"{self.answered_count} of {counted(self.asked_count, 'host')} {self.answered}"
+            hosts = f"{_part(self.answered_count, self.asked_count, short=short)} {self.answered}"
             return [self.said or hosts] * bool(self.said or self.asked_count)
         found = self.transfers
         complete, going = sum(one.complete for one in found), self._going_count()
-        said = [f"{complete} of {counted(going, 'host')} complete"]
+        said = [_part(complete, going, short=short) + " complete" * (not short)]
         if length := going * max((one.length for one in found), default=0):
             there = sum(min(one.bytes, one.length) for one in found)
-            said.append(f"{100 * there // length} % of {shown_size(length)}")
-        if rate := self.rate():
-            said.append(f"{shown_size(rate)}/s")
-        left = self.seconds_left()
-        if left is not None:
-            said.append(f"the last in about {shown_seconds(left)}")
-        return said
+            said.append(f"{100 * there // length} %" + f" of {shown_size(length)}" * (not short))
+        rate, left = self.rate(), self.seconds_left()
+        pace = [f"{shown_size(rate)}/s"] * bool(rate)
+        if left is None:
+            return [*said, *pace]
+        ending = shown_seconds(left)
+        return [*said, f"{ending} left", *pace] if short else [*said, *pace, f"the last in about {ending}"]
 
     def _going_count(self) -> int:
         """Return how many hosts are to be complete: those that were asked, without those that are out."""
@@ -296,6 +334,18 @@ def _transfer(fields: Mapping[str, Any], last: Transfer | None, now: float) -> T
         disk_seconds=disk_seconds,
         quickest=quickest,
     )
+
+
+def _part(count: int, total: int, *, short: bool) -> str:
+    return f"{count}/{total}" if short else f"{count} of {counted(total, 'host')}"
+
+
+def _brought(one: Bringing, *, short: bool) -> list[str]:
+    left, rate = one.seconds_left(), f"{shown_size(one.rate)}/s"
+    ending = [] if left is None else [f"{shown_seconds(left)} left"]
+    if short:
+        return [f"{one.share} %", *ending, rate]
+    return [f"{shown_size(one.sent)} of {shown_size(one.total)} to {one.host}", rate, *ending]
 
 
 def _longest_first(one: Transfer) -> float:

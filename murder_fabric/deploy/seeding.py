@@ -78,7 +78,7 @@ def _upload(run: Run, seeder: str, metainfo: Metainfo, has: Holdings) -> HostFai
         def on_piece(length: int) -> None:
             nonlocal sent
             sent += length
-            run.view.progress(f"{shown_size(sent)} of {shown_size(total)} to {seeder}")
+            run.view.brought(seeder, sent, total)
 
         root = root_of(metainfo.info, wanted.files_path)
         failure = upload_pieces(run.muster.channels, seeder, wanted.tag, metainfo, root, has, on_piece)

@@ -41,7 +41,6 @@ class View:
         self._quiet = quiet
         self._screen: Screen | None = None
         self._shown_at = 0.0
-        self._name = ""
         self._begun: dict[str, float] = {}
         #: What the hosts do; who hears them says it to this.
         self.fleet = FleetState(Outcome(()))
@@ -76,7 +75,6 @@ class View:
 
     def begin(self, name: str) -> None:
         """Let stage *name* begin now: what comes before its body counts, and may show progress."""
-        self._name = name
         self._shown_at = self._begun[name] = time.monotonic()
         self.fleet.begun(name, now=self._shown_at)
 
@@ -97,6 +95,11 @@ class View:
     def progress(self, text: str) -> None:
         """Say how far the stage is, now and then."""
         self.fleet.said = text
+        self._now_and_then()
+
+    def brought(self, host: str, sent: int, total: int) -> None:
+        """Of *total* bytes that go to *host* over SSH, *sent* have arrived: show that now and then."""
+        self.fleet.brought(host, sent, total, now=time.monotonic())
         self._now_and_then()
 
     def asked(self, hosts: Iterable[str], done: str = "have answered") -> None:
@@ -133,10 +136,10 @@ class View:
         self.remark(f"  {name:<9}{said or 'not finished'} ({now - began:.1f} s)")
 
     def _now_and_then(self) -> None:
-        now = time.monotonic()
-        if self._screen is None and now - self._shown_at >= QUIET_INTERVAL:
+        now, stage = time.monotonic(), self.fleet.stage
+        if stage and self._screen is None and now - self._shown_at >= QUIET_INTERVAL:
             self._shown_at = now
-            self.remark(f"  {self._name:<9}{', '.join(self.fleet.look(now=now).summary())}")
+            self.remark(f"  {stage:<9}{', '.join(self.fleet.look(now=now).summary())}")
 
     def _write(self, text: str) -> None:
         if self._stream is None:

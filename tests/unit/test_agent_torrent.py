@@ -78,6 +78,16 @@ def test_who_is_complete_waits_for_nobody(waiting):
     assert not torrent.complete.called
 
 
+def test_who_is_complete_has_no_rate_any_more(waiting):
+    torrent, clock = waiting
+    torrent.progress()
+    clock.advance(1)
+    torrent.session.bytes_downloaded = 1
+    assert torrent.progress().rate > 0
+    torrent._bytes = 1
+    assert torrent.progress().rate == 0
+
+
 def test_where_the_only_source_has_left_it_is_waited_for_and_not_for_long(waiting):
     """Fault row 4: nobody is there to say it, as an operator would be in a deploy."""
     torrent, clock = waiting

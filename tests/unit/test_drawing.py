@@ -79,8 +79,34 @@ def test_where_there_is_no_room_for_all_a_cell_is_several_hosts_and_as_the_last_
     fleet.outcome.failed("web77", HostFailure("lost", "gone"))
     lines = plainly(fleet, width=40, height=8)
     assert sum(line.count("✗") for line in lines[1:-2]) == 1
-    assert "web200 slow disk" in lines[-1]
+    assert "web200 9 s left, slow disk" in lines[-1]
     assert "a cell is 3 hosts" in plainly(fleet, width=90, height=5)[-2]
+
+
+@pytest.mark.parametrize(
+    ("width", "first"),
+    [(40, "1/4, 62 %, 5 s left (2 s)"), (46, "1/4, 62 %, 5 s left, 300 B/s (2 s)"), (30, "1/4, 62 % (2 s)")],
+)
+def test_a_narrow_terminal_says_in_short_how_far_it_is_and_when_it_ends(width: int, first: str) -> None:
+    fleet = fleet_of(4)
+    for host in ("web1", "web4"):
+        there = 1000 if host == "web1" else 500
+        fields = {"time": 3.0, "bytes": there, "length": 1000, "rate": 0.0 if host == "web1" else 100.0}
+        fleet.heard(host, {**fields, "peers": 9, "disk_seconds": 0.9}, now=2.0)
+    lines = [line.rstrip() for line in plainly(fleet, width)]
+    assert lines[0] == f"  swarm    {first}"
+    assert lines[-1] == "  web4 5 s left, 100 B/s"
+
+
+def test_what_goes_over_ssh_is_said_with_its_rate_and_its_end_in_short_where_there_is_little_room() -> None:
+    fleet = fleet_of(4)
+    fleet.begun("upload", now=0.0)
+    fleet.brought("web1", 250_000, 1_000_000, now=2.0)
+    said = "250.0 kB of 1.0 MB to web1, 125.0 kB/s, 6 s left (2 s)"
+    assert plainly(fleet)[0].rstrip() == f"  upload   {said}"
+    assert plainly(fleet, width=40)[0].rstrip() == "  upload   25 %, 6 s left (2 s)"
+    fleet.begun("swarm", now=2.0)
+    assert "to web1" not in plainly(fleet)[0]
 
 
 def test_a_terminal_that_only_knows_ascii_gets_nothing_else() -> None:

@@ -105,6 +105,21 @@ def test_hosts_that_answer_and_fetch_are_counted_now_and_then(now: list[float]) 
     ]
 
 
+def test_what_goes_over_ssh_is_said_now_and_then_and_nothing_once_the_stage_is_over(now: list[float]) -> None:
+    stream = io.StringIO()
+    quiet = View(stream)
+    with quiet.stage("upload"):
+        now[0] += 10.0
+        quiet.brought("web1", 5_000_000, 20_000_000)
+    now[0] += 10.0
+    quiet.asked(["web1"], "have ended what runs there")
+    quiet.answered("web1")
+    assert stream.getvalue().splitlines() == [
+        "  upload   5.0 MB of 20.0 MB to web1, 500.0 kB/s, 30 s left",
+        "  upload   done (10.0 s)",
+    ]
+
+
 def test_a_quiet_view_says_what_matters_and_nothing_else(now: list[float]) -> None:
     stream = Terminal()
     quiet = View(stream, quiet=True)
