@@ -100,10 +100,10 @@ def connect_all(
         # Python prints what nobody handles: tracebacks of what is told below in a sentence.
         log.addHandler(logging.NullHandler())
     opening = _Opening(connections, command, open_connection)
-    for _ in range(min(pool_size, len(connections))):
-        # Daemons, as a process that was interrupted shall not wait for a connection timeout.
-        threading.Thread(target=opening.work, daemon=True, name="ssh-connect").start()
     try:
+        for _ in range(min(pool_size, len(connections))):
+            # Daemons, as a process that was interrupted shall not wait for a connection timeout.
+            threading.Thread(target=opening.work, daemon=True, name="ssh-connect").start()
         return opening.results(on_result)
     except BaseException:
         opening.stop()

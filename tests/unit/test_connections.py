@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import fabric
 import pytest
@@ -10,6 +11,7 @@ from paramiko import SSHConfig
 
 from murder_fabric.deploy.connections import Gateways, connection, host_kwargs
 from murder_fabric.deploy.failures import JumpHostError
+from murder_fabric.deploy.remote import connect_all
 
 SSH_CONFIG = """
 Host web*
@@ -114,3 +116,37 @@ def test_a_dead_jump_host_is_tried_once_and_named_for_all_hosts_behind_it(config
 )
 def test_a_host_string_becomes_what_a_connection_takes(text, kwargs):
     assert host_kwargs(text) == kwargs
+
+
+class Stuck:
+    """A connection that is being opened until it is closed."""
+
+    def __init__(self):
+        self.client = self
+        self.connect_timeout = 5.0
+        self.begun, self.closed = threading.Event(), threading.Event()
+
+    def open(self):
+        self.begun.set()
+        assert self.closed.wait(30)
+
+    def close(self):
+        self.closed.set()
+
+
+def test_ctrl_c_while_threads_are_still_started_stops_those_that_are(monkeypatch):
+    """Ctrl-C takes the place of the second start; by then the first thread is at work."""
+    connections = {"web1": Stuck(), "web2": Stuck()}
+    begin = threading.Thread.start
+
+    def start(thread):
+        if connections["web1"].begun.is_set():
+            raise KeyboardInterrupt
+        begin(thread)
+        assert connections["web1"].begun.wait(30)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        connect_all(connections, "true", pool_size=2, open_connection=Stuck.open)
+    assert connections["web1"].closed.is_set()
+    assert not connections["web2"].begun.is_set()
