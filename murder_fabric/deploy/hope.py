@@ -10,6 +10,8 @@ from .ranges import fold
 
 #: Seconds without any progress anywhere before such a swarm is given up.
 PATIENCE = 15.0
+#: And before one is given up in which no piece is lost: those that have it do not send it, and never will.
+STANDSTILL = 180.0
 
 
 class Hope:
@@ -19,6 +21,7 @@ class Hope:
     1. While somebody is there who had everything at the start, or has it now, it is not.
     2. While bytes move, it is not.
     3. While a host finds all that it lacks among those it is connected to, it is not: it will have all.
+       Unless nothing has moved for `STANDSTILL` seconds.
 
     Args:
         sources: who has everything to begin with.
@@ -58,13 +61,21 @@ class Hope:
         """
         if not self.is_quiet(now=now) or {*self._sources, *complete} - {*gone}:
             return False
-        return all(self._unavailable.get(host) != 0 for host in waiting)
+        return now - self._moved_at > STANDSTILL or 0 not in self._lacks_of(waiting)
 
     def sentence(self, waiting: Iterable[str]) -> str:
         """Return why it is over for those who wait, and what to do about it."""
         seeders = f"the seeder{'s' * (len(self._sources) > 1)} {fold(self._sources)} failed"
-        lost = max((self._unavailable.get(host, 0) for host in waiting), default=0)
+        lacks = self._lacks_of(waiting)
+        if 0 in lacks:
+            stuck = f"no piece is lost, but nothing has moved for {STANDSTILL:.0f} s"
+            return f"{seeders}; {stuck}. Run the same command again: it goes on with what is here"
+        lost = max(lacks, default=0)
         theirs = "them" if len(self._sources) > 1 else "it"
         pieces = counted(self._piece_count, "piece")
         what = f", and {lost} of {pieces} with {theirs}" if lost else " before all pieces had left"
         return f"{seeders}{what}; what is here is kept. Run the same command again"
+
+    def _lacks_of(self, waiting: Iterable[str]) -> set[int]:
+        """Return how many pieces hosts find nowhere; of those that never said there is none."""
+        return {self._unavailable[host] for host in waiting if host in self._unavailable}

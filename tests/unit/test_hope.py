@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from murder_fabric.deploy.hope import PATIENCE, Hope
+from murder_fabric.deploy.hope import PATIENCE, STANDSTILL, Hope
 
 LATE = PATIENCE + 0.1
 
@@ -44,6 +44,20 @@ def test_a_payload_that_is_all_there_among_hosts_that_lack_some_of_it_is_not_los
     told(hope, "web2", 0.0, unavailable=7)
     assert not hope.is_over([], ["web1", "web2"], ["web4"], now=LATE)
     assert hope.is_over([], ["web2"], ["web4", "web1"], now=LATE)
+
+
+def test_where_no_piece_is_lost_but_nothing_moves_for_minutes_it_is_over() -> None:
+    hope = Hope(["web4"], now=0.0)
+    told(hope, "web1", 0.0, unavailable=0)
+    told(hope, "web2", 100.0, unavailable=7, downloaded=6)
+    told(hope, "web1", 100.0 + STANDSTILL, unavailable=0)
+    assert not hope.is_over([], ["web1", "web2"], ["web4"], now=100.0 + STANDSTILL)
+    assert hope.is_over([], ["web1", "web2"], ["web4"], now=100.1 + STANDSTILL)
+    assert not hope.is_over([], ["web1", "web2"], [], now=100.1 + STANDSTILL)
+    assert hope.sentence(["web1", "web2"]) == (
+        "the seeder web4 failed; no piece is lost, but nothing has moved for 180 s."
+        " Run the same command again: it goes on with what is here"
+    )
 
 
 def test_hosts_that_never_said_how_far_they_are_keep_nothing_alive() -> None:
