@@ -4,8 +4,9 @@ Deploys on one host, killed before each call that changes a disk: `crash_points.
 For every call of one undisturbed deploy, or every EACH-th, a child process begins the same deploy and is
 killed where it would have made that call; a write is also torn in its middle. What lies there then must be
 whole, and so must be what the next deploy makes of it: of the same tag, and of another one. Prints one
-object: `points` (what was killed at), `failures` (a sentence for each). `pile COUNT DIRECTORY` kills COUNT of
-them one after the other, and fails if the next one leaves anything of theirs.
+object: `points` (what was killed at), `failures` (a sentence for each). `cut EACH DIRECTORY` does so on a
+disk that loses what was not synced. `pile COUNT DIRECTORY` kills COUNT of them one after the other, and fails
+if the next one leaves anything of theirs.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import random
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import host_life
+from losing_disk import LOSSES, LosingDisk
 
+from murder_fabric.agent.removal import remove_tree
 from murder_fabric.storage import durability
 
 #: Whatever changes what is on a disk, or when it is there for good.
@@ -43,22 +46,39 @@ CREATING = os.O_CREAT | os.O_TRUNC
 
 
 class Crashes:
-    """Counts those calls in this process, and ends it by SIGKILL before the one of number *at*, from 0 on."""
+    """
+    Counts those calls in this process, and ends it by SIGKILL before the one of number *at*, from 0 on.
 
-    def __init__(self, app: Path, at: int | None) -> None:
+    Where there is a *loss*, power ends with it, and what the disk still has then is at *left*.
+    """
+
+    def __init__(self, app: Path, at: int | None, loss: str = "", left: Path = Path()) -> None:
         self.points: list[str] = []
         self._app = str(app)
         self._at = at
-        for call in CALLS:
-            setattr(os, call, self._counting(call, getattr(os, call)))
+        self._disk = LosingDisk(app) if loss else None
+        self._loss, self._left = loss, left
+        self._real = {call: getattr(os, call) for call in CALLS}
+        for call, real in self._real.items():
+            setattr(os, call, self._counting(call, real))
         # It is reached through ctypes, by no name of `os`.
         synced = durability.sync_file_system
 
         def counted(descriptor: int) -> bool:
             self._count("syncfs", (descriptor,), {})
+            if self._disk is not None:
+                self._disk.sync_all()
             return synced(descriptor)
 
         host_life.Payload.sync.__globals__["sync_file_system"] = counted
+
+    def end(self) -> None:
+        """Be gone, with the power or without."""
+        for call, real in self._real.items():
+            setattr(os, call, real)
+        if self._disk is not None:
+            self._disk.cut(self._loss, self._left)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def _counting(self, call: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **more: Any) -> Any:
@@ -66,7 +86,10 @@ class Crashes:
                 self._count(call, arguments, more)
             if call in ("pwrite", "write"):
                 self._count(f"half of a {call}", arguments, more, torn=real)
-            return real(*arguments, **more)
+            done = real(*arguments, **more)
+            if call == "fsync" and self._disk is not None:
+                self._disk.sync(arguments[0])
+            return done
 
         return counted
 
@@ -75,7 +98,7 @@ class Crashes:
             if torn is not None:
                 descriptor, data, *offset = arguments
                 torn(descriptor, memoryview(data)[: len(data) // 2], *offset)
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.end()
         self.points.append(f"{call} {self._shown(arguments, more)}")
 
     def _shown(self, arguments: tuple[Any, ...], more: dict[str, Any]) -> str:
@@ -113,14 +136,21 @@ class Scene:
         v2 = host_life.write_tree(place / "v2", host_life.V2)
         self.life = host_life.HostLife(place / "app", {"v0": v1, "v1": v1, "v2": v2, "v3": v2})
         self.before, self.crashed, self.noted = place / "before", place / "crashed", place / "points"
+        self.left = place / "left"
         for tag in ("v0", "v1"):
             self.life.deploy(tag)
         host_life.copy_of(self.life.app, self.before)
 
-    def deploy_counted(self, at: int | None) -> None:
-        """Deploy v2, killed at the call of that number; note all calls where there is none such."""
-        crashes = Crashes(self.life.app, at)
+    def deploy_counted(self, at: int | None, loss: str = "") -> None:
+        """
+        Deploy v2, killed at the call of that number; note all calls where there is none such.
+
+        With a *loss*, power is cut there, or when it is deployed and there are no more calls.
+        """
+        crashes = Crashes(self.life.app, at, loss, self.left)
         self.life.deploy("v2")
+        if loss:
+            crashes.end()
         self.noted.write_text(json.dumps(crashes.points))
 
     def size(self) -> int:
@@ -135,14 +165,26 @@ class Scene:
         points: list[str] = json.loads(self.noted.read_text())
         return points
 
-    def fault_of(self, point: int) -> str | None:
-        """Kill a deploy at *point* and go on from there, twice; return what was wrong, or None."""
+    def fault_of(self, point: int, loss: str = "", may_be: Sequence[str] = ("v1", "v2")) -> str | None:
+        """
+        Kill a deploy at *point* and go on from there, twice.
+
+        Args:
+            loss: what is lost with it, if power is; `LOSSES` names them.
+            may_be: what may be current then.
+
+        Returns:
+            What was wrong, or None.
+        """
         host_life.copy_of(self.before, self.life.app)
-        if in_child(lambda: self.deploy_counted(point)) != signal.SIGKILL:
+        if in_child(lambda: self.deploy_counted(point, loss)) != signal.SIGKILL:
             return "it was not killed there"
+        if loss:
+            host_life.copy_of(self.left, self.life.app)
+            remove_tree(str(self.left))
         host_life.copy_of(self.life.app, self.crashed)
-        if self.life.current() not in ("v1", "v2"):
-            return "current leads nowhere"
+        if (current := self.life.current()) not in may_be:
+            return f"current is {current}"
         for release in os.listdir(self.life.app / "releases"):
             self.life.must_be_whole(release)
         for tag in ("v2", "v3"):
@@ -169,6 +211,22 @@ def each(scene: Scene, step: int) -> None:
     print(json.dumps({"points": points, "failures": failures}, indent=1))
 
 
+def cut(scene: Scene, step: int) -> None:
+    """Cut the power at every *step*-th point and when all is done, and print what came of it."""
+    points = [*scene.points(), "the end"]
+    failures = []
+    for number in {*range(0, len(points), step), len(points) - 1}:
+        may_be = ("v2",) if points[number] == "the end" else ("v1", "v2")
+        for loss in LOSSES:
+            try:
+                fault = scene.fault_of(number, loss, may_be)
+            except Exception as error:
+                fault = f"{type(error).__name__}: {error}"
+            if fault is not None:
+                failures.append(f"{loss} left before {points[number]} (call {number}): {fault}")
+    print(json.dumps({"points": points, "failures": failures}, indent=1))
+
+
 def pile(scene: Scene, count: int) -> None:
     """Kill *count* deploys in a row where chance has it, and look what the next one leaves of them."""
     points, rng = scene.points(), random.Random(count)
@@ -185,7 +243,7 @@ def pile(scene: Scene, count: int) -> None:
 
 def main(what: str, count: str, place: str) -> None:
     """Do what the command line asks for."""
-    {"each": each, "pile": pile}[what](Scene(Path(place)), int(count))
+    {"each": each, "cut": cut, "pile": pile}[what](Scene(Path(place)), int(count))
 
 
 if __name__ == "__main__":

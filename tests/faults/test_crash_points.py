@@ -1,4 +1,4 @@
-"""Row 2: killed at any moment, `current` leads to a whole release, and the next deploy comes to its end."""
+"""Rows 2 and 13: killed or without power at any moment, `current` is whole, and the next deploy completes."""
 
 from __future__ import annotations
 
@@ -32,21 +32,19 @@ NAMED = {
 }
 
 
+def crashes(what, step, place):
+    """Return what became of a deploy that came to such an end at each *step*-th call."""
+    program = [sys.executable, str(TESTS / "faults" / "crash_points.py"), what, str(step), str(place)]
+    path = f"{TESTS.parent}:{TESTS / 'faults'}"
+    done = subprocess.run(program, capture_output=True, text=True, env={"PYTHONPATH": path}, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
     """What became of a deploy that was killed at each call, or at every ninth."""
-    place = tmp_path_factory.mktemp("killed")
-    program = [
-        sys.executable,
-        str(TESTS / "faults" / "crash_points.py"),
-        "each",
-        str(so_many(9, 1)),
-        str(place),
-    ]
-    path = f"{TESTS.parent}:{TESTS / 'faults'}"
-    done = subprocess.run(program, capture_output=True, text=True, env={"PYTHONPATH": path}, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return crashes("each", so_many(9, 1), tmp_path_factory.mktemp("killed"))
 
 
 @pytest.mark.parametrize("point", NAMED.values(), ids=NAMED)
@@ -57,3 +55,10 @@ def test_a_deploy_can_be_killed_at(killed, point):
 def test_row_2_killed_anywhere_current_is_whole_and_the_next_deploy_completes(killed):
     assert killed["failures"] == []
     assert len(killed["points"]) > 80
+
+
+def test_row_13_power_is_lost_anywhere_and_what_was_not_synced_is_not_needed(tmp_path):
+    """A deploy that was told of as done stands; before that, `current` is old or new, and whole."""
+    cut = crashes("cut", so_many(27, 1), tmp_path)
+    assert cut["failures"] == []
+    assert cut["points"][-1] == "the end"
