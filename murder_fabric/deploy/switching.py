@@ -154,8 +154,8 @@ class Switching:
             self._switched += done
             self._warn(done)
             which = f"{wave.name}: " * bool(wave.name)
-            where = f"current -> releases/{wanted.tag} on {counted(len(done), 'host')}"
-            said.append(f"{which}{where}{_spread(done, offsets)}")
+            what = f"{counted(len(done), 'host')} switched to {wanted.tag}"
+            said.append(f"{which}{what}{_spread(done, offsets)}")
         return list(done)
 
     def _moment(self, hosts: Sequence[str], at: float | None) -> tuple[float | None, Mapping[str, Offset]]:

@@ -17,9 +17,9 @@ from .executor import GroupContext
 from .hook_tasks import HOOKS
 from .lazily import lazily
 from .murder_task import murder_task, settings_of
-from .ranges import fold
+from .ranges import expand, fold
 from .roles import HERE, Roles, assign_roles
-from .settings import SECTION, AnyPath, Settings, absolute, defaults
+from .settings import ROLES, SECTION, AnyPath, Settings, absolute, defaults
 
 if TYPE_CHECKING:
     from . import deployment, releases
@@ -34,20 +34,30 @@ else:
 
 @murder_task()
 def hosts(c: GroupContext, /, **settings: Any) -> Result:
-    """Show which hosts the arguments and roles name."""
+    """Show which hosts the arguments and roles name, and who switches first."""
     from .outcome import HostResult
     from .results import Result
+    from .waves import canary_of
 
-    roles = assign_roles(c.hosts, settings_of(c, settings).roles)
+    known = settings_of(c, settings)
+    roles = assign_roles(c.hosts, known.roles)
     played = {"tracker": [roles.tracker], "seeder": roles.seeders, "peer": roles.peers}
     lines = [f"tracker: {roles.tracker}", f"seeder: {fold(roles.seeders)}"]
+    if canary := canary_of(known.canary, roles.peers, known.roles):
+        played["canary"] = canary
+        lines.append(f"canary: {fold(canary)}, which switch{'es' * (len(canary) == 1)} first")
+    groups = [
+        f"@{name}: {fold(expand(f'@{name}', roles=known.roles))}"
+        for name, hosts_of_it in known.roles.items()
+        if hosts_of_it and name not in ROLES
+    ]
     return Result(
         "hosts",
         hosts={
             host: HostResult(facts={"roles": [role for role, named in played.items() if host in named]})
             for host in roles.hosts()
         },
-        report="\n".join([*lines, f"peers: {fold(roles.peers)} ({len(roles.peers)})"]),
+        report="\n".join([*lines, f"peers: {fold(roles.peers)} ({len(roles.peers)})", *groups]),
     )
 
 

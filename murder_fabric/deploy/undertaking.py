@@ -37,11 +37,11 @@ class Undertaking:
     destination: str = ""
     #: How things are when Ctrl-C comes while the steps are gone through.
     interrupted: str = "interrupted; what this task had started ends, what ran before goes on"
-    #: It may take long: in the end it is said how long it took, and once more who never answered.
+    #: It may take long: in the end it is said how long it took.
     is_long: bool = False
     #: Done before anybody is connected to.
     first: Callable[[], None] = lambda: None
-    #: It changes hosts: what came of it is kept here (`murder.history`).
+    #: It changes hosts: what came of it is kept here (`murder.history`), and who never answered said again.
     is_recorded: bool = False
     #: What `--dry` says, line by line.
     plan: Callable[[], Sequence[str]] = tuple
@@ -116,7 +116,7 @@ def _go_through(context: GroupContext, undertaking: Undertaking, outcome: Outcom
             try:
                 return undertaking.steps(muster)
             finally:
-                for line in outcome.complaints(but=() if undertaking.is_long else muster.silent):
+                for line in outcome.complaints(but=() if undertaking.is_recorded else muster.silent):
                     view.say(f"  {line}")
     except KeyboardInterrupt:
         raise Interrupted(

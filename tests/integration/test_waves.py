@@ -83,9 +83,9 @@ def test_a_canary_that_is_not_well_goes_back_alone_and_the_release_is_bad(
     check = "health_check: 'echo it is $MURDER_TAG after $MURDER_PREVIOUS; test $MURDER_TAG = v1'"
     (fab.directory / "fabric.yaml").write_text(f"murder:\n  {check}\n  health_patience: 1\n")
     said = deploy(fab, app, "v1", "--canary", "web2")
-    assert re.search(r"switch +the canary: current -> releases/v1 on 1 host \(", said)
+    assert re.search(r"switch +the canary: 1 host switched to v1 \(", said)
     assert re.search(r"check +1 of 1 host well with v1", said)
-    assert re.search(r"switch +the others: current -> releases/v1 on 3 hosts", said)
+    assert re.search(r"switch +the others: 3 hosts switched to v1", said)
     assert re.search(r"check +3 of 3 hosts well with v1", said)
 
     (files / "more").write_text("more")

@@ -98,16 +98,18 @@ def test_beginning_switch_and_end_are_told_in_their_order(
     chronicle = follow(f"{server.url}/take", view)
     for name in ("verify", "switch"):
         with view.stage(name) as said:
-            said.append(f"{name} is over")
+            said.append(f"{name} is over (clocks known to 3 ms)")
     outcome.tag, outcome.destination = "v1", "/srv/app"
     outcome.reached("web1", HostState.FAILED, "full")
+    outcome.reached("web2", HostState.SWITCHED)
     chronicle.end(result_of(outcome, "deploy", "web1 failed", 3.5, 3), outcome)
     assert [one["event"] for one in server.messages] == ["start", "switch", "failure"]
     first, second, last = server.messages
     assert first["text"].startswith("deploy of v1 to /srv/app: ")
-    assert first["text"].endswith("begins on web[1-2] (2 hosts)")
+    assert first["text"].endswith(" on web[1-2] (2 hosts)")
     assert second["text"] == "deploy of v1 to /srv/app: switch is over"
-    assert (last["message"], last["exit_code"], last["failed"]) == ("web1 failed", 3, ["web1"])
+    assert last["message"] == "1 of 2 hosts switched, but web1 failed"
+    assert (last["exit_code"], last["failed"]) == (3, ["web1"])
     assert {one["run"] for one in server.messages} == {first["run"]}
     assert (first["tag"], first["hosts"]) == ("v1", 2)
     assert view.observers == []

@@ -119,8 +119,8 @@ def test_each_wave_is_switched_and_checked_before_the_next() -> None:
         *[("switch", "web4"), ("check_health", "web4")],
     ]
     assert app.deployment.outcome.hosts(HostState.SWITCHED) == HOSTS
-    assert "the canary: current -> releases/v2 on 1 host" in app.said.getvalue()
-    assert "batch 2 of 2: current -> releases/v2 on 1 host" in app.said.getvalue()
+    assert "the canary: 1 host switched to v2" in app.said.getvalue()
+    assert "batch 2 of 2: 1 host switched to v2" in app.said.getvalue()
 
 
 @pytest.mark.parametrize(("settings", "times"), [({}, 1), (CHECKED, 0)], ids=["unchecked", "checked"])
@@ -304,10 +304,10 @@ def test_each_host_is_told_the_moment_on_its_own_clock(clock: Time) -> None:
 def test_the_spread_is_told_by_our_clock(clock: Time) -> None:
     app = App(read_clock=lambda host, fields: {"clock": HOSTS.index(host) / 100})
     app.go(Pace(delay=2.0))
-    assert "on 4 hosts within 0 ms (clocks known to 0 ms)" in app.said.getvalue()
+    assert "4 hosts switched to v2 within 0 ms (clocks known to 0 ms)" in app.said.getvalue()
     app = App()
     app.go(Pace(delay=2.0))
-    assert "on 4 hosts within 30 ms" in app.said.getvalue()
+    assert "4 hosts switched to v2 within 30 ms" in app.said.getvalue()
 
 
 @pytest.mark.parametrize(

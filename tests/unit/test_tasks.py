@@ -105,6 +105,18 @@ def test_hosts_are_shown_with_their_roles_and_none_is_asked(c: GroupContext) -> 
     }
 
 
+def test_who_switches_first_is_shown_and_so_are_further_groups(c: GroupContext) -> None:
+    roles = {"peer": "", "canary": "web2", "db": "db[1-2]"}
+    shown: Any = tasks.hosts.plan(c, roles=roles, canary="@canary")
+    assert shown.report.splitlines()[2:] == [
+        "canary: web2, which switches first",
+        "peers: web[1-2] (2)",
+        "@canary: web2",
+        "@db: db[1-2]",
+    ]
+    assert shown.hosts["web2"].facts["roles"] == ["peer", "canary"]
+
+
 def flags_of(task: Any) -> set[str]:
     return {name for argument in task.get_arguments() for name in argument.names}
 

@@ -66,7 +66,7 @@ class Chronicle:
         subject = f"{self._task}{f' of {planned.tag}' * bool(planned.tag)} to {planned.destination}"
         notices = Notices(settings.webhook, certificates(settings), subject, facts)
         named = f"{fold(planned.hosts)} ({counted(len(planned.hosts), 'host')})"
-        notices.tell("start", f"{operator_name()} begins on {named}")
+        notices.tell("start", f"begun by {operator_name()} on {named}")
         return notices
 
     def end(self, result: Result, outcome: Outcome) -> None:
@@ -91,7 +91,7 @@ class Chronicle:
             return
         self._view.observers.remove(self._notices)
         facts = {"exit_code": record.exit_code, "seconds": record.seconds, "failed": record.failed}
-        self._notices.tell("failure" if record.exit_code else "finish", record.message, **facts)
+        self._notices.tell("failure" if record.exit_code else "finish", _ending(record), **facts)
         if problem := self._notices.close():
             self._view.say(f"  {problem}")
 
@@ -121,6 +121,14 @@ class Chronicle:
             self._recording.samples,
             exchange_of(list(hosts), outcome.received),
         )
+
+
+def _ending(record: RunRecord) -> str:
+    """Return how a run ended, for those who see nothing else of it."""
+    there = record.count(record.aim)
+    if not record.exit_code or not there or record.aim != "switched":
+        return record.message
+    return f"{there} of {counted(len(record.hosts), 'host')} switched, but {record.message}"
 
 
 def write_page(record: RunRecord, path: str) -> None:

@@ -52,9 +52,9 @@ class Notices:
         )
 
     def stage_ended(self, fleet: FleetState, name: str, said: str, *, began: float, now: float) -> None:
-        """A switch is told of, where it was made."""
+        """A switch is told of, where it was made; what that line has in brackets is for the terminal."""
         if name == "switch" and said:
-            self.tell("switch", said)
+            self.tell("switch", said.partition(" (")[0])
 
     def heard(self, fleet: FleetState, *, now: float) -> None:
         """How far hosts are is told to nobody."""
