@@ -22,14 +22,24 @@ def take_back(
     """
     Point `current` back on *hosts*, where it was switched; return those that do not answer.
 
-    The hooks of going back are run on all: `before_switch` may have done something where none was made.
+    The hooks of going back are run on all: `before_switch` may have done something where none was made. Hosts
+    that failed come last, as their commands may well hang: those that are well do not wait for them.
 
     Args:
         current: by host, what it was.
         in_haste: somebody waits for it: the commands of hooks have no longer than the hosts themselves.
     """
-    wanted, outcome = run.wanted, run.outcome
     patience = BACK_TIMEOUT if in_haste else None
+    well = [host for host in hosts if run.outcome.is_going(host)]
+    failed = [host for host in hosts if not run.outcome.is_going(host)]
+    return [host for those in (well, failed) if those for host in _take_back(run, those, current, patience)]
+
+
+def _take_back(
+    run: Run, hosts: Sequence[str], current: Mapping[str, str | None], patience: float | None
+) -> list[str]:
+    """Take *hosts* back, all at once; return those that do not answer."""
+    wanted, outcome = run.wanted, run.outcome
     run_hook(run, "before_switch_back", hosts, current, patience)
     requests = {
         host: Message(

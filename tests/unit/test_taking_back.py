@@ -1,0 +1,33 @@
+"""The way back of a wave that failed: who goes first, and who waits for nobody."""
+
+from __future__ import annotations
+
+from test_switching import App, on
+
+from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.hooks import Hooks
+from murder_fabric.deploy.taking_back import take_back
+
+HOOKS = Hooks({"before_switch_back": ["drain"], "after_switch_back": ["restart"]})
+BACK = ["before_switch_back", "switch_back", "after_switch_back"]
+
+
+def test_hosts_that_are_well_are_back_before_the_hooks_of_those_that_failed_begin() -> None:
+    app = App()
+    run = app.run(hooks=HOOKS)
+    app.current = dict.fromkeys(app.current, "v2")
+    run.outcome.failed("web2", HostFailure("timeout", "it said nothing for 60 s"))
+    assert take_back(run, ["web1", "web2", "web3"], dict.fromkeys(app.current, "v1")) == []
+    assert app.notes == [
+        (what, host) for group in (["web1", "web3"], ["web2"]) for what in BACK for host in group
+    ]
+    assert app.current == {"web1": "v1", "web2": "v1", "web3": "v1", "web4": "v2"}
+
+
+def test_who_does_not_answer_is_named_whether_it_had_failed_before_or_not() -> None:
+    app = App(switch_back=on("web1 web2", HostFailure("timeout", "no answer within 6 s")))
+    run = app.run(hooks=HOOKS)
+    run.outcome.failed("web1", HostFailure("failed", "the health check failed"))
+    assert take_back(run, ["web1", "web2", "web3"], dict.fromkeys(app.current, "v1")) == ["web2", "web1"]
+    assert app.of_host("web1") == BACK[:2]
+    assert run.outcome["web1"].error == "the health check failed"
