@@ -13,6 +13,35 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
+def uninterrupted() -> Iterator[None]:
+    """
+    Let Ctrl-C, and what else would raise an exception in this thread, come when the block is over.
+
+    Where we are not in the main thread nothing does, and nothing is changed.
+    """
+    came: list[int] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {
+        number: handler
+        for number in (signal.SIGINT, *SIGNALS)
+        if is_main and callable(handler := signal.getsignal(number))
+    }
+    for number in before:
+        signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in dict.fromkeys(came):
+            signal.raise_signal(late)
+
+
+@contextmanager
 def signals_as_interrupts() -> Iterator[None]:
     """
     Raise KeyboardInterrupt for a signal of `SIGNALS` that would else end this process at once.

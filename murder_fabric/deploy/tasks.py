@@ -124,7 +124,8 @@ def deploy(
     if again is not None:
         wanted = again.check(wanted)
     planned = _bringing(c, known, wanted, deployment.deploy, in_waves=True)
-    return dataclasses.replace(planned, report_path=page)
+    notes = () if again is None else again.notes
+    return dataclasses.replace(planned, report_path=page, notes=notes)
 
 
 @murder_task(help=FILES, iterable=["exclude"], settings=["tracker_port"])

@@ -45,6 +45,8 @@ class Undertaking:
     is_recorded: bool = False
     #: What `--dry` says, line by line.
     plan: Callable[[], Sequence[str]] = tuple
+    #: What should be known before it begins, line by line.
+    notes: Sequence[str] = ()
     #: Where a page about it is to be written; empty for none.
     report_path: str = ""
 
@@ -69,6 +71,8 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
     outcome, began = Outcome(undertaking.hosts), time.monotonic()
     outcome.tag, outcome.destination = undertaking.tag, undertaking.destination
     view.remark(f"murder: {undertaking.aim}")
+    for line in undertaking.notes:
+        view.say(f"  {line}")
     if context.config.run.dry:
         for line in undertaking.plan():
             view.say(f"  {line}")

@@ -128,6 +128,12 @@ def test_who_never_answered_is_said_again_only_after_a_task_that_changed_hosts(
     assert "murder: done in 0.0 s" in stream.getvalue()
 
 
+def test_what_should_be_known_before_is_said_first(channels: FakeChannels) -> None:
+    stream = io.StringIO()
+    carry_out("try", context(), undertaking(lambda muster: "done", notes=["web9: left out"]), View(stream))
+    assert stream.getvalue().splitlines()[:2] == ["murder: doing it", "  web9: left out"]
+
+
 def test_a_task_that_ends_early_has_a_result_too(channels: FakeChannels) -> None:
     def step(muster: Muster) -> str:
         raise BadInput("no tracker is running")

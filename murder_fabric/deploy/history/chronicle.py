@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import BadInput, StorageError
 from ...units import counted
+from ..ending import uninterrupted
 from ..outcome import Outcome
 from ..ranges import fold
 from ..results import Result
@@ -70,10 +71,23 @@ class Chronicle:
         return notices
 
     def end(self, result: Result, outcome: Outcome) -> None:
-        """Keep the record of the run, and write the page that was asked for."""
+        """
+        Keep the record of the run, write the page that was asked for, and tell the webhook.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C came meanwhile; all of it was done.
+        """
         self._view.observers.remove(self._recording)
-        record = self._record(result, outcome)
-        self._tell_end(record)
+        try:
+            with uninterrupted():
+                record = self._record(result, outcome)
+                self._tell_end(record)
+                self._keep(record)
+        finally:
+            if self._notices is not None and (problem := self._notices.close()):
+                self._view.say(f"  {problem}")
+
+    def _keep(self, record: RunRecord) -> None:
         try:
             shelf.keep(record)
         except (StorageError, BadInput) as error:
@@ -92,8 +106,6 @@ class Chronicle:
         self._view.observers.remove(self._notices)
         facts = {"exit_code": record.exit_code, "seconds": record.seconds, "failed": record.failed}
         self._notices.tell("failure" if record.exit_code else "finish", _ending(record), **facts)
-        if problem := self._notices.close():
-            self._view.say(f"  {problem}")
 
     def _record(self, result: Result, outcome: Outcome) -> RunRecord:
         hosts = {

@@ -30,6 +30,8 @@ class Retry:
     context: GroupContext
     #: With the tag of that run.
     settings: Settings
+    #: Which hosts somebody might think are among them, and are not.
+    notes: Sequence[str] = ()
 
     @property
     def is_done(self) -> bool:
@@ -41,6 +43,7 @@ class Retry:
         """What is to be said then."""
         record = self.record
         said = f"no host that is named failed in run {record.id} of {record.tag}; there is nothing to do"
+        said = "; ".join([said, *self.notes])
         return Result("deploy", said, 0, record.tag, record.destination, self.digest)
 
     def check(self, wanted: Wanted) -> Wanted:
@@ -95,10 +98,26 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
             f"run {record.id} of {record.tag} was about {fold(record.hosts)}, and none of these is named;"
             " write them as they were written then. No host was touched"
         )
-    hosts = [host for host in _unfinished(tries) if not named or host in named]
+    unfinished = _unfinished(tries)
+    hosts = [host for host in unfinished if not named or host in named]
+    unnamed = [host for host in unfinished if host not in hosts]
+    notes = _notes(record, unnamed, [host for host in named if host not in known])
     again = GroupContext(context.config, [context.kwargs_of(host) for host in hosts])
     digest = next((one.digest for one in tries if one.digest), "")
-    return Retry(record, digest, again, dataclasses.replace(settings, default_tag=record.tag))
+    return Retry(record, digest, again, dataclasses.replace(settings, default_tag=record.tag), notes)
+
+
+def _notes(record: RunRecord, unnamed: Sequence[str], strangers: Sequence[str]) -> list[str]:
+    """Say which hosts are left out: those that failed too and are not named now, and those nobody tried."""
+    notes = []
+    if unnamed:
+        notes.append(f"{fold(unnamed)}: left out, as not named now, though {record.tag} did not get there")
+    if strangers:
+        notes.append(
+            f"{fold(strangers)}: left out, as run {record.id} knows nothing of it; it gets {record.tag} too"
+            " without --retry-failed"
+        )
+    return notes
 
 
 def _unfinished(tries: Sequence[RunRecord]) -> list[str]:

@@ -16,6 +16,8 @@ from .record import RunRecord
 MOST_RECORDS = 200
 #: Bytes of a file that may be one.
 MAX_RECORD = 16 << 20
+#: Seconds in which a record is written, however slow the disk.
+WRITTEN_WITHIN = 600.0
 _NAME = re.compile(r"(\d{8}-\d{6}-[0-9a-f]{4})\.json")
 _UNFINISHED = ".unfinished-"
 
@@ -37,6 +39,8 @@ def keep(record: RunRecord) -> str:
     """
     Write *record*, whole or not at all, and remove those beyond `MOST_RECORDS`; return its path.
 
+    What a killed run was writing here goes as well.
+
     Raises:
         StorageError: the directory cannot be written; what was there is as it was.
     """
@@ -45,6 +49,7 @@ def keep(record: RunRecord) -> str:
     try:
         os.makedirs(where, mode=0o700, exist_ok=True)
         write(path, record.to_json() + "\n")
+        _sweep(where)
         for name in _names(where)[MOST_RECORDS:]:
             with contextlib.suppress(FileNotFoundError):  # another run of ours did so at the same time
                 os.unlink(os.path.join(where, f"{name}.json"))
@@ -70,6 +75,15 @@ def write(path: str, text: str, mode: int = 0o600) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+def _sweep(where: str) -> None:
+    """Remove from the directory *where* what was begun so long ago that nobody writes it any more."""
+    for name in os.listdir(where):
+        path = os.path.join(where, name)
+        with contextlib.suppress(FileNotFoundError):
+            if name.startswith(_UNFINISHED) and os.stat(path).st_mtime < time.time() - WRITTEN_WITHIN:
+                os.unlink(path)
 
 
 def newest(destination: str | None = None) -> Iterator[RunRecord]:
