@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -25,6 +27,8 @@ ASSUMED_START, ASSUMED_PER_HOST = 4.0, 0.01
 ASSUMED_HASHING = 400e6
 #: Bytes to a host; less than that takes what the stages take anyhow, and tells no pace.
 LEAST_MEASURED = 10_000_000
+#: Tasks that bring a release, and the states of hosts that have it then.
+_BRINGING, _HAVING = ("deploy", "fetch"), ("switched", "verified")
 #: The stages of a run that take longer the more bytes there are to move, and the more there are to read.
 MOVING, READING = ("upload", "swarm"), ("stage", "verify")
 
@@ -48,14 +52,37 @@ def plan(
     """
     length = wanted.metainfo.info.geometry.length if wanted.metainfo is not None else None
     lines = [("roles", _roles(roles, wanted)), ("bytes", _bytes(wanted, roles, length))]
-    if length is not None:
-        lines.append(("disk", _disk(length, settings)))
+    for_reuse, for_time = itertools.tee(records)
+    if wanted.metainfo is not None and length is not None:
+        lines.append(("reuse", reuse(wanted.metainfo.info.digest.hex(), roles.peers, for_reuse)))
+        lines.append(("disk", _disk(length, wanted, settings)))
     later = "not now: murder.switch does it later"
     lines.append(("switch", later if pace is None else _switch(roles, settings, pace)))
     if length is not None:
-        estimate = estimated(length, len(roles.peers), records, brought=_is_brought(wanted))
+        estimate = estimated(length, len(roles.peers), for_time, brought=_is_brought(wanted))
         lines.append(("time", f"about {shown_seconds(estimate.seconds)} {estimate.reason}"))
     return [f"{name:<9}{text}" for name, text in lines]
+
+
+def reuse(digest: str, peers: Sequence[str], records: Iterable[RunRecord]) -> str:
+    """
+    Say what *peers* have of a release already, as far as former runs to the destination tell.
+
+    Args:
+        digest: of the release, in hex.
+        records: newest first.
+    """
+    last = next((one for one in records if one.task in _BRINGING and one.length and one.digest), None)
+    if last is None:
+        return "what hosts have of it already only they can tell: no former run to there is known here"
+    if last.digest == digest:
+        having = [host for host in peers if host in last.hosts and last.hosts[host].state in _HAVING]
+        among = f"{len(having)} of {counted(len(peers), 'host')}"
+        return f"all of it on {among}, by run {last.id}: nothing moves to there, if nobody changed it since"
+    moved, reused = last.total("bytes_moved"), last.total("bytes_reused")
+    share = 100 * reused // (moved + reused) if moved + reused else 0
+    found = f"run {last.id} of {last.tag} found {share} % of its bytes on the hosts"
+    return f"what hosts have of it already only they can tell; {found}"
 
 
 def estimated(length: int, host_count: int, records: Iterable[RunRecord], *, brought: bool) -> Estimate:
@@ -131,7 +158,7 @@ def _is_brought(wanted: Wanted) -> bool:
 def _bytes(wanted: Wanted, roles: Roles, length: int | None) -> str:
     if length is None:
         return f"not known before {fold(roles.seeders)} has hashed {wanted.files_path}"
-    each, less = shown_size(length), "; less by what each has of it already, which only it can tell"
+    each, less = shown_size(length), "; less by what each has of it already"
     if not _is_brought(wanted):
         source = "this machine" if roles.seeders == [HERE] else "the seeders"
         return f"{each} to each of {counted(len(roles.peers), 'host')}, from {source} and each other{less}"
@@ -140,9 +167,16 @@ def _bytes(wanted: Wanted, roles: Roles, length: int | None) -> str:
     return f"{each} over SSH to {roles.seeders[0]}{among}{less}"
 
 
-def _disk(length: int, settings: Settings) -> str:
-    kept = counted(settings.keep_releases, "release")
-    return f"{shown_size(length + SPARE_BYTES)} must be free on each host; {kept} stay in the end"
+def _disk(length: int, wanted: Wanted, settings: Settings) -> str:
+    kept, all_kept = settings.keep_releases, shown_size(length * settings.keep_releases)
+    stay = f"{counted(kept, 'release')} stay{'s' * (kept == 1)} in the end, {all_kept} if all are as large"
+    said = f"{shown_size(length + SPARE_BYTES)} must be free on each host; {stay}"
+    if not wanted.files_path:
+        return said
+    paths = (
+        f"--files-path {shlex.quote(wanted.files_path)} --destination-path {shlex.quote(wanted.destination)}"
+    )
+    return f"{said}; what is free there tells murder.doctor {paths}"
 
 
 def _switch(roles: Roles, settings: Settings, pace: Pace) -> str:

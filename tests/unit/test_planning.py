@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from murder_fabric.deploy.history.record import HostRecord, RunRecord, StageRecord
-from murder_fabric.deploy.planning import estimated, plan
+from murder_fabric.deploy.planning import estimated, plan, reuse
 from murder_fabric.deploy.roles import HERE, Roles
 from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.wanted import Wanted
@@ -57,9 +57,11 @@ def lines(
 def test_the_plan_says_who_how_much_where_and_how_long(wanted: Wanted) -> None:
     assert plan(wanted, ROLES, SETTINGS, Pace(), ()) == [
         "roles    tracker and seeder web1; peers web[1-10]",
-        "bytes    2.0 MB over SSH to web1, then 18.0 MB among the hosts; less by what each has of it already,"
-        " which only it can tell",
-        "disk     18.8 MB must be free on each host; 5 releases stay in the end",
+        "bytes    2.0 MB over SSH to web1, then 18.0 MB among the hosts; less by what each has of it already",
+        "reuse    what hosts have of it already only they can tell: no former run to there is known here",
+        "disk     18.8 MB must be free on each host; 5 releases stay in the end, 10.0 MB if all are as large;"
+        " what is free there tells"
+        f" murder.doctor --files-path {wanted.files_path} --destination-path /srv/app",
         "switch   all hosts at once",
         "time     about 4 s if no host has any of it and every link has 125.0 MB/s: no former run tells",
     ]
@@ -116,6 +118,27 @@ def test_of_a_canary_that_nobody_asks_whether_it_is_well_it_is_said_what_it_prov
 
 def test_the_moment_of_the_first_wave_is_named(wanted: Wanted) -> None:
     assert ", the first at 20" in lines(wanted, pace=Pace(at=1_800_000_000.0))["switch"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"digest": "ab"},
+            "all of it on 10 of 10 hosts, by run 20261122-063500-3f2a: nothing moves to there",
+        ),
+        ({"digest": "ab", "hosts": {"web3": HostRecord("verified")}}, "all of it on 1 of 10 hosts"),
+        ({"digest": "ab", "hosts": {"web3": HostRecord("failed")}}, "all of it on 0 of 10 hosts"),
+        (
+            {"digest": "cd", "hosts": {"web1": HostRecord("switched", bytes_moved=20, bytes_reused=180)}},
+            "only they can tell; run 20261122-063500-3f2a of v1 found 90 % of its bytes on the hosts",
+        ),
+        ({"digest": "ab", "task": "rollback"}, "only they can tell: no former run to there is known here"),
+        ({"digest": "", "length": 0}, "only they can tell: no former run to there is known here"),
+    ],
+)
+def test_former_runs_tell_what_hosts_have_of_it_already(changes: dict[str, object], said: str) -> None:
+    assert said in reuse("ab", PEERS, [replace(RECORD, **changes)])  # type: ignore[arg-type]
 
 
 def test_the_last_run_tells_how_long_the_next_one_takes() -> None:
