@@ -74,11 +74,7 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
     for line in undertaking.notes:
         view.say(f"  {line}")
     if context.config.run.dry:
-        for line in undertaking.plan():
-            view.say(f"  {line}")
-        said = "dry run: no host was touched"
-        view.say(said)
-        return result_of(outcome, task, said, 0.0)
+        return result_of(outcome, task, _planned(undertaking, view), 0.0)
     outcome.run_id = shelf.new_id(time.time(), secrets.token_bytes(2))
     chronicle = Chronicle(task, undertaking, view, outcome.run_id) if undertaking.is_recorded else None
     result: Result | None = None
@@ -102,6 +98,15 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
                 result or result_of(outcome, task, "a fault of murder_fabric ended it", took, 1), outcome
             )
     return result
+
+
+def _planned(undertaking: Undertaking, view: View) -> str:
+    """Say what would be done; return the sentence that a dry run ends with."""
+    for line in undertaking.plan():
+        view.say(f"  {line}")
+    said = "dry run: no host was touched"
+    view.say(said)
+    return said
 
 
 def _go_through(context: GroupContext, undertaking: Undertaking, outcome: Outcome, view: View) -> str:
