@@ -125,7 +125,9 @@ def _go_through(context: GroupContext, undertaking: Undertaking, outcome: Outcom
             try:
                 return undertaking.steps(muster)
             finally:
-                for line in outcome.complaints(but=() if undertaking.is_recorded else muster.silent):
+                # What was said as it connected has gone up the screen since, if there were many lines.
+                is_far_up = undertaking.is_recorded and not view.is_quiet
+                for line in outcome.complaints(but=() if is_far_up else muster.silent):
                     view.say(f"  {line}")
     except KeyboardInterrupt:
         raise Interrupted(

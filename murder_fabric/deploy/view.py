@@ -38,7 +38,8 @@ class View:
 
     def __init__(self, stream: TextIO | None, *, quiet: bool = False) -> None:
         self._stream = stream
-        self._quiet = quiet
+        #: Whether nothing is said but what somebody should know or do.
+        self.is_quiet = quiet
         self._screen: Screen | None = None
         self._shown_at = 0.0
         self._begun: dict[str, float] = {}
@@ -52,7 +53,7 @@ class View:
         """Follow the hosts of *outcome*; meanwhile a terminal shows what they do."""
         self.fleet = FleetState(outcome)
         self._begun.clear()  # a run before this one may have ended while it began
-        if self._stream is None or self._quiet or not _can_draw(self._stream):
+        if self._stream is None or self.is_quiet or not _can_draw(self._stream):
             yield
             return
         with Screen(self._stream, self.fleet) as self._screen:
@@ -70,7 +71,7 @@ class View:
 
     def remark(self, text: str) -> None:
         """Write a line that stays, unless only what matters is to be said."""
-        if not self._quiet:
+        if not self.is_quiet:
             self.say(text)
 
     def begin(self, name: str) -> None:

@@ -113,19 +113,26 @@ def test_a_task_that_lost_hosts_ends_with_their_error(
     assert stream.getvalue().splitlines()[-2:] == ["  web2: No space left on device", "murder: done"]
 
 
-@pytest.mark.parametrize(("is_recorded", "times"), [(False, 1), (True, 2)])
-def test_who_never_answered_is_said_again_only_after_a_task_that_changed_hosts(
-    channels: FakeChannels, is_recorded: bool, times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("is_recorded", "quiet", "times"), [(False, False, 1), (True, False, 2), (True, True, 1)]
+)
+def test_who_never_answered_is_said_again_only_after_the_lines_of_a_task_that_changed_hosts(
+    channels: FakeChannels,
+    is_recorded: bool,
+    quiet: bool,
+    times: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     channels.silent = {"web3": DOWN}
     stream = io.StringIO()
     wanted = undertaking(lambda muster: "done", is_long=True, is_recorded=is_recorded)
     with pytest.raises(HostsFailed) as caught:
-        carry_out("try", context(), wanted, View(stream))
+        carry_out("try", context(), wanted, View(stream, quiet=quiet))
     assert caught.value.result.hosts["web3"].state is HostState.UNREACHABLE
     assert stream.getvalue().count("web3: refused the connection") == times
-    assert "murder: done in 0.0 s" in stream.getvalue()
+    assert ("murder: done in 0.0 s" in stream.getvalue()) is not quiet
 
 
 def test_what_should_be_known_before_is_said_first(channels: FakeChannels) -> None:
