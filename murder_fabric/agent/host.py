@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import random
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -16,17 +14,14 @@ from twisted.internet.defer import CancelledError, DeferredLock, TimeoutError
 from twisted.internet.task import LoopingCall
 
 from .. import control
-from ..errors import BadInput, ControlError, MurderError, VerifyError
+from ..errors import BadInput, ControlError, MurderError, TrackerError, VerifyError
 from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
-from ..net.ports import BACKLOG
-from ..net.tracker_site import TrackerSite
 from ..policy.stalling import Stall
 from ..storage.checking import check
 from ..storage.payload import Payload, root_of
-from ..tracker.registry import Registry
-from .addresses import Listen, address_of_interface, listen_on
+from .addresses import address_of_interface
 from .answer import Answer, Emit
 from .destination import Destination, expand_source
 from .errands import Errands
@@ -35,24 +30,16 @@ from .hashing import create_torrent
 from .holding import make_ready
 from .kept import keep, recall
 from .moments import Moments
+from .obtaining import obtain
+from .own_tracker import OwnTracker, start_tracker
 from .release_duties import RELEASE_DUTIES
 from .report import INTERVAL
-from .staging import Staged, discard, stage, store, told, verify_staged
+from .staging import Staged, discard, stage, store, told, told_unfetched, verify_staged
 from .torrent import Torrent, config_of
 from .working import Threads
 
 #: Seconds in which what is at the disk must end once this agent is to end; it is asked for twice.
 PATIENCE = 10.0
-
-
-@dataclass
-class RunningTracker:
-    """The tracker that runs here."""
-
-    registry: Registry
-    port: Any
-    address: str
-    token: str | None
 
 
 class Host:
@@ -70,7 +57,7 @@ class Host:
         self._reactor = reactor
         self._address = address
         self._operator = operator
-        self.tracker: RunningTracker | None = None
+        self.tracker: OwnTracker | None = None
         self.torrents: dict[str, Torrent] = {}
         self._staged: dict[str, Staged] = {}
         self.destinations: dict[str, Destination] = {}
@@ -207,26 +194,24 @@ class Host:
 
     async def _start_tracker(self, request: control.StartTracker, attached: bytes, emit: Emit) -> Answer:
         if self.tracker is None:
-            token = None if request.token is None else bytes.fromhex(request.token)
-            registry = Registry((), rng=random.Random(os.urandom(16)))
-            ports = request.first_port, request.last_port
-            listen = Listen(request.address, *ports, "murder.tracker_port")
-            port = listen_on(self._reactor, listen, TrackerSite(registry, self._reactor, token), BACKLOG)
-            self.tracker = RunningTracker(registry, port, request.address, request.token)
-        return await self._tracker_facts(control.TrackerFacts(), b"", emit)
+            self.tracker = start_tracker(self._reactor, request)
+        return self.tracker.facts()
 
     async def _tracker_facts(self, request: control.TrackerFacts, attached: bytes, emit: Emit) -> Answer:
-        tracker = self._running_tracker()
-        port = tracker.port.getHost().port
-        return Answer({"address": tracker.address, "port": port, "token": tracker.token})
+        return self._running_tracker().facts()
 
     async def _track(self, request: control.Track, attached: bytes, emit: Emit) -> Answer:
-        self._running_tracker().registry.allow(bytes.fromhex(request.info_hash), request.hosts)
-        return Answer({})
+        return self._running_tracker().track(request, attached)
 
     async def _stage(self, request: control.Stage, attached: bytes, emit: Emit) -> Answer:
+        try:
+            torrent = await obtain(self._reactor, request, attached)
+        except TrackerError as error:
+            return told_unfetched(str(error))
+        self._must_go_on()
+
         def keep_staged() -> Staged:  # also where the operator has gone meanwhile: `stop` discards it
-            self._staged[request.tag] = staged = stage(request, attached)
+            self._staged[request.tag] = staged = stage(request, torrent)
             return staged
 
         staged = await self._threads.run(emit, keep_staged)
@@ -329,7 +314,7 @@ class Host:
         except KeyError:
             raise ControlError(f"nothing is staged here for the tag {tag}") from None
 
-    def _running_tracker(self) -> RunningTracker:
+    def _running_tracker(self) -> OwnTracker:
         if self.tracker is None:
             raise BadInput("no tracker is running here; start one with murder.start-tracker")
         return self.tracker

@@ -116,6 +116,12 @@ def told(staged: Staged) -> Answer:
     return Answer(fields, staged.holdings.to_bytes())
 
 
+def told_unfetched(why: str) -> Answer:
+    """Return what the operator is told where nothing was staged, as there was no torrent."""
+    nothing = {"released": False, "removed": 0, "bytes_reused": {}, "files_changed": 0}
+    return Answer({**nothing, "unfetched": why})
+
+
 def store(staged: Staged, index: int, data: bytes) -> bool:
     """Write what a piece lacked, and did not come from the swarm, if that makes it what it must be."""
     info, holdings = staged.metainfo.info, staged.holdings

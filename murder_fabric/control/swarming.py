@@ -68,7 +68,11 @@ class StartTracker(Request):
 
 @dataclasses.dataclass(frozen=True)
 class Track(Request):
-    """Let the tracker know a torrent, and the only addresses that may join it (None: any)."""
+    """
+    Let the tracker know a torrent, and the only addresses that may join it (None: any).
+
+    Where the torrent is attached, whoever knows the tracker's passkey can fetch it there.
+    """
 
     name = "track"
     info_hash: str
@@ -90,13 +94,16 @@ LAYOUTS = ("release", "plain", "temporary")
 @dataclasses.dataclass(frozen=True)
 class Stage(Request):
     """
-    Make ready to take in the payload of the attached torrent, and check what of it is there already.
+    Make ready to take in the payload of a torrent, and check what of it is there already.
 
-    A release takes over what it can of the verified releases beside it.
+    The torrent is attached, or to be had at *torrent_url*. A release takes over what it can of the verified
+    releases beside it.
 
     Done: `released` (it is a verified release already), `removed` (how many entries *empty* cost),
     `bytes_reused` (by tag, bytes of files taken over), `files_changed` (how many files of those releases are
     no longer what they were, and so come anew). What it has then is attached (`metainfo.holdings`).
+    Perhaps `unfetched`: why the torrent was not to be had at *torrent_url*; nothing was done then, and the
+    request is to come again, with the torrent attached.
     """
 
     name = "stage"
@@ -117,6 +124,11 @@ class Stage(Request):
     #: It is a release here already, and somebody has changed files of it since: stage it once more, and let
     #: `Verify` move what was changed to its place.
     mend: bool = False
+    #: Where the torrent is, which holds a passkey; its SHA-256 (hex), its bytes, and seconds to try for.
+    torrent_url: Optional[str] = None
+    torrent_sha256: str = ""
+    torrent_length: int = 0
+    patience: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,6 +24,8 @@ from .preflight import Ready
 from .ranges import fold
 from .run import Entry, Run
 from .seeding import seed_in_place, upload
+from .spreading import Offer, offer_of_torrent, pays
+from .staging import ask_to_stage, told_of_unfetched
 from .transfers import note_fetched, note_senders, note_staged, note_verified
 from .trust import certificates
 from .wanted import title_of
@@ -68,8 +70,8 @@ def swarm(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> None:
     Raises:
         MurderError: tracker or seeders failed, or everybody.
     """
-    entry = _enter(run, ready, metainfo)
-    staged = _stage(run, metainfo, raw)
+    entry, offer = _enter(run, ready, metainfo, raw)
+    staged = _stage(run, metainfo, raw, offer)
     sources: list[str] | None = None
     if run.in_place:
         sources = seed_in_place(run, ready.addresses, entry, raw)
@@ -109,28 +111,34 @@ def verify(run: Run, hosts: Collection[str] | None = None) -> None:
     run.need_going()
 
 
-def _enter(run: Run, ready: Ready, metainfo: Metainfo) -> Entry:
+def _enter(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> tuple[Entry, Offer | None]:
+    """Return how hosts get into the swarm, and how to the torrent *raw* where its tracker has it for them."""
     elsewhere, trusted = run.wanted.elsewhere, certificates(run.settings)
     announce = run.settings.tracker_url or (tracker_of(metainfo) if elsewhere else "")
     if not announce:
-        return Entry(_start_tracker(run, ready, metainfo), run.token, ready.allowed(), trusted)
+        announce, offer = _start_tracker(run, ready, metainfo, raw)
+        return Entry(announce, run.token, ready.allowed(), trusted), offer
     # Such a tracker may have a list of what it tracks: whoever keeps that needs the hash.
     run.view.say(f"  tracker  {redacted(announce)} must track {metainfo.info.info_hash.hex()}")
     if elsewhere:
-        return Entry(announce, None, None, trusted)
-    return Entry(announce, run.token, ready.allowed(), trusted)
+        return Entry(announce, None, None, trusted), None
+    return Entry(announce, run.token, ready.allowed(), trusted), None
 
 
-def _start_tracker(run: Run, ready: Ready, metainfo: Metainfo) -> str:
+def _start_tracker(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> tuple[str, Offer | None]:
     tracker, first = run.tracker(), run.settings.tracker_port
     last = min(first + TRACKER_PORTS - 1, 65535)
-    address = ready.addresses[tracker]
+    address, info_hash, token = ready.addresses[tracker], metainfo.info.info_hash, bytes.fromhex(run.token)
     started = _need(run, [tracker], "tracker", control.StartTracker(address, first, last, run.token))
-    _need(run, [tracker], "tracker", control.Track(metainfo.info.info_hash.hex(), ready.allowed()))
-    return announce_url(address, int(started.fields["port"]), bytes.fromhex(run.token))
+    port, count = int(started.fields["port"]), len(run.outcome.going)
+    spread = pays(count, len(raw))
+    track = control.Track(info_hash.hex(), ready.allowed())
+    _need(run, [tracker], "tracker", track, PAYLOAD_TIMEOUT, attached=raw if spread else b"")
+    offer = offer_of_torrent(raw, info_hash, count, address, port, token) if spread else None
+    return announce_url(address, port, token), offer
 
 
-def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
+def _stage(run: Run, metainfo: Metainfo, raw: bytes, offer: Offer | None) -> dict[str, Message]:
     """Have hosts make ready to take the payload in, seeders too that are to get it and are no peers."""
     wanted, seeders, going = run.wanted, run.seeders(), run.outcome.going
     digest = metainfo.info.digest.hex()
@@ -149,13 +157,10 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes) -> dict[str, Message]:
     requests = {host: Message(request(host).fields(), raw) for host in [*going, *aside]}
     with run.stage("stage") as said:
         run.view.asked(requests, "have looked at what they have")
-        counting = run.muster.counting()
-        answers = run.muster.channels.ask(
-            requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT, on_answer=counting
-        )
+        answers, unfetched = ask_to_stage(run.muster, requests, offer)
         staged = run.muster.settle(answers)
         note_staged(run.outcome, metainfo.info, staged)
-        said += _told_of_staging(metainfo, staged)
+        said += _told_of_staging(metainfo, staged) + told_of_unfetched(unfetched)
     run.need_going()
     return staged
 
@@ -242,9 +247,10 @@ def _need(
     request: Request,
     timeout: float = PROMPT_TIMEOUT,
     on_event: OnEvent | None = None,
+    attached: bytes = b"",
 ) -> Message:
     """Ask the first of *hosts* that does it; nothing goes on without one."""
-    message = Message(request.fields())
+    message = Message(request.fields(), attached)
     for host in hosts:
         answer = run.muster.channels.ask({host: message}, timeout, on_event, SILENCE_LIMIT)[host]
         if isinstance(answer, Message):

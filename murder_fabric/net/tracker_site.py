@@ -1,5 +1,5 @@
 """
-The tracker's port: GET requests, each an announce, a scrape or a look at its numbers.
+The tracker's port: GET requests, each an announce, a scrape, a look at its numbers or at a torrent.
 
 A connection stays for the next one where the client wants that (RFC 9112, 9.3), as some of the stock ones do
 that announce many torrents.
@@ -21,8 +21,15 @@ from twisted.python.failure import Failure
 
 from ..errors import TrackerError
 from ..tracker.announcing import encode_failure, encode_response, parse_announce
-from ..tracker.http import TEXT_TYPE, Request, RequestReader, format_response
-from ..tracker.keys import announce_path, scrape_url, statistics_path
+from ..tracker.http import (
+    TEXT_TYPE,
+    TORRENT_TYPE,
+    Request,
+    RequestReader,
+    format_response,
+    format_response_head,
+)
+from ..tracker.keys import announce_path, scrape_url, statistics_path, torrent_path
 from ..tracker.registry import Registry
 from ..tracker.scraping import encode_scrape, parse_scrape
 from ..tracker.statistics import (
@@ -33,10 +40,13 @@ from ..tracker.statistics import (
     metrics_text,
     stats_text,
 )
+from .body_sender import BodySender
 from .ports import Clock, Timer, Transport
 
 #: Seconds in which a request must be complete, and its answer taken; then the next one must be.
 REQUEST_TIMEOUT = 5.0
+#: Seconds in which a torrent must be taken, which hundreds may fetch at once.
+TORRENT_TIMEOUT = 60.0
 #: Answers on one connection: so many may wait for somebody who does not read them, 1 KiB an announce.
 MOST_ANSWERS = 64
 #: Seconds between looking for peers that fell silent.
@@ -44,10 +54,11 @@ EXPIRE_EVERY = 15.0
 
 
 class Answer(NamedTuple):
-    """A whole HTTP response, and whether the connection closes after it."""
+    """A whole HTTP response, and whether the connection closes after it; a long *body* comes after *data*."""
 
     data: bytes
     last: bool
+    body: bytes = b""
 
 
 class TrackerSite(Factory):
@@ -72,6 +83,8 @@ class TrackerSite(Factory):
             (statistics_path("stats", token).encode("ascii"), self._stats, JSON_TYPE),
             (statistics_path("metrics", token).encode("ascii"), self._metrics, PROMETHEUS_TYPE),
         )
+        self._token = token
+        self._torrents: dict[bytes, bytes] = {}
         self._expiry = LoopingCall(lambda: registry.expire(now=clock.seconds()))
         self._expiry.clock = cast(Any, clock)
 
@@ -83,6 +96,17 @@ class TrackerSite(Factory):
 
     def buildProtocol(self, addr: object) -> TrackerProtocol:
         return TrackerProtocol(self.answer, self.clock)
+
+    def serve_torrent(self, info_hash: bytes, torrent: bytes) -> None:
+        """
+        Let whoever knows the passkey fetch *torrent*.
+
+        Raises:
+            TrackerError: there is none, so that everybody could.
+        """
+        if self._token is None:
+            raise TrackerError("an open tracker gives nobody a torrent; start it with a token")
+        self._torrents[torrent_path(info_hash, self._token).encode("ascii")] = torrent
 
     def answer(self, request: Request, host: str) -> Answer:
         """Return the whole HTTP response to *request*, which came from the address *host*."""
@@ -96,6 +120,10 @@ class TrackerSite(Factory):
                 except TrackerError as error:
                     return Answer(format_response(200, encode_failure(str(error)), last=last), last)
                 return Answer(format_response(200, body, content_type, last=last), last)
+        for path, torrent in self._torrents.items():
+            if hmac.compare_digest(path, request.path):
+                head = format_response_head(200, len(torrent), TORRENT_TYPE, last=True)
+                return Answer(head, True, torrent)
         return Answer(format_response(404, b"not found\n"), True)
 
     def _announce(self, query: bytes, host: str) -> bytes:
@@ -152,7 +180,12 @@ class TrackerProtocol(Protocol):
 
     def _say(self, answer: Answer) -> None:
         self._transport().write(answer.data)
-        if answer.last:
+        if answer.body:
+            self._reader = None
+            if self._deadline is not None:
+                self._deadline.reset(TORRENT_TIMEOUT)
+            BodySender(self._transport(), answer.body).start()
+        elif answer.last:
             self._reader = None
             self._transport().loseConnection()
         elif self._deadline is not None:

@@ -15,6 +15,8 @@ MAX_RESPONSE_HEAD = 16 * 1024
 
 #: What announces and scrapes are answered in; no client looks.
 TEXT_TYPE = "text/plain"
+#: What torrents are answered in.
+TORRENT_TYPE = "application/x-bittorrent"
 
 _END_OF_HEAD = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"GET (/[!-~]*) HTTP/1\.([01])")
@@ -75,9 +77,14 @@ class RequestReader:
 
 def format_response(status: int, body: bytes, content_type: str = TEXT_TYPE, *, last: bool = True) -> bytes:
     """Return a whole response of *status* with *body*; the *last* one says that the connection closes."""
+    return format_response_head(status, len(body), content_type, last=last) + body
+
+
+def format_response_head(status: int, length: int, content_type: str, *, last: bool) -> bytes:
+    """Return what comes before a body of *length* bytes; see `format_response`."""
     head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {content_type}\r\n"
     end = "Connection: close\r\n\r\n" if last else "\r\n"
-    return f"{head}Content-Length: {len(body)}\r\n{end}".encode("ascii") + body
+    return f"{head}Content-Length: {length}\r\n{end}".encode("ascii")
 
 
 def format_request(host: str, target: str) -> bytes:

@@ -41,6 +41,16 @@ def statistics_url(host: str, port: int, page: str, token: bytes | None = None) 
     return _url(host, port, statistics_path(page, token))
 
 
+def torrent_path(info_hash: bytes, token: bytes) -> str:
+    """Return where a tracker has the torrent of *info_hash*, which nobody finds who has not the passkey."""
+    return f"/{passkey(token)}/torrent/{info_hash.hex()}"
+
+
+def torrent_url(host: str, port: int, info_hash: bytes, token: bytes) -> str:
+    """Return the URL of a torrent at a tracker of ours at *host* (a name or an address) and *port*."""
+    return _url(host, port, torrent_path(info_hash, token))
+
+
 def with_passkey(url: str, token: bytes | None) -> str:
     """Return the announce URL *url* with the run's passkey in it; one with another path stays as it is."""
     parts = urlsplit(url)

@@ -12,7 +12,8 @@ from fake_channels import FakeChannels
 from twisted.internet.task import Clock
 
 from murder_fabric.agent import standing as standing_module
-from murder_fabric.agent.host import Host, RunningTracker
+from murder_fabric.agent.host import Host
+from murder_fabric.agent.own_tracker import OwnTracker
 from murder_fabric.agent.report import INTERVAL
 from murder_fabric.agent.standing import Standing, agents_here
 from murder_fabric.agent.state import state_directory
@@ -77,7 +78,7 @@ def test_an_agent_that_does_nothing_writes_nothing():
 def test_what_an_agent_does_is_found_by_another_and_no_secret_is_in_it(home):
     clock = Clock()
     host, told = standing(clock)
-    host.tracker = RunningTracker(Registry((), rng=random.Random(1)), Port(), "10.0.0.1", TOKEN)
+    host.tracker = OwnTracker(Registry((), rng=random.Random(1)), None, Port(), "10.0.0.1", TOKEN)
     host.torrents["v1"] = Torrent()
     (home / "app" / ".murder").mkdir(parents=True)
     lock = {"run": "r1", "operator": "ann@desk", "since": "today"}

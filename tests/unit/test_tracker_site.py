@@ -10,9 +10,11 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from murder_fabric import bencoding
-from murder_fabric.net.tracker_site import MOST_ANSWERS, REQUEST_TIMEOUT, TrackerSite
+from murder_fabric.errors import TrackerError
+from murder_fabric.net.body_sender import PART_LENGTH
+from murder_fabric.net.tracker_site import MOST_ANSWERS, REQUEST_TIMEOUT, TORRENT_TIMEOUT, TrackerSite
 from murder_fabric.tracker.announcing import AnnounceRequest, announce_query, parse_response
-from murder_fabric.tracker.keys import announce_path
+from murder_fabric.tracker.keys import announce_path, torrent_path
 from murder_fabric.tracker.registry import Registry
 from murder_fabric.tracker.scraping import ScrapeEntry, parse_scrape_response, scrape_query
 
@@ -187,3 +189,65 @@ def test_as_long_as_it_listens_the_silent_are_forgotten():
     clock.advance(REQUEST_TIMEOUT)
     site.doStop()
     assert clock.getDelayedCalls() == []
+
+
+def serving(torrent):
+    """Return a site that has *torrent*, and its clock."""
+    site, clock = make_site(TOKEN)
+    site.serve_torrent(HASH, torrent)
+    return site, clock
+
+
+def ask_for_torrent(site, path=None):
+    visitor = Visitor(site)
+    return visitor, visitor.ask((path or torrent_path(HASH, TOKEN)).encode(), version=b"1.1")
+
+
+def test_a_torrent_goes_out_in_parts_each_when_the_one_before_has_left():
+    torrent = bytes(range(256)) * 300
+    visitor, (status, body) = ask_for_torrent(serving(torrent)[0])
+    assert (status, body) == (200, b"")
+    producer = visitor.transport.producer
+    producer.resumeProducing()
+    assert len(visitor.transport.value().partition(b"\r\n\r\n")[2]) == PART_LENGTH
+    while visitor.transport.producer is not None:
+        producer.resumeProducing()
+    head, _, body = visitor.transport.value().partition(b"\r\n\r\n")
+    assert body == torrent
+    assert b"Content-Length: %d\r\n" % len(torrent) in head
+    assert visitor.transport.disconnecting
+
+
+def test_only_who_has_the_passkey_finds_a_torrent_and_only_that_one():
+    site, _ = serving(b"torrent")
+    for path in (
+        f"/torrent/{HASH.hex()}",
+        torrent_path(HASH, b"another token!!!"),
+        torrent_path(b"x" * 20, TOKEN),
+        torrent_path(HASH, TOKEN) + "/",
+        torrent_path(HASH, TOKEN) + "/../..",
+    ):
+        assert ask_for_torrent(site, path)[1] == (404, b"not found\n")
+
+
+def test_an_open_tracker_gives_nobody_a_torrent():
+    site, _ = make_site()
+    with pytest.raises(TrackerError, match="an open tracker gives nobody a torrent"):
+        site.serve_torrent(HASH, b"torrent")
+
+
+def test_who_does_not_take_a_torrent_is_cut_off_later_than_others():
+    site, clock = serving(b"t" * 100_000)
+    visitor, _ = ask_for_torrent(site)
+    clock.advance(REQUEST_TIMEOUT)
+    assert not visitor.transport.disconnected
+    clock.advance(TORRENT_TIMEOUT)
+    assert visitor.transport.disconnected
+
+
+def test_nothing_is_sent_to_who_has_gone():
+    visitor, _ = ask_for_torrent(serving(b"t" * 100_000)[0])
+    visitor.transport.clear()
+    visitor.transport.producer.stopProducing()
+    visitor.transport.producer.resumeProducing()
+    assert visitor.transport.value() == b""

@@ -1,0 +1,27 @@
+"""The torrent of what is to be staged, from another host that has it already."""
+
+from __future__ import annotations
+
+import hashlib
+
+from .. import control
+from ..errors import TrackerError
+from ..net.http_client import get
+from ..net.ports import Reactor
+from ..tracker.keys import redacted
+
+
+async def obtain(reactor: Reactor, request: control.Stage, attached: bytes) -> bytes:
+    """
+    Return the torrent of *request*: what was *attached*, or else what lies at its URL.
+
+    Raises:
+        TrackerError: it was not to be had in time, or is another one than the operator means.
+    """
+    url = request.torrent_url
+    if url is None:
+        return attached
+    torrent = await get(reactor, url, timeout=request.patience, max_length=request.torrent_length)
+    if hashlib.sha256(torrent).hexdigest() != request.torrent_sha256:
+        raise TrackerError(f"{redacted(url)}: what lies there is not what the operator means")
+    return torrent
