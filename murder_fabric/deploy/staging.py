@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from ..control import Message
-from .channels import Answer, Ask
-from .failures import printable
+from .failures import HostFailure, printable
 from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
 from .ranges import fold
 from .spreading import Offer
@@ -14,7 +14,7 @@ from .spreading import Offer
 
 def ask_to_stage(
     muster: Muster, requests: Mapping[str, Message], offer: Offer | None
-) -> tuple[dict[str, Answer], dict[str, str]]:
+) -> tuple[dict[str, Message | HostFailure], dict[str, str]]:
     """
     Ask every host; one that cannot have the torrent by *offer* is sent it, without waiting for the others.
 
@@ -27,22 +27,23 @@ def ask_to_stage(
     """
     channels, counting = muster.channels, muster.counting()
     unfetched: dict[str, str] = {}
-    asked_again: list[Ask] = []
+    later: list[Callable[[], Mapping[str, Message | HostFailure]]] = []
 
-    def on_answer(host: str, answer: Answer) -> None:
+    def on_answer(host: str, answer: Message | HostFailure) -> None:
         why = answer.fields.get("unfetched") if isinstance(answer, Message) else None
         if why is None:
             counting(host, answer)
             return
         unfetched[host] = str(why)
-        asked_again.append(channels.begin({host: requests[host]}))
+        again = channels.begin({host: requests[host]})
+        later.append(partial(again.wait, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT, on_answer=counting))
 
     first = requests
     if offer is not None:
         first = {host: Message({**one.fields, **offer.fields()}) for host, one in requests.items()}
     answers = channels.ask(first, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT, on_answer=on_answer)
-    for ask in asked_again:
-        answers.update(ask.wait(PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT, on_answer=counting))
+    for wait in later:
+        answers.update(wait())
     return answers, unfetched
 
 
