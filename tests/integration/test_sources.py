@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from certificates import Authority
+from deploying import slow_down
 from origins import CONFIG, NGINX
 from programs import FAB, REPOSITORY, create, make_tree, snapshot, wait_until
 
@@ -70,7 +71,12 @@ class Elsewhere:
         wait_until((place / "pid").exists, "nginx runs")
         return place / "access.log"
 
+    def slow_down(self, rate: str | None) -> None:
+        """Let this host send at *rate* until the test's end."""
+        slow_down(self._lab, ELSEWHERE, rate)
+
     def end(self) -> None:
+        self.slow_down(None)
         for program in self._started:
             with suppress(ProcessLookupError):
                 program.terminate()
@@ -145,6 +151,8 @@ def test_an_origin_has_the_files_and_the_operator_only_the_torrent(
 ) -> None:
     text = f"user root;{CONFIG}".replace("s3cr&t=1", "s3cr%26t")
     log = elsewhere.nginx("nginx", text, root=tree.parent, port=8080)
+    # A fast origin has sent everything to everybody before hosts on a busy machine have found each other.
+    elsewhere.slow_down("8mbit")
     create(tree, tmp_path / "app.torrent", "--piece-length", "65536")
     ended = fab(
         *("murder.deploy", "--torrent", str(tmp_path / "app.torrent"), "--tag", "v1"),
@@ -156,7 +164,7 @@ def test_an_origin_has_the_files_and_the_operator_only_the_torrent(
     assert "s3cr" not in ended.stderr
     assert "upload " not in ended.stderr
     sent = sum(int(line.split('"')[2].split()[1]) for line in log.read_text().splitlines())
-    assert SIZE * 0.9 < sent < SIZE * 2.6, "the hosts did not share"
+    assert SIZE * 0.9 < sent < SIZE * 2, "the hosts did not share"
 
 
 @pytest.mark.skipif(NGINX is None, reason="needs nginx (Debian: nginx-light)")
