@@ -19,7 +19,7 @@ from .deployment import Deployment
 from .failures import HostFailure, printable
 from .muster import PROMPT_TIMEOUT, TRACKER_PORTS, shared_addresses, sharing_sentence
 from .outcome import HostState
-from .preflight import lack_of_room
+from .preflight import SPARE_BYTES, lack_of_room
 from .run import Run
 from .settings import split_paths
 
@@ -50,23 +50,28 @@ def check_up(deployment: Deployment, tree: Tree | None = None) -> str:
         said.append(f"{sampled}{counted(len(calls), 'call')} from host to host, {in_vain} in vain")
     for host, sentences in checkup.problems.items():
         run.outcome.failed(host, HostFailure("failed", ALSO.join(dict.fromkeys(sentences))))
-    run.outcome.report = report_text({host: run.outcome[host].facts for host in checkup.hosts})
+    facts = {host: run.outcome[host].facts for host in checkup.hosts}
+    run.outcome.report = report_text(facts, None if tree is None else _needs(tree)[0])
     fit = len(run.outcome.going)
     count = fit + len(run.outcome.lost)
     return f"{fit} of {counted(count, 'host')} {'is' if fit == 1 else 'are'} fit for a deploy"
 
 
-def report_text(facts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a line for each group of hosts that are alike, with what there is to know of them."""
+def report_text(facts: Mapping[str, Mapping[str, Any]], length: int | None = None) -> str:
+    """
+    Return a line for each group of hosts that are alike, with what there is to know of them.
+
+    Args:
+        length: bytes of what is to be deployed, where that is known.
+    """
     lines = []
     for hosts in by_value({host: _alike(one) for host, one in facts.items()}).values():
         known = [facts[host] for host in hosts]
         parts = [f"Python {known[0].get('python') or 'unknown'}"]
         if "current" in known[0]:
             parts.append(f"current is {known[0]['current'] or 'nothing'}")
-            parts.append(
-                f"{shown_size(min(one['free_bytes'] for one in known))} free" + " or more" * bool(known[1:])
-            )
+            free = min(one["free_bytes"] for one in known)
+            parts.append(f"{shown_size(free)} free{' or more' * bool(known[1:])}{_after(free, length)}")
         parts.append(_clock(known[0]))
         lines.append(f"{inventory.counted(hosts)}: {', '.join(parts)}")
     return "\n".join(lines)
@@ -91,8 +96,10 @@ class _Checkup:
         for host, fields in self._ask(peers, lambda _: request).items():
             self._fault(host, *fields["problems"])
             if not fields["problems"]:
-                room = fields["free_bytes"], fields["free_inodes"]
-                run.outcome.noted(host, current=fields["current"], free_bytes=room[0], free_inodes=room[1])
+                room = fields.get("free_bytes", 0), fields.get("free_inodes")
+                run.outcome.noted(
+                    host, current=fields.get("current"), free_bytes=room[0], free_inodes=room[1]
+                )
                 length, entries = _needs(tree)
                 if lack := lack_of_room(run.wanted.destination, room, length, entries):
                     self._fault(host, lack)
@@ -106,7 +113,7 @@ class _Checkup:
         epoch = time.time() - time.monotonic()
         for host, fields in answers.items():
             # Every answer says what time it is there.
-            found = offset_of(float(fields["time"]) - epoch, ask.asked_at[host], ask.heard_at[host])
+            found = offset_of(fields.get("time", 0.0) - epoch, ask.asked_at[host], ask.heard_at[host])
             self._run.outcome.noted(
                 host, clock_offset=round(found.seconds, 3), clock_error=round(found.error, 3)
             )
@@ -198,6 +205,15 @@ class _Checkup:
             else:
                 done[host] = answer.fields
         return done
+
+
+def _after(free: int, length: int | None) -> str:
+    """Say what must be free for a release of *length* bytes, and what is when it is there."""
+    if length is None:
+        return ""
+    needed = length + SPARE_BYTES
+    left = f", {shown_size(free - length)} left then" * (free >= needed)
+    return f" ({shown_size(needed)} needed{left})"
 
 
 def _needs(tree: Tree | None) -> tuple[int, int]:

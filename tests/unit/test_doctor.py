@@ -131,6 +131,20 @@ def test_room_is_looked_for_where_it_is_known_what_comes(tmp_path: Any) -> None:
     hosts.check(files=str(tmp_path))
     assert hosts.outcome.lost == ["web2"]
     assert "no space left for /srv/app: it needs 16.8 MB, 10.0 kB are free" in hosts.outcome["web2"].error
+    assert "10.0 kB free or more (16.8 MB needed)" in hosts.outcome.report
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [
+        (None, "current is v1, 30.0 MB free, clock"),
+        (10_000_000, "30.0 MB free (26.8 MB needed, 20.0 MB left then), clock"),
+        (20_000_000, "30.0 MB free (36.8 MB needed), clock"),
+    ],
+)
+def test_free_bytes_are_told_before_and_after_what_is_to_come(length: int | None, said: str) -> None:
+    facts = {"current": "v1", "free_bytes": 30_000_000}
+    assert said in report_text({"web1": facts}, length)
 
 
 def test_a_host_that_fails_at_one_thing_is_asked_the_others() -> None:
