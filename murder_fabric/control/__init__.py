@@ -23,6 +23,7 @@ from .agents import DismissAll as DismissAll
 from .agents import Heartbeat as Heartbeat
 from .agents import Status as Status
 from .agents import spoken as spoken
+from .answers import check_event as check_event
 from .errands import CheckHealth as CheckHealth
 from .errands import ReadClock as ReadClock
 from .errands import RunCommands as RunCommands

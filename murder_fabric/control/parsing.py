@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from ..errors import ControlError
 from . import agents, errands, preflight, releasing, swarming
 from .request import Request
+from .shapes import fits
 
 
 def _requests() -> Iterator[type[Request]]:
@@ -38,20 +38,9 @@ def parse_request(fields: Mapping[str, Any]) -> Request:
     for field in dataclasses.fields(kind):
         if field.name in fields:
             value = fields[field.name]
-            if not _fits(value, types[field.name]):
+            if not fits(value, types[field.name]):
                 raise ControlError(f"{kind.name}: {field.name} cannot be {value!r:.60}")
             values[field.name] = value
         elif field.default is field.default_factory is dataclasses.MISSING:
             raise ControlError(f"{kind.name}: {field.name} is missing")
     return kind(**values)
-
-
-def _fits(value: object, kind: Any) -> bool:
-    origin = get_origin(kind)
-    if origin is Union:
-        return any(_fits(value, one) for one in get_args(kind))
-    if origin is list:
-        return isinstance(value, list) and all(_fits(one, get_args(kind)[0]) for one in value)
-    if kind is float:
-        return type(value) in (int, float) and math.isfinite(cast(float, value))
-    return type(value) is kind

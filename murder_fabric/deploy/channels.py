@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import queue
 import threading
 import time
@@ -13,8 +12,9 @@ from typing import Any, NamedTuple, Optional, Union
 
 from paramiko import Channel, SSHException
 
-from ..control import HEARTBEAT_INTERVAL, VERSION, WORKING, Heartbeat, Message, MessageReader, encode_message
-from ..errors import BadInput, ControlError, MurderError
+from ..control import HEARTBEAT_INTERVAL, VERSION, Heartbeat, Message, MessageReader, encode_message
+from ..errors import ControlError
+from .asking import TICK, Answer, Ask, OnAnswer, OnEvent
 from .failures import HostFailure, explain_ending, explain_start, printable
 from .local_agent import LocalAgent
 from .writers import Outgoing, Writers
@@ -23,15 +23,11 @@ from .writers import Outgoing, Writers
 MAX_STDERR = 64 * 1024
 #: Read from one host before the others have their turn.
 READ_LENGTH = 256 * 1024
-#: How often the loop looks at the clock (seconds), and while a host's window is full.
-TICK, BLOCKED_TICK = 1.0, 0.05
+#: How often the loop looks at the clock while a host's window is full (seconds).
+BLOCKED_TICK = 0.05
 WRITERS = 8
 #: The id under which `greet` waits; requests count from 1.
 GREETING = 0
-
-Answer = Union[Message, HostFailure]
-OnEvent = Callable[[str, Message], None]
-OnAnswer = Callable[[str, Answer], None]
 
 
 class Opening(NamedTuple):
@@ -44,91 +40,6 @@ class Opening(NamedTuple):
 
 
 NO_OPENING = Opening()
-
-
-class Ask:
-    """Requests under way on some hosts."""
-
-    def __init__(self, channels: Channels, ids: Mapping[str, int]) -> None:
-        self._channels = channels
-        self._ids = dict(ids)
-        self._heard: queue.SimpleQueue[tuple[str, Answer, float]] = queue.SimpleQueue()
-        self.answers: dict[str, Answer] = {}
-        #: By host, on the monotonic clock: when it was asked, and when the last thing came of it.
-        self.asked_at = dict.fromkeys(self._ids, time.monotonic())
-        self.heard_at = dict(self.asked_at)
-
-    def hear(self, host: str, what: Answer) -> None:
-        """Take what the loop has for this ask; any thread may call it."""
-        self._heard.put((host, what, time.monotonic()))
-
-    def wait(
-        self,
-        timeout: Optional[float] = None,
-        on_event: Optional[OnEvent] = None,
-        silence: Optional[float] = None,
-        on_answer: Optional[OnAnswer] = None,
-    ) -> dict[str, Answer]:
-        """
-        Wait until every host has answered, *timeout* seconds at most.
-
-        Args:
-            timeout: from now; a host that has not answered then has failed.
-            on_event: called in this thread with each host and event that is no answer yet.
-            silence: a host of which neither answer nor event came for so many seconds has failed.
-            on_answer: called in this thread with each host and what it answered, or why it has not.
-
-        Returns:
-            By host: the `done` message, or why there is none.
-        """
-        began = time.monotonic()
-        deadline = math.inf if timeout is None else began + timeout
-        self.heard_at = dict.fromkeys(self._ids, began)
-        while len(self.answers) < len(self._ids):
-            now = time.monotonic()
-            if silence is not None and self._heard.empty():
-                self._give_up_silent(now - silence, silence, on_answer)
-                if len(self.answers) == len(self._ids):
-                    break
-            try:
-                patience = min(deadline - now, math.inf if silence is None else TICK)
-                host, what, at = self._heard.get(timeout=None if patience == math.inf else max(0.0, patience))
-            except queue.Empty:
-                if time.monotonic() >= deadline:
-                    break
-                continue
-            if host not in self.answers:
-                self.heard_at[host] = at
-                self._take(host, what, on_event)
-                if on_answer is not None and host in self.answers:
-                    on_answer(host, self.answers[host])
-        for host, request in self._ids.items():
-            if host not in self.answers:
-                self._channels.forget(host, request)
-                self.answers[host] = HostFailure("timeout", f"no answer within {timeout or 0:g} s")
-        return {host: self.answers[host] for host in self._ids}
-
-    def _take(self, host: str, what: Answer, on_event: Optional[OnEvent]) -> None:
-        if isinstance(what, HostFailure) or what.fields.get("event") in ("done", "hello"):
-            self.answers[host] = what
-        elif what.fields.get("event") == "failed":
-            self.answers[host] = _refusal(what)
-        elif on_event is not None and what.fields.get("event") != WORKING:
-            on_event(host, what)
-
-    def _give_up_silent(self, before: float, silence: float, on_answer: Optional[OnAnswer]) -> None:
-        for host, heard in self.heard_at.items():
-            if heard < before and host not in self.answers:
-                self._channels.forget(host, self._ids[host])
-                self.answers[host] = HostFailure("timeout", f"it said nothing for {silence:g} s")
-                if on_answer is not None:
-                    on_answer(host, self.answers[host])
-
-
-def _refusal(said: Message) -> HostFailure:
-    reason = printable(str(said.fields.get("reason", "the agent gives no reason")))
-    bad_input = said.fields.get("exit_code") == BadInput.exit_code
-    return HostFailure("failed", reason, BadInput.exit_code if bad_input else MurderError.exit_code)
 
 
 class _Link:
@@ -250,7 +161,7 @@ class Channels:
     def begin(self, requests: Mapping[str, Message]) -> Ask:
         """Send each host its request, without waiting; fields without `id`, and what is attached."""
         ids = {host: next(self._ids) for host in requests}
-        ask = Ask(self, ids)
+        ask = Ask(self, ids, {host: str(one.fields["do"]) for host, one in requests.items()})
         self._begin(ask, ids)
         for host, message in requests.items():
             if host in self._links:

@@ -8,7 +8,8 @@ from .. import control
 from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
 from ..units import counted, shown_size
-from .channels import Answer, Channels, OnAnswer, OnEvent
+from .asking import Answer, OnAnswer, OnEvent
+from .channels import Channels
 from .failures import HostFailure, printable
 from .outcome import HostState, Outcome, grouped
 from .ranges import fold

@@ -59,7 +59,7 @@ def prepare(run: Run) -> Ready:
     run.seeders()  # there must be some left
     return Ready(
         addresses,
-        {host: (one["free_bytes"], one["free_inodes"]) for host, one in fields.items()},
+        {host: (one.get("free_bytes", 0), one.get("free_inodes")) for host, one in fields.items()},
         {host: one["current"] for host, one in fields.items()},
     )
 

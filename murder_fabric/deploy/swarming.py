@@ -14,7 +14,7 @@ from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url, redacted
 from ..units import counted, shown_size
-from .channels import Answer, OnEvent
+from .asking import Answer, OnEvent
 from .existing import tracker_of
 from .failures import HostFailure
 from .hope import Hope
@@ -26,7 +26,7 @@ from .run import Entry, Run
 from .seeding import seed_in_place, upload
 from .spreading import Offer, offer_of_torrent, pays
 from .staging import ask_to_stage, told_of_unfetched
-from .transfers import note_fetched, note_senders, note_staged, note_verified
+from .transfers import note_fetched, note_senders, note_staged, note_verified, with_holdings
 from .trust import certificates
 from .wanted import title_of
 
@@ -158,7 +158,7 @@ def _stage(run: Run, metainfo: Metainfo, raw: bytes, offer: Offer | None) -> dic
     with run.stage("stage") as said:
         run.view.asked(requests, "have looked at what they have")
         answers, unfetched = ask_to_stage(run.muster, requests, offer)
-        staged = run.muster.settle(answers)
+        staged = run.muster.settle(with_holdings(metainfo.info, answers))
         note_staged(run.outcome, metainfo.info, staged)
         said += _told_of_staging(metainfo, staged) + told_of_unfetched(unfetched)
     run.need_going()

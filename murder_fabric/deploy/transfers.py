@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from ..control import Message
+from ..errors import RemoteProtocolError
 from ..metainfo.holdings import Holdings
 from ..metainfo.values import Info
+from .asking import Answer
 from .failures import HostFailure
 from .outcome import Outcome
+
+
+def with_holdings(info: Info, answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    """Return what hosts said to `control.Stage`; as a failure where what they have is of another payload."""
+    checked: dict[bytes, HostFailure | None] = {}
+    for answer in answers.values():
+        # Most hosts have the same: all of it, or nothing.
+        if isinstance(answer, Message) and answer.attached not in checked:
+            checked[answer.attached] = _why_no_holdings(info, answer.attached)
+    return {
+        host: (checked[answer.attached] or answer) if isinstance(answer, Message) else answer
+        for host, answer in answers.items()
+    }
 
 
 def note_staged(outcome: Outcome, info: Info, staged: Mapping[str, Message]) -> None:
     """Note what hosts have before anything moves, given what they said to `control.Stage`."""
     reused: dict[bytes, int] = {}
     for host, message in staged.items():
-        # Most hosts have the same: all of it, or nothing.
         if message.attached not in reused:
             lacking = Holdings.from_bytes(info, message.attached).bytes_lacking
             reused[message.attached] = info.geometry.length - lacking
@@ -44,7 +58,7 @@ def note_senders(outcome: Outcome, joined: Mapping[str, Message], addresses: Map
         at.setdefault(address, []).append(host)
     for host, message in joined.items():
         received = outcome.received.setdefault(host, {})
-        for address, port, count in _senders(message):
+        for address, port, count in message.fields.get("senders", ()):
             alone = at[address][0] if len(at.get(address, ())) == 1 else ""
             sender = by_port.get((address, port)) or alone
             received[sender] = received.get(sender, 0) + count
@@ -54,7 +68,7 @@ def note_uploads(outcome: Outcome, finished: Mapping[str, Message | HostFailure]
     """Note what each agent sent, given what they said to `control.Finish`."""
     for host, answer in finished.items():
         if isinstance(answer, Message):
-            outcome.uploads[host] = _count(answer.fields.get("bytes_uploaded"))
+            outcome.uploads[host] = answer.fields.get("bytes_uploaded", 0)
 
 
 def note_verified(outcome: Outcome, verified: Mapping[str, Message]) -> None:
@@ -63,13 +77,9 @@ def note_verified(outcome: Outcome, verified: Mapping[str, Message]) -> None:
         outcome.noted(host, seconds=message.fields.get("seconds", 0.0))
 
 
-def _senders(message: Message) -> Iterator[tuple[str, int, int]]:
-    """Yield where each sender listens and what it sent; what a host says that cannot be is passed over."""
-    told = message.fields.get("senders")
-    for entry in told if isinstance(told, list) else ():
-        if isinstance(entry, list) and [type(one) for one in entry] == [str, int, int]:
-            yield entry[0], entry[1], _count(entry[2])
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+def _why_no_holdings(info: Info, attached: bytes) -> HostFailure | None:
+    try:
+        Holdings.from_bytes(info, attached)
+    except RemoteProtocolError as error:
+        return HostFailure("agent", f"its agent said nonsense: stage: {error}")
+    return None

@@ -13,7 +13,7 @@ from typing import Any, Union
 import pytest
 
 from murder_fabric.control import Message
-from murder_fabric.deploy.channels import Ask, OnAnswer, OnEvent
+from murder_fabric.deploy.asking import Ask, OnAnswer, OnEvent
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster

@@ -1,0 +1,129 @@
+"""Requests under way: waiting for answers, and giving up hosts that are silent or talk nonsense."""
+
+from __future__ import annotations
+
+import math
+import queue
+import time
+from collections.abc import Callable, Mapping
+from typing import Optional, Protocol, Union
+
+from ..control import WORKING, Message, check_event
+from ..errors import BadInput, ControlError, MurderError
+from .failures import HostFailure, printable
+
+#: How often who waits looks at the clock (seconds).
+TICK = 1.0
+
+Answer = Union[Message, HostFailure]
+OnEvent = Callable[[str, Message], None]
+OnAnswer = Callable[[str, Answer], None]
+
+
+class Asked(Protocol):
+    """Whom an answer comes from."""
+
+    def forget(self, host: str, request: int) -> None:
+        """Nobody waits for that answer any more."""
+
+
+class Ask:
+    """Requests under way on some hosts."""
+
+    def __init__(self, channels: Asked, ids: Mapping[str, int], names: Mapping[str, str] = {}) -> None:
+        """
+        Take note of what was asked.
+
+        Args:
+            ids: by host, that of the request.
+            names: by host, what the request is called; what is answered to others is not looked at.
+        """
+        self._channels = channels
+        self._names = names
+        self._ids = dict(ids)
+        self._heard: queue.SimpleQueue[tuple[str, Answer, float]] = queue.SimpleQueue()
+        self.answers: dict[str, Answer] = {}
+        #: By host, on the monotonic clock: when it was asked, and when the last thing came of it.
+        self.asked_at = dict.fromkeys(self._ids, time.monotonic())
+        self.heard_at = dict(self.asked_at)
+
+    def hear(self, host: str, what: Answer) -> None:
+        """Take what the loop has for this ask; any thread may call it."""
+        self._heard.put((host, what, time.monotonic()))
+
+    def wait(
+        self,
+        timeout: Optional[float] = None,
+        on_event: Optional[OnEvent] = None,
+        silence: Optional[float] = None,
+        on_answer: Optional[OnAnswer] = None,
+    ) -> dict[str, Answer]:
+        """
+        Wait until every host has answered, *timeout* seconds at most.
+
+        Args:
+            timeout: from now; a host that has not answered then has failed.
+            on_event: called in this thread with each host and event that is no answer yet.
+            silence: a host of which neither answer nor event came for so many seconds has failed.
+            on_answer: called in this thread with each host and what it answered, or why it has not.
+
+        Returns:
+            By host: the `done` message, or why there is none.
+        """
+        began = time.monotonic()
+        deadline = math.inf if timeout is None else began + timeout
+        self.heard_at = dict.fromkeys(self._ids, began)
+        while len(self.answers) < len(self._ids):
+            now = time.monotonic()
+            if silence is not None and self._heard.empty():
+                self._give_up_silent(now - silence, silence, on_answer)
+                if len(self.answers) == len(self._ids):
+                    break
+            try:
+                patience = min(deadline - now, math.inf if silence is None else TICK)
+                host, what, at = self._heard.get(timeout=None if patience == math.inf else max(0.0, patience))
+            except queue.Empty:
+                if time.monotonic() >= deadline:
+                    break
+                continue
+            if host not in self.answers:
+                self.heard_at[host] = at
+                self._take(host, what, on_event)
+                if on_answer is not None and host in self.answers:
+                    on_answer(host, self.answers[host])
+        for host, request in self._ids.items():
+            if host not in self.answers:
+                self._channels.forget(host, request)
+                self.answers[host] = HostFailure("timeout", f"no answer within {timeout or 0:g} s")
+        return {host: self.answers[host] for host in self._ids}
+
+    def _take(self, host: str, what: Answer, on_event: Optional[OnEvent]) -> None:
+        if isinstance(what, HostFailure):
+            self.answers[host] = what
+            return
+        try:
+            check_event(self._names.get(host, ""), what.fields)
+        except ControlError as error:
+            self._channels.forget(host, self._ids[host])
+            self.answers[host] = HostFailure("agent", f"its agent said nonsense: {error}")
+            return
+        if what.fields.get("event") in ("done", "hello"):
+            self.answers[host] = what
+        elif what.fields.get("event") == "failed":
+            self.answers[host] = _refusal(what)
+        elif on_event is not None and what.fields.get("event") != WORKING:
+            on_event(host, what)
+
+    def _give_up_silent(self, before: float, silence: float, on_answer: Optional[OnAnswer]) -> None:
+        for host, heard in self.heard_at.items():
+            if heard < before and host not in self.answers:
+                self._channels.forget(host, self._ids[host])
+                self.answers[host] = HostFailure("timeout", f"it said nothing for {silence:g} s")
+                if on_answer is not None:
+                    on_answer(host, self.answers[host])
+
+
+def _refusal(said: Message) -> HostFailure:
+    reason = printable(str(said.fields.get("reason", "the agent gives no reason")))
+    bad_input = said.fields.get("exit_code") == BadInput.exit_code
+    return HostFailure("failed", reason, BadInput.exit_code if bad_input else MurderError.exit_code)
