@@ -260,3 +260,21 @@ def test_row_91_clones_that_draw_the_same_random_numbers_meet_all_the_same(calm)
     for host in PEERS:  # the seeder, and somebody of the same memory
         calm.peers[host].event("progress", lambda said: said["peers"] >= 2)
     calm.must_complete()
+
+
+@long
+def test_row_26_a_hole_in_the_path_is_gone_round(swarm):
+    """Nothing large arrives from the seeder, and nobody says so: the others bring what it would have."""
+    Firewall(swarm.lab, "web3").drop(f"ip saddr {swarm.lab.address(SEEDER)} meta length > 600")
+    swarm.must_complete()
+
+
+@long
+def test_row_26_who_has_a_hole_before_it_says_that_nothing_came(calm):
+    calm.start_tracker()
+    Firewall(calm.lab, "web3").drop("meta length > 600")
+    calm.start_seeder()
+    peer = calm.start_peer("web3")
+    assert peer.wait(120) == 3, peer.told()
+    assert peer.err.count("\n") == 1
+    assert "pieces are missing and nothing came for 60 s from 1 connected peer" in peer.err
