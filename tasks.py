@@ -110,16 +110,19 @@ def simulate(c: Context, seeds: int = 500, first: int = 1) -> None:
     raise Exit(code=done.exited if done else 1)
 
 
-@task(help={"examples": "how many inputs each parser gets (default 50000)"})
-def fuzz(c: Context, examples: int = 50_000) -> None:
+@task(
+    help={
+        "examples": "how many inputs each parser gets (default 50000)",
+        "seconds": "let atheris look for inputs that reach new code instead, for so long with each parser",
+    }
+)
+def fuzz(c: Context, examples: int = 50_000, seconds: int = 0) -> None:
     """Feed every parser inputs that are almost right, on all cores."""
+    command = f"{PYTHON} -m pytest -q -n auto --durations=0 tests/fuzz"
+    if seconds:
+        command = f"{PYTHON} tests/fuzz/guided.py --seconds={seconds}"
     with c.cd(str(REPOSITORY)):
-        done = c.run(
-            f"{PYTHON} -m pytest -q -n auto --durations=0 tests/fuzz",
-            env={"MURDER_FUZZ_EXAMPLES": str(examples)},
-            warn=True,
-            pty=sys.stdout.isatty(),
-        )
+        done = c.run(command, env={"MURDER_FUZZ_EXAMPLES": str(examples)}, warn=True, pty=sys.stdout.isatty())
     raise Exit(code=done.exited if done else 1)
 
 
