@@ -73,8 +73,9 @@ class Deployment:
         try:
             return self._go_through()
         except KeyboardInterrupt:
-            hosts = counted(len(self.plan.muster.greeted), "host")
-            self.plan.view.say(f"stopping: {hosts} to clean up; Ctrl-C again leaves at once")
+            count = len(self.plan.muster.greeted)
+            hosts = f"{counted(count, 'host')} to clean up" if count else "no host has begun anything"
+            self.plan.view.say(f"stopping: {hosts}; Ctrl-C again leaves at once")
             unsure, unfinished = self._stop()
             raise Interrupted(_interrupted(unsure, unfinished, self._left())) from None
 
@@ -145,7 +146,10 @@ class Deployment:
             unsure = self._switching.back(in_haste=True) if self._switching is not None else []
             unfinished = self._finish()
             count = len(self.plan.muster.greeted)
-            said.append(f"trackers, seeders and peers ended on {count - len(unfinished)} of {count} hosts")
+            if count:
+                said.append(
+                    f"trackers, seeders and peers ended on {count - len(unfinished)} of {count} hosts"
+                )
         return unsure, unfinished
 
     def _finish(self) -> list[str]:

@@ -171,10 +171,11 @@ def _told_of_staging(metainfo: Metainfo, staged: Mapping[str, Message]) -> list[
         return ["no host took it"]
     count = metainfo.info.geometry.piece_count
     had = sum(Holdings.from_bytes(metainfo.info, one.attached).pieces.have for one in staged.values())
-    said = [f"{had} of {count * len(staged)} pieces are there already (summed over hosts)"]
     reused: Counter[str] = Counter()
     for one in staged.values():
         reused.update(one.fields["bytes_reused"])
+    pieces = f"{had} of {count * len(staged)} pieces are there already, all hosts together"
+    said = [pieces] if had else ["nothing is there already"] * (not reused)
     if reused:
         said.append(f"{shown_size(sum(reused.values()))} reused from {', '.join(sorted(reused))}")
     changed = {

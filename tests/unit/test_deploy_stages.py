@@ -329,6 +329,31 @@ def test_ctrl_c_at_any_moment_leaves_every_host_as_it_was(files: Path, stage: st
     assert agents.those_asked("finish") == ([] if stage == "greet" else HOSTS)
 
 
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("greet", ["stopping: no host has begun anything; Ctrl-C again leaves at once", "stop     done"]),
+        (
+            "join",
+            ["stopping: 3 hosts to clean up;", "stop     trackers, seeders and peers ended on 3 of 3 hosts"],
+        ),
+    ],
+)
+def test_ctrl_c_is_told_with_what_there_is_to_end(files: Path, stage: str, said: list[str]) -> None:
+    def press(asked: str, fields: dict[str, Any]) -> None:
+        if fields["do"] == stage:
+            raise KeyboardInterrupt
+
+    deploy, _ = deployment(files, press)
+    stream = io.StringIO()
+    deploy.plan.muster.view = View(stream)
+    with pytest.raises(Interrupted):
+        deploy.run()
+    for text in said:
+        assert text in stream.getvalue()
+    assert ("stage    nothing is there already (" in stream.getvalue()) is (stage == "join")
+
+
 def test_after_ctrl_c_hosts_that_do_not_answer_are_named(files: Path) -> None:
     def press(asked: str, fields: dict[str, Any]) -> HostFailure | None:
         if fields["do"] == "switch" and asked == "web3":
@@ -439,7 +464,7 @@ def test_it_is_said_what_is_used_again_and_where_something_had_changed(files: Pa
     deploy.plan.muster.view = View(stream)
     agents.held, agents.reused, agents.changed = (0,), {"v0": 40_000}, {"web2": 1, "web3": 2}
     deploy.run()
-    assert "120.0 kB reused from v0" in stream.getvalue()
+    assert "  stage    120.0 kB reused from v0" in stream.getvalue()
     assert "3 files of former releases not as they were on web[2-3], so not reused" in stream.getvalue()
     assert sum(map(len, agents.pieces.values())) == 40_000
 
