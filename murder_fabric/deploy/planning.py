@@ -72,17 +72,22 @@ def reuse(digest: str, peers: Sequence[str], records: Iterable[RunRecord]) -> st
         digest: of the release, in hex.
         records: newest first.
     """
-    last = next((one for one in records if one.task in _BRINGING and one.length and one.digest), None)
+    brought = (one for one in records if one.task in _BRINGING and one.digest)
+    last = next((one for one in brought if one.digest == digest or _handled(one)), None)
     if last is None:
         return "what hosts have of it already only they can tell: no former run to there is known here"
     if last.digest == digest:
         having = [host for host in peers if host in last.hosts and last.hosts[host].state in _HAVING]
         among = f"{len(having)} of {counted(len(peers), 'host')}"
         return f"all of it on {among}, by run {last.id}: nothing moves to there, if nobody changed it since"
-    moved, reused = last.total("bytes_moved"), last.total("bytes_reused")
-    share = 100 * reused // (moved + reused) if moved + reused else 0
+    share = 100 * last.total("bytes_reused") // _handled(last)
     found = f"run {last.id} of {last.tag} found {share} % of its bytes on the hosts"
     return f"what hosts have of it already only they can tell; {found}"
+
+
+def _handled(record: RunRecord) -> int:
+    """Return the bytes that came to hosts, or were there already."""
+    return record.total("bytes_moved") + record.total("bytes_reused")
 
 
 def estimated(length: int, host_count: int, records: Iterable[RunRecord], *, brought: bool) -> Estimate:

@@ -43,9 +43,12 @@ def hosts(c: GroupContext, /, **settings: Any) -> Result:
     roles = assign_roles(c.hosts, known.roles)
     played = {"tracker": [roles.tracker], "seeder": roles.seeders, "peer": roles.peers}
     lines = [f"tracker: {roles.tracker}", f"seeder: {fold(roles.seeders)}"]
-    if canary := canary_of(known.canary, roles.peers, known.roles):
-        played["canary"] = canary
-        lines.append(f"canary: {fold(canary)}, which switch{'es' * (len(canary) == 1)} first")
+    try:
+        if canary := canary_of(known.canary, roles.peers, known.roles):
+            played["canary"] = canary
+            lines.append(f"canary: {fold(canary)}, which switch{'es' * (len(canary) == 1)} first")
+    except BadInput as error:  # a deploy to these hosts would end with it; who they are can be shown
+        lines.append(f"canary: {error}")
     groups = [
         f"@{name}: {fold(expand(f'@{name}', roles=known.roles))}"
         for name, hosts_of_it in known.roles.items()

@@ -134,7 +134,9 @@ def test_the_moment_of_the_first_wave_is_named(wanted: Wanted) -> None:
             "only they can tell; run 20261122-063500-3f2a of v1 found 90 % of its bytes on the hosts",
         ),
         ({"digest": "ab", "task": "rollback"}, "only they can tell: no former run to there is known here"),
-        ({"digest": "", "length": 0}, "only they can tell: no former run to there is known here"),
+        ({"digest": "ab", "length": 0, "hosts": {}}, "all of it on 0 of 10 hosts"),
+        ({"digest": "cd", "hosts": {}}, "only they can tell: no former run to there is known here"),
+        ({"digest": ""}, "only they can tell: no former run to there is known here"),
     ],
 )
 def test_former_runs_tell_what_hosts_have_of_it_already(changes: dict[str, object], said: str) -> None:

@@ -115,6 +115,8 @@ def test_who_switches_first_is_shown_and_so_are_further_groups(c: GroupContext) 
         "@db: db[1-2]",
     ]
     assert shown.hosts["web2"].facts["roles"] == ["peer", "canary"]
+    shown = tasks.hosts.plan(c, canary="web9", roles={"peer": ""})
+    assert "canary: --canary names web9, and this run is about web[1-2]" in shown.report
 
 
 def flags_of(task: Any) -> set[str]:
