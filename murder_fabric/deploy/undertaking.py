@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from .muster import Muster
     from .outcome import Outcome
     from .results import Result
+
+
+#: How things are when Ctrl-C comes before any agent was asked anything.
+_NOT_BEGUN = "interrupted while connecting; no host was changed"
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,10 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
     outcome.run_id = shelf.new_id(time.time(), secrets.token_bytes(2))
     chronicle = Chronicle(task, undertaking, view, outcome.run_id) if undertaking.is_recorded else None
     result: Result | None = None
+    course = _Course(undertaking)
     try:
-        with view.watch(outcome):
-            said = _go_through(context, undertaking, outcome, view)
+        with course.explained(), view.watch(outcome):
+            said = _go_through(context, course, outcome, view)
         how_long = f" in {time.monotonic() - began:.1f} s" if undertaking.is_long else ""
         view.remark(f"murder: {said}{how_long}")
         if outcome.lost:
@@ -109,30 +115,63 @@ def _planned(undertaking: Undertaking, view: View) -> str:
     return said
 
 
-def _go_through(context: GroupContext, undertaking: Undertaking, outcome: Outcome, view: View) -> str:
+class _Course:
+    """How far *undertaking* has come, for whoever interrupts it."""
+
+    def __init__(self, undertaking: Undertaking) -> None:
+        self.undertaking = undertaking
+        self.has_begun = False
+        #: What its steps ended with.
+        self._ended: str | MurderError = ""
+
+    def steps(self, muster: Muster) -> str:
+        """Go through the steps."""
+        try:
+            self._ended = said = self.undertaking.steps(muster)
+        except MurderError as error:
+            self._ended = error
+            raise
+        return said
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """
+        Say how things are where Ctrl-C comes: also when the steps are over, and only connections end.
+
+        Raises:
+            Interrupted: Ctrl-C came.
+            MurderError: it came when this had ended the steps.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            if isinstance(self._ended, MurderError):
+                raise self._ended from None
+            if self._ended:
+                raise Interrupted(f"interrupted when all was done: {self._ended}") from None
+            how = self.undertaking.interrupted if self.has_begun else _NOT_BEGUN
+            raise Interrupted(how) from None
+
+
+def _go_through(context: GroupContext, course: _Course, outcome: Outcome, view: View) -> str:
     from .bundle import build_bundle
     from .muster import Muster
     from .remote import open_channels
 
+    undertaking = course.undertaking
     settings, hosts = undertaking.settings, dict.fromkeys([*undertaking.hosts, *undertaking.others])
-    has_begun = False
-    try:
-        with view.aside():
-            undertaking.first()
-        with open_channels(context, hosts, settings, build_bundle(), view) as channels:
-            has_begun = True
-            muster = Muster(channels, outcome, view)
-            try:
-                return undertaking.steps(muster)
-            finally:
-                # What was said as it connected has gone up the screen since, if there were many lines.
-                is_far_up = undertaking.is_recorded and not view.is_quiet
-                for line in outcome.complaints(but=() if is_far_up else muster.silent):
-                    view.say(f"  {line}")
-    except KeyboardInterrupt:
-        raise Interrupted(
-            undertaking.interrupted if has_begun else "interrupted while connecting; no host was changed"
-        ) from None
+    with view.aside():
+        undertaking.first()
+    with open_channels(context, hosts, settings, build_bundle(), view) as channels:
+        course.has_begun = True
+        muster = Muster(channels, outcome, view)
+        try:
+            return course.steps(muster)
+        finally:
+            # What was said as it connected has gone up the screen since, if there were many lines.
+            is_far_up = undertaking.is_recorded and not view.is_quiet
+            for line in outcome.complaints(but=() if is_far_up else muster.silent):
+                view.say(f"  {line}")
 
 
 def _complaint(settings: Settings, outcome: Outcome) -> str:

@@ -7,7 +7,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,44 @@ def test_what_stages_noted_is_in_the_result(channels: FakeChannels) -> None:
     assert one.facts == {"current": "v1"}
     said = stream.getvalue().splitlines()
     assert (said[0], said[-1]) == ("murder: doing it", "murder: done")
+
+
+def ctrl_c_as_channels_close(monkeypatch: pytest.MonkeyPatch, channels: FakeChannels) -> None:
+    @contextmanager
+    def open_channels(context: Any, hosts: Any, *others: Any) -> Any:
+        channels.hosts = list(hosts)
+        try:
+            yield channels
+        finally:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(remote, "open_channels", open_channels)
+
+
+def ctrl_c_as_the_screen_goes(monkeypatch: pytest.MonkeyPatch, channels: FakeChannels) -> None:
+    @contextmanager
+    def watch(view: View, outcome: Any) -> Any:
+        try:
+            yield
+        finally:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(View, "watch", watch)
+
+
+@pytest.mark.parametrize("interrupt", [ctrl_c_as_channels_close, ctrl_c_as_the_screen_goes])
+def test_ctrl_c_when_the_steps_are_over_hides_nothing_of_how_they_ended(
+    channels: FakeChannels, monkeypatch: pytest.MonkeyPatch, interrupt: Callable[..., None]
+) -> None:
+    def fail(muster: Muster) -> str:
+        raise HostsFailed("1 of 3 hosts did not switch; web[1-3] are back where they were")
+
+    interrupt(monkeypatch, channels)
+    with pytest.raises(Interrupted, match=r"^interrupted when all was done: 3 switched$") as caught:
+        carry_out("try", context(), undertaking(lambda muster: "3 switched"), View(None))
+    assert caught.value.result.exit_code == 130
+    with pytest.raises(HostsFailed, match=r"are back where they were$"):
+        carry_out("try", context(), undertaking(fail), View(None))
 
 
 @pytest.mark.parametrize(
