@@ -23,6 +23,7 @@ TRACKER, SEEDER = "web1", "web2"
 SIZE, RATE = 2_000_000, "4mbit"
 #: Seconds that everything may take once nothing is in the way any more.
 PATIENCE = 60.0
+DETOUR = str(Path(__file__).with_name("detour.py"))
 #: An agent on a copy of a machine, woken from the same memory: it draws what all copies draw.
 SAME_MEMORY = "import os, runpy; os.urandom = bytes; os.getpid = lambda: 1234"
 CLONE = (sys.executable, "-c", f"{SAME_MEMORY}; runpy.run_module('murder_fabric', None, '__main__')")
@@ -31,16 +32,18 @@ CLONE = (sys.executable, "-c", f"{SAME_MEMORY}; runpy.run_module('murder_fabric'
 class Swarm:
     """A tracker on web1, a slow seeder on web2, peers on the hosts after it."""
 
-    def __init__(self, lab: rig.Lab, programs: Programs, place: Path) -> None:
+    def __init__(
+        self, lab: rig.Lab, programs: Programs, place: Path, size: int = SIZE, rate: str = RATE
+    ) -> None:
         self.lab = lab
         self.peers: dict[str, Program] = {}
         self._programs = programs
         self._place = place
-        self._tree = make_tree(place / "source" / "app", SIZE)
+        self._tree = make_tree(place / "source" / "app", size)
         self._torrent = place / "app.torrent"
-        create(self._tree, self._torrent, "--piece-length", "16384")
+        create(self._tree, self._torrent, *(("--piece-length", "16384") if size == SIZE else ()))
         self._announce = ""
-        slow_down(lab, SEEDER, RATE)
+        slow_down(lab, SEEDER, rate)
 
     def start_tracker(self, port: int = 0) -> Program:
         """Start the tracker, at *port* if it is one."""
@@ -141,6 +144,31 @@ def slow_intake(lab: rig.Lab, host: str, rate: str | None) -> None:
         machine.run(*device, "del", "dev", host, "root")
     else:
         machine.run(*device, *f"add dev {host} root tbf rate {rate} burst 32kb latency 1s".split())
+
+
+@contextlib.contextmanager
+def detour(lab: rig.Lab, host: str, delay: float, jitter: float = 0.0, twice: float = 0.0) -> Iterator[None]:
+    """Let all that a host sends and gets come later, in another order, and some of it twice (`detour.py`)."""
+    bridge = f"{lab.prefix}bridge"
+    links = ("ip", "-n", bridge, "link")
+    machine.run(*links, "add", "detour-in", "type", "veth", "peer", "name", "detour-out")
+    machine.run(*links, "set", host, "nomaster")
+    machine.run(*links, "set", "detour-in", "master", "br0", "up")
+    machine.run(*links, "set", "detour-out", "up")
+    way = [host, "detour-out", *map(str, (delay, jitter, twice))]
+    carrying = subprocess.Popen(
+        ["ip", "netns", "exec", bridge, sys.executable, DETOUR, *way], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert carrying.stdout is not None
+        assert carrying.stdout.readline() == "ready\n"
+        yield
+        assert carrying.poll() is None
+    finally:
+        carrying.kill()
+        carrying.communicate()
+        machine.run(*links, "del", "detour-in")
+        machine.run(*links, "set", host, "master", "br0")
 
 
 @contextlib.contextmanager

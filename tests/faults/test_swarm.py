@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 import signal
+import time
 
 import pytest
 from deploying import slow_down
 from extent import long, so_many
-from swarm import CLONE, SEEDER, TRACKER, Firewall, Swarm, cut, group, pause, reset, slow_intake
+from swarm import CLONE, SEEDER, TRACKER, Firewall, Swarm, cut, detour, group, pause, reset, slow_intake
 
 from lab import machine, rig
 
@@ -260,6 +261,39 @@ def test_row_91_clones_that_draw_the_same_random_numbers_meet_all_the_same(calm)
     for host in PEERS:  # the seeder, and somebody of the same memory
         calm.peers[host].event("progress", lambda said: said["peers"] >= 2)
     calm.must_complete()
+
+
+@long
+def test_row_25_packets_come_late_and_twice_and_overtake_each_other(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    with detour(calm.lab, "web3", 0.0, jitter=0.2, twice=0.05):
+        for host in PEERS:
+            calm.start_peer(host)
+        calm.must_complete(patience=180)
+
+
+@long
+@pytest.mark.parametrize("seconds", [0.05, 0.1])
+def test_row_25_a_long_way_to_the_seeder_costs_half_of_the_rate_at_the_most(lab, programs, tmp_path, seconds):
+    """There and back it takes so long: without several requests on their way little would come."""
+    took = {}
+    for delay in (0.0, seconds / 2):
+        place = tmp_path / str(delay)
+        place.mkdir()
+        swarm = Swarm(lab, programs, place, size=16_000_000, rate="24mbit")
+        swarm.start_tracker()
+        swarm.start_seeder()
+        with detour(lab, SEEDER, delay):
+            for host in PEERS:
+                swarm.start_peer(host)
+            swarm.wait_for_bytes(PEERS[0], 1)
+            began = time.monotonic()
+            swarm.must_complete()
+            took[delay] = time.monotonic() - began
+        programs.kill_all()
+    slow_down(lab, SEEDER, None)
+    assert took[seconds / 2] < 2 * took[0.0], took
 
 
 @long
