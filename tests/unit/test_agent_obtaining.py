@@ -60,24 +60,25 @@ def test_it_does_not_wait_for_longer_than_the_operator_says():
     assert "no answer within 6 s" in rig.failure
 
 
-def test_a_host_that_cannot_have_it_says_why_and_changes_nothing():
-    rig = Rig()
+@pytest.fixture
+def staging():
+    """A host that is fetching a torrent: the rig it does so on, itself, and what comes of the request."""
+    rig, said = Rig(), []
     host = Host(rig.reactor, "10.0.0.2")
-    said = []
-    staging = Deferred.fromCoroutine(host.do(request(), b"", lambda event, fields: None))
-    staging.addBoth(said.append)
+    Deferred.fromCoroutine(host.do(request(), b"", lambda event, fields: None)).addBoth(said.append)
+    return rig, host, said
+
+
+def test_a_host_that_cannot_have_it_says_why_and_changes_nothing(staging):
+    rig, host, said = staging
     rig.refuse()
     assert said[0].fields["unfetched"] == "http://10.0.0.1:8998/.../.../...: connection refused"
     assert (said[0].fields["released"], said[0].fields["bytes_reused"], said[0].attached) == (False, {}, b"")
     assert host.idle
 
 
-def test_a_host_that_ends_meanwhile_stages_nothing():
-    rig = Rig()
-    host = Host(rig.reactor, "10.0.0.2")
-    said = []
-    staging = Deferred.fromCoroutine(host.do(request(), b"", lambda event, fields: None))
-    staging.addErrback(said.append)
+def test_a_host_that_ends_meanwhile_stages_nothing(staging):
+    rig, host, said = staging
     Deferred.fromCoroutine(host.stop())
     rig.answer(format_response(200, TORRENT))
     assert "begins nothing new" in said[0].getErrorMessage()
