@@ -6,7 +6,7 @@ from ..bitfield import Bitfield
 from ..policy.rates import RateMeter
 from ..policy.snubbing import Wait
 from ..wire.connection import BLOCK_LENGTH
-from ..wire.messages import Piece, Request
+from ..wire.messages import Interested, NotInterested, Piece, Request
 from .assembly import Assembly
 from .ports import Address, Link
 
@@ -85,3 +85,9 @@ class Peer:
     def is_our_kind(self) -> bool:
         """Whether it is an agent of ours: nobody else serves longer blocks."""
         return self.request_length > BLOCK_LENGTH
+
+    def show_interest(self) -> None:
+        """Tell it whether it has what we lack, if that is another answer than last time."""
+        if self.am_interested != bool(self.useful):
+            self.am_interested = bool(self.useful)
+            self.link.send(Interested() if self.am_interested else NotInterested())

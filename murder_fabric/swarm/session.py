@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
@@ -17,6 +16,7 @@ from .admission import Admission
 from .config import SwarmConfig
 from .contacts import Contacts
 from .download import Download
+from .givers import Givers
 from .peer import Peer
 from .ports import Address, Dialer, Link, Observer, Storage
 from .upload import Upload
@@ -61,8 +61,7 @@ class Session:
         self.peers: dict[Peer, None] = {}
         self.bytes_downloaded = 0
         self.bytes_uploaded = 0
-        #: From whom we have what, as far as the connection is gone.
-        self._received: Counter[Address] = Counter()
+        self._givers = Givers()
         self._config = config
         self._observer = observer
         self._contacts = Contacts(config.peer_id, dialer, rng, config.dial_below)
@@ -114,7 +113,7 @@ class Session:
         if peer not in self.peers:
             return
         del self.peers[peer]
-        self._count(peer, self._received)
+        self._givers.left(peer)
         peer.peer_choking = True  # so that nothing more is said to it
         self._download.released(peer)
         self._upload.left(peer)
@@ -149,10 +148,7 @@ class Session:
 
     def received_from(self) -> dict[Address, int]:
         """Return how many bytes that we asked for came from each peer but origins, by where it listens."""
-        received = Counter(self._received)
-        for peer in self.peers:
-            self._count(peer, received)
-        return dict(received)
+        return self._givers.bytes_of(self.peers)
 
     def block_sent(self, peer: Peer, request: wire.Request, *, now: float) -> None:
         """The last byte of a block that `send_block` queued has been handed to the network."""
@@ -266,7 +262,7 @@ class Session:
         if index in self.have:
             return
         peer.useful += 1
-        self._show_interest(peer)
+        peer.show_interest()
         if len(peer.requested) < FEWEST_PIECES:  # else the next block that comes asks for more
             self._download.fill(peer, now=now)
 
@@ -321,25 +317,15 @@ class Session:
         for peer in self.trusted_peers:
             if index in peer.has:
                 peer.useful -= 1
-                self._show_interest(peer)
+                peer.show_interest()
         if self.have.complete:
             self.tell_news()
             self._observer.completed()
 
-    @staticmethod
-    def _count(peer: Peer, received: Counter[Address]) -> None:
-        if peer.download.total and not peer.origin:
-            received[peer.address] += peer.download.total
-
     def _reconsider(self, peer: Peer, *, now: float) -> None:
         """*peer* has more than before."""
-        self._show_interest(peer)
+        peer.show_interest()
         self._download.fill(peer, now=now)
-
-    def _show_interest(self, peer: Peer) -> None:
-        if peer.am_interested != bool(peer.useful):
-            peer.am_interested = bool(peer.useful)
-            peer.link.send(wire.Interested() if peer.am_interested else wire.NotInterested())
 
     def _check(self, peer: Peer, *, now: float) -> None:
         if not peer.trusted:
