@@ -1,4 +1,4 @@
-"""Rows 11, 12, 68, 71 and 76: operators who go away, and what they may call things."""
+"""Rows 11, 12, 28, 68, 71 and 76: operators who go away, and what they may call things."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import os
 import random
 import re
 import signal
+import subprocess
 import time
 
 import pytest
-from deploying import agents, arrived, current, place, wait_until
+from deploying import agents, arrived, current, place, slow_down, wait_until
 from extent import long, so_many
 from swarm import pause
 
+from demo import tree
 from lab import rig
 
 pytestmark = [
@@ -141,3 +143,28 @@ def test_row_76_whatever_a_login_sets_the_result_is_the_same(lab, fab, app, sour
     for directory in ("", "releases", "current/"):
         modes = {(place(lab, host, app) / directory).stat().st_mode for host in ("web1", "web2")}
         assert {mode & 0o777 for mode in modes} == {0o755}
+
+
+@long
+def test_row_28_a_swarm_that_takes_the_whole_link_leaves_ssh_its_answers(lab, fab, app, tmp_path):
+    """The seeder sends at a limit below its link's rate; whoever logs in there meanwhile is answered soon."""
+    tree.generate(tmp_path / "build", 8_000_000, 40)
+    (fab.directory / "fabric.yaml").write_text("murder: {upload_limit: 16Mbit}\n")
+    for host in HOSTS:
+        slow_down(lab, host, "20mbit")
+    try:
+        arguments = ("--files-path", str(tmp_path / "build"), "--destination-path", app, "--tag", "v1")
+        running = fab.start("web[1-3]", *arguments)
+        running.wait_for("upload")
+        answered = []
+        while running.process.poll() is None:
+            began = time.monotonic()
+            ssh = ["ssh", "-F", str(lab.ssh_config), "web1", "true"]
+            subprocess.run(ssh, check=True, timeout=60, stdin=subprocess.DEVNULL)
+            answered.append(time.monotonic() - began)
+        assert running.end() == 0, str(running)
+    finally:
+        for host in HOSTS:
+            slow_down(lab, host, None)
+    assert len(answered) > 1
+    assert max(answered) < 5
