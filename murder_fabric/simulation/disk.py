@@ -71,7 +71,10 @@ class Disk:
         if self.rate is not None:
             self.seconds += len(data) / self.rate
         size = self._geometry.piece_size(index)
-        piece = self._partial.setdefault(index, bytearray(size))
+        piece = self._partial.get(index)
+        if piece is None:  # what is right already stays so, where nothing else is written
+            there = self._block(index, 0, size) if index in self._right else size
+            piece = self._partial[index] = bytearray(there)
         piece[begin : begin + len(data)] = data
         self._right.discard(index)
         self._rotten.discard(index)

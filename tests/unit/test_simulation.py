@@ -9,11 +9,13 @@ import subprocess
 import sys
 
 import pytest
+from memory_swarm import torrent
 
 from murder_fabric.bitfield import Bitfield
 from murder_fabric.errors import StorageError
 from murder_fabric.simulation.checking import Watch
 from murder_fabric.simulation.clock import Clock
+from murder_fabric.simulation.disk import Disk
 from murder_fabric.simulation.drawing import LONGEST, MOST_FAULTS, Plan, drawn
 from murder_fabric.simulation.faults import FAULTS
 from murder_fabric.simulation.network import Downlink, Link, Network, Uplink
@@ -294,3 +296,15 @@ def test_a_full_disk_takes_no_more_than_it_has_room_for(disk):
     disk.write(2, 0, memoryview(bytes(1000)))
     with pytest.raises(StorageError, match="No space left"):
         disk.write(2, 1000, memoryview(bytes(24)))
+
+
+def test_a_part_that_is_written_again_leaves_the_rest_of_a_right_piece_as_it_is():
+    """Seed 341: a second part came after somebody had looked, and found the piece right already."""
+    info, payload = torrent(pieces=2)
+    disk = Disk(info, payload, full=True)
+    disk.write(0, 0, memoryview(payload[:10]))
+    size = info.geometry.piece_size(0)
+    disk.write(0, size - 10, memoryview(payload[size - 10 : size]))
+    assert disk.holds(0)
+    disk.write(0, 0, memoryview(b"\0" * 10))
+    assert not disk.holds(0)
