@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-#: Seconds of a peer's rate that stay asked for: well above a round trip inside a data centre.
+#: Seconds of a peer's rate that stay asked for, beside those that a question and its answer are on their way.
 AHEAD = 0.1
+#: The most that is believed of these: what waits behind much else takes longer.
+LONGEST_WAY = 1.0
 #: The same for peers that serve blocks of 16 KiB only: Transmission looks at its requests twice a second.
 STOCK_AHEAD = 1.0
 #: Blocks of 16 KiB kept asked for at the least, for peers that serve no longer ones …
@@ -28,11 +30,13 @@ def block_length(rate: float, piece_length: int) -> int:
     return min(piece_length, max(SHORTEST, wanted))
 
 
-def bytes_ahead(rate: float, request_length: int, piece_length: int) -> int:
+def bytes_ahead(rate: float, way: float, request_length: int, piece_length: int) -> int:
     """
     Return how many bytes to keep asked for.
 
-    1. Enough for `AHEAD` seconds at the measured *rate* (bytes per second), `STOCK_AHEAD` for stock clients.
+    1. Twice what comes at the measured *rate* (bytes per second) while a question and its answer are on
+       their *way* (seconds), so that it grows until the rate no longer does; and what comes in `AHEAD`
+       seconds more, `STOCK_AHEAD` for stock clients.
     2. At least two requests of a whole piece, or sixteen of 16 KiB: one on its way, one being served.
     3. Never more than four pieces, or 4 MiB where those are smaller: what is asked of a peer that then fails
        has to be asked for again.
@@ -42,4 +46,4 @@ def bytes_ahead(rate: float, request_length: int, piece_length: int) -> int:
     else:
         fewest, seconds = FEWEST_BLOCKS * request_length, STOCK_AHEAD
     most = max(4 * piece_length, 4 << 20)
-    return max(fewest, min(most, int(rate * seconds)))
+    return max(fewest, min(most, int(rate * (seconds + 2 * min(way, LONGEST_WAY)))))

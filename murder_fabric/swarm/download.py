@@ -75,7 +75,7 @@ class Download:
         if peer.peer_choking or not peer.useful or peer.snubbed:
             return
         rate = peer.download.rate(now=now)
-        ahead = bytes_ahead(rate, peer.request_length, self._geometry.piece_length)
+        ahead = bytes_ahead(rate, peer.wait.shortest, peer.request_length, self._geometry.piece_length)
         while peer.owed < ahead and len(peer.requested) < peer.request_queue:
             assembly = self._unfinished(peer) or self._begin(peer, now=now)
             if assembly is None:

@@ -220,7 +220,7 @@ class Session:
         opening = self._upload.opening(peer)
         if opening is not None:
             peer.link.send(opening)
-        self._upload.joined(peer)
+        self._upload.joined(peer, now=now)
         self._reconsider(peer, now=now)
 
     def _bitfield_received(self, peer: Peer, message: wire.Bitfield, now: float) -> None:
@@ -242,7 +242,7 @@ class Session:
         if not has.complete:
             for index in has:
                 self._download.picker.appeared(index)
-        self._upload.peer_has(peer, *has)
+        self._upload.peer_has(peer, *has, now=now)
         self._reconsider(peer, now=now)
 
     def _have_received(self, peer: Peer, message: wire.Have, now: float) -> None:
@@ -252,7 +252,7 @@ class Session:
         if index in peer.has:
             return
         peer.has.add(index)
-        self._upload.peer_has(peer, index)
+        self._upload.peer_has(peer, index, now=now)
         if peer.has.complete:  # it makes no piece rarer than another any more
             for one in peer.has:
                 if one != index:

@@ -48,11 +48,11 @@ class Upload:
             return HaveAll() if self._have.complete else BitfieldMessage(self._have.to_bytes())
         return None if nothing else BitfieldMessage(self._have.to_bytes())
 
-    def joined(self, peer: Peer) -> None:
+    def joined(self, peer: Peer, *, now: float) -> None:
         """*peer* may be served from now on, and knows what we have; a super-seeder shows its first pieces."""
         peer.told = len(self._news)
         if self._super_seeder is not None:
-            for index in self._super_seeder.joined(peer, peer.has):
+            for index in self._super_seeder.joined(peer, peer.has, now=now):
                 peer.link.send(Have(index))
 
     def verified(self, index: int) -> None:
@@ -72,14 +72,15 @@ class Upload:
         if self._super_seeder is not None:
             self._super_seeder.left(peer)
 
-    def peer_has(self, peer: Peer, *indices: int) -> None:
+    def peer_has(self, peer: Peer, *indices: int, now: float) -> None:
         """*peer* says that it has these pieces; those that it was shown are made up for."""
         if self._super_seeder is not None:
             for index in indices:
-                shown = self._super_seeder.confirmed(peer, index, peer.has)
-                if shown is not None:
-                    peer.link.send(Have(shown))
-                    self._show_strangers_more(self._super_seeder, peer)
+                shown = self._super_seeder.confirmed(
+                    peer, index, peer.has, is_our_kind=peer.is_our_kind, now=now
+                )
+                if shown:
+                    peer.link.send(*map(Have, shown))
 
     def rechoke(self, peers: Collection[Peer], *, now: float) -> None:
         """Give the slots out anew."""
@@ -123,11 +124,6 @@ class Upload:
         """The last byte of a block is on its way to *peer*."""
         peer.asked.discard(request)
         peer.upload.add(request.length, now=now)
-
-    def _show_strangers_more(self, super_seeder: SuperSeeder, peer: Peer) -> None:
-        another = None if peer.is_our_kind else super_seeder.another(peer, peer.has)
-        if another is not None:
-            peer.link.send(Have(another))
 
     def _refuse_all(self, peer: Peer) -> None:
         for request in list(peer.asked):

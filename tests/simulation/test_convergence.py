@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import lru_cache
 
 import pytest
@@ -46,6 +47,20 @@ def strike(name):
 
 def test_an_undisturbed_swarm_is_near_the_ideal():
     assert undisturbed() < 1.5 * PLAN.length / PLAN.slowest
+
+
+@pytest.mark.parametrize(("hosts", "piece_length"), [(1, 1 << 16), (1, 1 << 18), (3, 1 << 16)])
+def test_a_round_trip_of_a_tenth_of_a_second_costs_seconds_at_the_start(hosts, piece_length):
+    near = Plan(
+        seed=5,
+        hosts=hosts,
+        pieces=(16 << 20) // piece_length,
+        piece_length=piece_length,
+        slowest=4e6,
+        fastest=4e6,
+    )
+    far = replace(near, latency=0.025)  # two ways to the middle and two back
+    assert last(world_with(plan=far)) < last(world_with(plan=near)) + 4.0
 
 
 def test_on_links_far_below_a_megabit_nobody_is_taken_for_dead_though_a_piece_takes_a_minute():

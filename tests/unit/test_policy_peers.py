@@ -176,6 +176,16 @@ def test_what_we_slept_is_not_held_against_anybody():
     assert wait.patience(now=70.0 + SNUB_AFTER) is Patience.SNUB
 
 
+def test_the_shortest_way_is_that_of_what_nothing_was_asked_before():
+    wait = Wait(now=0.0)
+    assert wait.shortest == 0.0
+    for began, came in ((1.0, 1.3), (2.0, 2.1), (3.0, 3.2)):
+        wait.began(now=began)
+        wait.received(1, ended=False, now=came)
+        wait.received(16384, ended=True, now=came + 5.0)
+    assert wait.shortest == pytest.approx(0.1)
+
+
 # The pool ---------------------------------------------------------------------------------------------------
 
 A, B, C = ("10.0.0.1", 6881), ("10.0.0.2", 6881), ("fd00::3", 6881)

@@ -126,43 +126,96 @@ def test_buckets_know_the_rarest_whatever_happened(count, changes, least, seed):
 def test_sixteen_peers_are_shown_distinct_pieces_until_each_was_shown_once():
     count, seeder = 100, SuperSeeder(100, random.Random(1))
     has = {peer: Bitfield(count) for peer in range(16)}
-    pending = {peer: seeder.joined(peer, has[peer]) for peer in has}
+    pending = {peer: seeder.joined(peer, has[peer], now=0.0) for peer in has}
     shown = [index for first in pending.values() for index in first]
     assert [len(first) for first in pending.values()] == [SHOWN_AHEAD] * 16
-    rng = random.Random(2)
+    rng, now = random.Random(2), 0.0
     while len(shown) < count:
-        peer = rng.randrange(16)
+        peer, now = rng.randrange(16), now + 1.0
         index = pending[peer].pop(0)
         has[peer].add(index)
-        pending[peer].append(seeder.confirmed(peer, index, has[peer]))
-        shown.append(pending[peer][-1])
-    assert sorted(shown) == list(range(count))
+        more = seeder.confirmed(peer, index, has[peer], now=now)
+        pending[peer] += more
+        shown += more
+    assert sorted(shown)[:count] == list(range(count))
 
 
 def test_what_was_not_shown_earns_nothing():
     seeder = SuperSeeder(10, random.Random(1))
-    shown = seeder.joined("peer", Bitfield(10))
+    shown = seeder.joined("peer", Bitfield(10), now=0.0)
     other = next(index for index in range(10) if index not in shown)
-    assert seeder.confirmed("peer", other, pieces(10, other)) is None
-    assert seeder.confirmed("stranger", shown[0], pieces(10, shown[0])) is None
-    assert seeder.confirmed("peer", shown[0], pieces(10, shown[0])) not in (None, *shown)
-    assert seeder.confirmed("peer", shown[0], pieces(10, shown[0])) is None
+    assert seeder.confirmed("peer", other, pieces(10, other), now=1.0) == []
+    assert seeder.confirmed("stranger", shown[0], pieces(10, shown[0]), now=1.0) == []
+    (more,) = seeder.confirmed("peer", shown[0], pieces(10, shown[0]), now=1.0)
+    assert more not in shown
+    assert seeder.confirmed("peer", shown[0], pieces(10, shown[0]), now=1.0) == []
 
 
 def test_nobody_is_shown_what_it_has():
     seeder = SuperSeeder(5, random.Random(1))
-    assert set(seeder.joined("peer", pieces(5, 0, 1, 2))) == {3, 4}
-    assert seeder.another("peer", pieces(5, 0, 1, 2)) is None
+    assert set(seeder.joined("peer", pieces(5, 0, 1, 2), now=0.0)) == {3, 4}
+    assert seeder.confirmed("peer", 3, pieces(5, 0, 1, 2, 3), now=1.0) == []
+
+
+class Link:
+    """A way to a peer that takes so many seconds, and so many pieces a second, one after the other."""
+
+    def __init__(self, seeder: SuperSeeder, way: float, rate: float) -> None:
+        self.seeder, self.way, self.rate = seeder, way, rate
+        self.has, self.now, self.free_at = Bitfield(1000), 0.0, 0.0
+        self.arriving: list[tuple[float, int]] = []
+        self._shown(seeder.joined("peer", self.has, now=0.0))
+
+    def take_one(self) -> None:
+        """Let the next piece arrive, and the peer say so."""
+        self.now, index = self.arriving.pop(0)
+        self.has.add(index)
+        self._shown(self.seeder.confirmed("peer", index, self.has, now=self.now))
+
+    def _shown(self, indices: list[int]) -> None:
+        for index in indices:
+            self.free_at = max(self.free_at, self.now + self.way) + 1 / self.rate
+            self.arriving.append((self.free_at, index))
+
+
+@pytest.mark.parametrize(("way", "rate"), [(0.1, 100), (0.2, 50), (0.05, 400)])
+def test_a_far_peer_is_shown_as_much_as_its_link_takes(way: float, rate: float):
+    link = Link(SuperSeeder(1000, random.Random(1)), way, rate)
+    for _ in range(200):
+        link.take_one()
+    began = link.now
+    for _ in range(500):
+        link.take_one()
+    assert 500 / (link.now - began) > 0.9 * rate
+    assert len(link.arriving) < 4 * way * rate
+
+
+def test_a_peer_whose_link_is_full_is_shown_no_more_than_at_the_start():
+    link = Link(SuperSeeder(1000, random.Random(1)), 0.001, 100)
+    for _ in range(500):
+        link.take_one()
+    assert len(link.arriving) == SHOWN_AHEAD
+
+
+def test_what_was_shown_once_is_not_shown_ahead_to_a_second():
+    seeder = SuperSeeder(SHOWN_AHEAD + 1, random.Random(1))
+    first = seeder.joined("first", Bitfield(SHOWN_AHEAD + 1), now=0.0)
+    second = seeder.joined("second", Bitfield(SHOWN_AHEAD + 1), now=0.0)
+    assert len({*first, *second}) == SHOWN_AHEAD + 1
+    has = pieces(SHOWN_AHEAD + 1, second[0])
+    assert len(seeder.confirmed("second", second[0], has, now=1.0)) == 1
+    has.add(second[1])
+    assert seeder.confirmed("second", second[1], has, now=1.0) == []
 
 
 def test_what_was_shown_to_who_left_is_shown_to_the_next():
     seeder = SuperSeeder(6, random.Random(1))
-    lost = seeder.joined("gone", Bitfield(6))
-    kept = seeder.joined("here", Bitfield(6))
+    lost = seeder.joined("gone", Bitfield(6), now=0.0)
+    kept = seeder.joined("here", Bitfield(6), now=0.0)
     seeder.left("gone")
     seeder.left("never was here")
     assert not set(lost) & set(kept)
-    assert set(seeder.joined("next", Bitfield(6))) == set(lost)
+    assert set(seeder.joined("next", Bitfield(6), now=1.0)) == set(lost)
 
 
 # Endgame ----------------------------------------------------------------------------------------------------
@@ -210,7 +263,7 @@ MIB = 1 << 20
     ],
 )
 def test_how_much_is_kept_asked_for(rate, request_length, piece_length, ahead):
-    assert bytes_ahead(rate, request_length, piece_length) == ahead
+    assert bytes_ahead(rate, 0.0, request_length, piece_length) == ahead
 
 
 # How much to let come ---------------------------------------------------------------------------------------
