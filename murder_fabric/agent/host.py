@@ -32,6 +32,7 @@ from .kept import keep, recall
 from .moments import Moments
 from .obtaining import obtain
 from .own_tracker import OwnTracker, start_tracker
+from .passing_on import PassingOn
 from .release_duties import RELEASE_DUTIES
 from .report import INTERVAL
 from .staging import Staged, discard, stage, store, told, told_unfetched, verify_staged
@@ -70,6 +71,7 @@ class Host:
         self._moments = Moments(reactor)
         self._errands = Errands(reactor, self._threads)
         self._calls = Calls(reactor)
+        self._passing_on = PassingOn(reactor)
         self._ending = False
         #: What went wrong after the request that began it was answered.
         self._problems: list[str] = []
@@ -98,6 +100,11 @@ class Host:
             return await self._errands.do(request, emit)
         if isinstance(request, (control.StandBy, control.Reach)):
             return await self._calls.do(request)
+        if isinstance(request, control.PassOn):
+            return await self._passing_on.begin(request, attached, self._address_on(request.interface))
+        if isinstance(request, control.PassNoMore):
+            await self._passing_on.end()
+            return Answer({})
         return await _DUTIES[type(request)](self, request, attached, emit)
 
     async def stop(self) -> int:
@@ -118,6 +125,7 @@ class Host:
             uploaded += await self._stop_torrent(tag)
         await self._stop_tracker()
         await self._calls.end()
+        await self._passing_on.end()
         if not await self._quiet():
             raise MurderError(
                 f"the disk is still at work after {PATIENCE:g} s, and the lock stays until it is done or this"
@@ -163,15 +171,7 @@ class Host:
         destination.leave_mark(request.run, request.nonce)
 
     async def _locate(self, request: control.Locate, attached: bytes, emit: Emit) -> Answer:
-        address = self._address
-        if request.interface:
-            address = address_of_interface(request.interface, like=address)
-        if address is None:
-            raise BadInput(
-                "nothing says by which address this host is reached (SSH_CONNECTION is not set here): name"
-                " the interface by which the hosts reach each other in murder.interface, such as eth1"
-            )
-        return Answer({"address": address, "operator": self._operator})
+        return Answer({"address": self._address_on(request.interface), "operator": self._operator})
 
     async def _create(self, request: control.Create, attached: bytes, emit: Emit) -> Answer:
         path = expand_source(request.path)
@@ -294,6 +294,17 @@ class Host:
         return Answer({"bytes_uploaded": uploaded, "problems": self._problems})
 
     # Inside ---------------------------------------------------------------------------------------------
+
+    def _address_on(self, interface: str | None) -> str:
+        address = self._address
+        if interface:
+            address = address_of_interface(interface, like=address)
+        if address is None:
+            raise BadInput(
+                "nothing says by which address this host is reached (SSH_CONNECTION is not set here): name"
+                " the interface by which the hosts reach each other in murder.interface, such as eth1"
+            )
+        return address
 
     def _run_torrent(
         self, request: control.Join | control.Seed, metainfo: Metainfo, payload: Payload, holdings: Holdings

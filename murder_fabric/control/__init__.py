@@ -21,6 +21,8 @@ from .agents import Detach as Detach
 from .agents import Dismiss as Dismiss
 from .agents import DismissAll as DismissAll
 from .agents import Heartbeat as Heartbeat
+from .agents import PassNoMore as PassNoMore
+from .agents import PassOn as PassOn
 from .agents import Status as Status
 from .agents import spoken as spoken
 from .answers import check_event as check_event

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Optional
 
 from .request import Request
 
@@ -58,6 +59,33 @@ class Clean(Request):
 
     name = "clean"
     tag: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PassOn(Request):
+    """
+    Give the attached zip to whoever asks for *path* by HTTP, as other hosts do that lack their agent.
+
+    Done: `address`, `port`.
+    """
+
+    name = "pass_on"
+    #: With its slash; nobody is to guess it.
+    path: str
+    #: First free of these, both ends included.
+    first_port: int
+    last_port: int
+    #: After so many seconds it ends by itself.
+    lifetime: float
+    #: As in `swarming.Locate`.
+    interface: Optional[str] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class PassNoMore(Request):
+    """End what `PassOn` began, if it is still there."""
+
+    name = "pass_no_more"
 
 
 @dataclasses.dataclass(frozen=True)

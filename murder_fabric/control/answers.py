@@ -40,6 +40,8 @@ DONE: Mapping[type[Request], Mapping[str, Any]] = {
     agents.Dismiss: {"pid": Count},
     agents.DismissAll: {"agents": list[str]},
     agents.Clean: {"removed": list[str], "running": list[str]},
+    agents.PassOn: {"address": str, "port": Count},
+    agents.PassNoMore: {},
     agents.Status: {"agents": list[dict[str, Any]]},
     errands.ReadClock: {"clock": Amount},
     errands.RunCommands: {"said": list[str]},

@@ -27,6 +27,13 @@ class Asked(Protocol):
         """Nobody waits for that answer any more."""
 
 
+class Listener(Protocol):
+    """Whom an answer, or an event before it, goes to."""
+
+    def hear(self, host: str, what: Answer) -> None:
+        """Take what came of *host*."""
+
+
 class Ask:
     """Requests under way on some hosts."""
 

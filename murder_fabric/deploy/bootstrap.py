@@ -54,7 +54,13 @@ def remote_command(python: str = "python3", user: str = "") -> str:
     return f'{become}{python} -I -X utf8 -c "{LOADER}"'
 
 
-def opening(bundle: Bundle, murder_path: str, run: Optional[Sequence[str]] = ("control",)) -> bytes:
+def opening(
+    bundle: Bundle,
+    murder_path: str,
+    run: Optional[Sequence[str]] = ("control",),
+    *,
+    passed_on: bool = False,
+) -> bytes:
     """
     Return the first bytes for the command's stdin.
 
@@ -65,13 +71,16 @@ def opening(bundle: Bundle, murder_path: str, run: Optional[Sequence[str]] = ("c
         bundle: the agent the host shall have.
         murder_path: where agents lie on the host; a leading `~` is expanded there.
         run: the agent's arguments; None to leave it at putting the agent in place.
+        passed_on: before those bytes, one line says whether the host is to have them from another one.
     """
     program = Path(__file__).with_name("bootstrap_program.py").read_text(encoding="utf-8")
-    order = {
+    order: dict[str, object] = {
         "murder_path": murder_path,
         "digest": bundle.sha256,
         "length": bundle.size,
         "requires_python": bundle.requires_python,
         "run": None if run is None else list(run),
     }
+    if passed_on:
+        order["passed_on"] = True
     return b"".join(json.dumps(part).encode("ascii") + b"\n" for part in (program, order))

@@ -11,6 +11,13 @@ One line of JSON comes on stdin, then, if the answer was `"have": false`, `lengt
     <- {"event": "bootstrap", "time": ..., "have": false, "python": "3.11.2",
         "executable": "/usr/bin/python3"}
 
+If the order has `"passed_on": true`, a line comes before those bytes. It says which other host has them;
+else, or where they are not to be had there, they come on stdin as ever:
+
+    -> {"fetch": {"address": "192.0.2.7", "port": 8998, "path": "/5f...", "patience": 5.9}} or {"fetch": null}
+    <- {"event": "unfetched", "time": ..., "reason": "192.0.2.7 port 8998: Connection refused"}
+    <- {"event": "received", "time": ...} once they have come on stdin
+
 What cannot be done ends in one `failed` with its `reason`. Not a byte of stdin is read beyond what is ours:
 the rest belongs to the agent. The agent lies unpacked in `<murder_path>/agent-<digest>`, beside the marker
 by which we know a directory of ours.
@@ -38,6 +45,10 @@ AGENT_UNUSED = 30 * 24 * 3600
 LEAVINGS_UNUSED = 24 * 3600
 UNPACKING = ".unpacking-"
 MAX_UNPACKED = 256 << 20
+#: Seconds in which another host must let us in, and after which one that says nothing is given up.
+CONNECT_LIMIT = 3.0
+SILENCE_LIMIT = 10.0
+MAX_HEAD = 4096
 
 
 class Refused(Exception):
@@ -62,7 +73,7 @@ def main() -> None:
         have = is_whole(agent)
         say("bootstrap", have=have, python="%d.%d.%d" % sys.version_info[:3], executable=sys.executable)
         if not have:
-            install(receive(stdin, order["length"], order["digest"]), home, agent)
+            install(obtain(stdin, **order), home, agent)
         os.utime(os.path.join(agent, MARKER))
         sweep(home, agent)
         os.umask(umask)
@@ -138,6 +149,60 @@ def size_of(path: str) -> "int":
         return os.lstat(path).st_size
     except OSError:
         return -1
+
+
+def obtain(stdin: io.FileIO, length: int, digest: str, passed_on: bool = False, **_: "object") -> "bytes":
+    """Return the agent's bytes, from the host that a line on stdin names, or else from stdin."""
+    if not passed_on:
+        return receive(stdin, length, digest)
+    try:
+        where = json.loads(stdin.readline().decode())["fetch"]
+    except ValueError:
+        raise Refused("the connection ended before it was said where the agent is") from None
+    if where is not None:
+        try:
+            return fetch(length, digest, **where)
+        except (OSError, Refused) as error:
+            reason = getattr(error, "strerror", None) or error
+            say("unfetched", reason="%s port %d: %s" % (where["address"], where["port"], reason))
+    content = receive(stdin, length, digest)
+    say("received")
+    return content
+
+
+def fetch(length: int, digest: str, address: str, port: int, path: str, patience: float) -> "bytes":
+    """Get *length* bytes by HTTP in the time there is, and check that they are what was announced."""
+    import socket  # few need it
+
+    end = time.monotonic() + patience
+    content = bytearray()
+    with contextlib.closing(socket.create_connection((address, port), CONNECT_LIMIT)) as peer:
+        peer.sendall(("GET %s HTTP/1.0\r\n\r\n" % path).encode("ascii"))
+        while body_length(content) < length:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise Refused("only %d bytes in %g s" % (len(content), patience))
+            peer.settimeout(min(left, SILENCE_LIMIT))
+            part = peer.recv(1 << 16)
+            if not part:
+                raise Refused("it sent %d bytes and no more" % len(content))
+            content += part
+    body = bytes(content[-body_length(content) :])
+    if len(body) != length or hashlib.sha256(body).hexdigest() != digest:
+        raise Refused("what it has is not the agent (its SHA-256 differs)")
+    return body
+
+
+def body_length(content: bytearray) -> "int":
+    """Return how many bytes of an HTTP answer came after its head; refuse one that gives nothing."""
+    end = content.find(b"\r\n\r\n", 0, MAX_HEAD)
+    if end < 0:
+        if len(content) >= MAX_HEAD:
+            raise Refused("it does not answer as a host of ours")
+        return 0
+    if content[:7] != b"HTTP/1." or content[8:13] != b" 200 ":
+        raise Refused("it does not have the agent")
+    return len(content) - end - 4
 
 
 def receive(stdin: io.FileIO, length: int, digest: str) -> "bytes":

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple, Optional, Union
 
 from paramiko import Channel, SSHException
 
-from ..control import HEARTBEAT_INTERVAL, VERSION, Heartbeat, Message, MessageReader, encode_message
+from ..control import HEARTBEAT_INTERVAL, VERSION, Heartbeat, Message, MessageReader, PassOn, encode_message
 from ..errors import ControlError
-from .asking import TICK, Answer, Ask, OnAnswer, OnEvent
+from .asking import TICK, Answer, Ask, Listener, OnAnswer, OnEvent
 from .failures import HostFailure, explain_ending, explain_start, printable
 from .local_agent import LocalAgent
+from .supply import Supply
 from .writers import Outgoing, Writers
 
 #: What is kept of an agent's stderr: its end, where the reason stands.
@@ -37,6 +38,8 @@ class Opening(NamedTuple):
     bundle: bytes = b""
     #: Whom `sudo` makes of the user who logs in; empty: nobody else.
     sudo: str = ""
+    #: What a host is asked to give the bundle to others with; None where each gets it over SSH.
+    pass_on: Optional[PassOn] = None
 
 
 NO_OPENING = Opening()
@@ -53,7 +56,7 @@ class _Link:
         self.reader = MessageReader(noise=True)
         self.stderr = bytearray()
         self.greeted = False
-        self.asks: dict[int, Ask] = {}
+        self.asks: dict[int, Listener] = {}
         self.failure: Optional[HostFailure] = None
         self.ended = threading.Event()
         self._ringing = ringing
@@ -131,6 +134,8 @@ class Channels:
                 self._links[host] = _Link(host, channel, self._ringing)
         self._greeting = Ask(self, dict.fromkeys(channels, GREETING))
         self._writers = Writers(min(WRITERS, len(self._links)))
+        starting = [host for host in self._links if host not in running]
+        self._supply = Supply(opening.bundle, opening.pass_on, starting, self)
         self._begin(self._greeting, dict.fromkeys(channels, GREETING))
         for link in self._links.values():
             if link.host not in running:
@@ -197,6 +202,17 @@ class Channels:
             if host in self._links:
                 self._links[host].asks.pop(request, None)
 
+    def send(self, host: str, *parts: bytes) -> None:
+        """Send *host* what is no message: a part of its opening."""
+        self._writers.send(self._links[host].outgoing, *parts)
+
+    def tell(self, host: str, message: Message, listener: Listener) -> None:
+        """Send *host* a request; *listener* hears of it from the thread that reads."""
+        link, number = self._links[host], next(self._ids)
+        with self._lock:
+            link.asks[number] = listener
+        self._send(link, {**message.fields, "id": number}, message.attached)
+
     def close(self, grace: float = 5.0) -> None:
         """End the agents' input, give them *grace* seconds altogether to end by themselves, and hang up."""
         deadline = time.monotonic() + grace
@@ -239,6 +255,7 @@ class Channels:
                     return
                 self._read(link)
             self._writers.retry()
+            self._supply.look(now=time.monotonic())
             if time.monotonic() >= beat:
                 beat = time.monotonic() + HEARTBEAT_INTERVAL  # not one for each that a stopped process missed
                 for link in self._links.values():
@@ -270,13 +287,12 @@ class Channels:
                 ask = link.asks.pop(request, None) if finished else link.asks.get(request)
             if ask is not None:
                 ask.hear(link.host, message)
-        elif event == "bootstrap":
+        elif event in ("bootstrap", "received", "unfetched"):
             with self._lock:
                 greeting = link.asks.get(GREETING)
-            if greeting is not None:
+            if greeting is not None and event != "received":
                 greeting.hear(link.host, message)
-            if not message.fields.get("have"):
-                self._writers.send(link.outgoing, self._opening.bundle)
+            self._supply.heard(link.host, message, now=time.monotonic())
         elif event == "hello":
             self._greeted(link, message)
         elif event == "failed":
@@ -293,6 +309,7 @@ class Channels:
             ask = link.asks.pop(GREETING, None)
         if ask is not None:
             ask.hear(link.host, message)
+        self._supply.greeted(link.host, now=time.monotonic())
 
     def _fail(self, link: _Link, failure: HostFailure) -> None:
         """From now on everything asked of this host fails with *failure*."""
@@ -301,6 +318,7 @@ class Channels:
             waiting, link.asks = set(link.asks.values()), {}
         for ask in waiting:
             ask.hear(link.host, failure)
+        self._supply.lost(link.host, now=time.monotonic())
 
     def _send(self, link: _Link, fields: Mapping[str, Any], attached: bytes = b"") -> None:
         # The attachment is not copied: the same torrent may be on its way to hundreds of hosts.

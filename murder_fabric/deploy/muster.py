@@ -47,6 +47,8 @@ class Muster:
         self.greeted: list[str] = []
         #: Those of them that had no agent, or an older one, and took it in now.
         self.supplied: set[str] = set()
+        #: By host, why it could not have it from another one, as it should, and was sent it.
+        self.unfetched: dict[str, str] = {}
         #: By host, the version of its Python.
         self.pythons: dict[str, str] = {}
         #: Why the others did not speak, those that are not counted included.
@@ -68,6 +70,9 @@ class Muster:
                     self.greeted.append(host)
             here = f", {HERE} among them" * (HERE in answers)
             said.append(f"{len(self.greeted)} of {counted(len(answers), 'host')}{here}")
+            if self.unfetched:
+                why = next(iter(self.unfetched.values()))
+                said.append(f"{fold(self.unfetched)} took the agent over SSH ({why})")
         for line in grouped({host: failure.reason for host, failure in self.silent.items()}):
             self.view.say(f"  {line}")
 
@@ -205,6 +210,9 @@ class Muster:
         return said + [f"{never} {fold(at)}: {printable(why)}" for why, at in unanswered.items()]
 
     def _started(self, host: str, event: Message) -> None:
+        if event.fields.get("event") == "unfetched":
+            self.unfetched[host] = printable(str(event.fields.get("reason", "")))
+            return
         self.pythons[host] = printable(str(event.fields.get("python", "")))
         if not event.fields.get("have", True):
             self.supplied.add(host)

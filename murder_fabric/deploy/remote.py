@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import resource
+import secrets
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Union
 import fabric
 from paramiko import Channel, SSHException
 
+from ..control import PassOn
 from ..units import counted
 from .bootstrap import opening, remote_command
 from .bundle import Bundle
@@ -22,6 +24,8 @@ from .channels import Channels, Opening
 from .executor import GroupContext
 from .failures import HostFailure, explain
 from .local_agent import LocalAgent
+from .muster import GREET_TIMEOUT, TRACKER_PORTS
+from .passing_on import FEW_HOSTS
 from .roles import HERE
 from .settings import Settings
 from .view import View
@@ -54,7 +58,13 @@ def open_channels(
     named = list(hosts)
     connections = {host: gateways.connection(context.kwargs_of(host)) for host in named if host != HERE}
     command = remote_command(settings.python, settings.sudo)
-    start = Opening(opening(bundle, settings.remote_murder_path), bundle.path.read_bytes(), settings.sudo)
+    pass_on = _pass_on(settings) if len(connections) > FEW_HOSTS else None
+    start = Opening(
+        opening(bundle, settings.remote_murder_path, passed_on=pass_on is not None),
+        bundle.path.read_bytes(),
+        settings.sudo,
+        pass_on,
+    )
     opened = connect_all(
         connections,
         command,
@@ -65,6 +75,14 @@ def open_channels(
     # Not before: hosts that cannot be reached may take longer than the lease of an agent that hears nothing.
     local = {HERE: _start_here()} if HERE in named else {}
     return Channels({**opened, **local}, start, on_closed=gateways.close, running=local)
+
+
+def _pass_on(settings: Settings) -> PassOn:
+    first = settings.tracker_port
+    last = min(first + TRACKER_PORTS - 1, 65535)
+    path = f"/{secrets.token_hex(16)}"
+    # Once the greeting is over, nobody needs an agent any more.
+    return PassOn(path, first, last, lifetime=GREET_TIMEOUT, interface=settings.interface or None)
 
 
 def _start_here() -> Union[LocalAgent, HostFailure]:

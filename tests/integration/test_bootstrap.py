@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
 import pathlib
+import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 import zipfile
+from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 import pytest
 
 from murder_fabric.deploy.bootstrap import opening, remote_command
 from murder_fabric.deploy.bundle import Bundle, build_bundle
+from murder_fabric.tracker.http import format_response, format_response_head
 
 SHELLS = ["sh", "dash", "bash", "zsh", "csh", "tcsh", "fish", "ksh"]
 SUPPORTED = ["3.9", "3.10", "3.11", "3.12", "3.13"]
@@ -94,16 +100,22 @@ class Host:
         murder_path: str = "~/.murder",
         run: Optional[list[str]] = ["control"],  # noqa: B006
         rest: bytes = b'{"do": "heartbeat"}\n',
+        line: bytes = b"",
         **how: Any,
     ) -> list[dict[str, Any]]:
-        """Bring the agent to this host and start it; return the events it answered with."""
+        """
+        Bring the agent to this host and start it; return the events it answered with.
+
+        *line*, if there is one, says before *content* where another host has that.
+        """
         process = self.start(**how)
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(opening(bundle, murder_path, run))
+        process.stdin.write(opening(bundle, murder_path, run, passed_on=bool(line)))
         process.stdin.flush()
         answer = process.stdout.readline()
         if answer and json.loads(answer).get("have") is False:
+            process.stdin.write(line)
             process.stdin.write(bundle.path.read_bytes() if content is None else content)
             process.stdin.write(rest)
         elif answer and json.loads(answer).get("have"):
@@ -358,6 +370,136 @@ def test_an_old_python_says_so_in_a_sentence(host: Host, tiny: Bundle, version: 
     assert f" here is {version}." in event["reason"]
     assert event["reason"].endswith("the agent needs 3.9 or newer: set murder.python")
     assert list(host.home.iterdir()) == []
+
+
+class OtherHost:
+    """Answers the first connection with *answer*, and then closes it or, with *stays*, says no more."""
+
+    def __init__(self, answer: bytes, stays: bool = False) -> None:
+        self.asked = b""
+        self._answer = answer
+        self._stays = stays
+        self._over = threading.Event()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._over.set()
+        self._listening.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = self._listening.accept()
+            with connection:
+                while not self.asked.endswith(b"\r\n\r\n") and (part := connection.recv(4096)):
+                    self.asked += part
+                connection.sendall(self._answer)
+                self._over.wait(30 if self._stays else 0)
+
+
+def answered(body: bytes) -> bytes:
+    return format_response_head(200, len(body), "application/octet-stream", last=True) + body
+
+
+def place(port: int, patience: float = 20.0) -> bytes:
+    where = {"address": "127.0.0.1", "port": port, "path": "/5f", "patience": patience}
+    return json.dumps({"fetch": where}).encode() + b"\n"
+
+
+@pytest.fixture
+def other_host() -> Iterator[Callable[..., OtherHost]]:
+    begun: list[OtherHost] = []
+
+    def begin(answer: bytes, *, stays: bool = False) -> OtherHost:
+        begun.append(OtherHost(answer, stays))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.end()
+
+
+@pytest.mark.parametrize("version", SUPPORTED)
+def test_the_agent_comes_from_another_host(
+    host: Host, tiny: Bundle, other_host: Callable[..., OtherHost], version: str
+) -> None:
+    other = other_host(answered(tiny.path.read_bytes()), stays=True)
+    how = {"python": interpreter(version), "content": b"", "rest": b"exactly this"}
+    first, agent = host.bring(tiny, line=place(other.port), **how)
+
+    assert first["have"] is False
+    assert agent["input"] == "exactly this"
+    assert other.asked == b"GET /5f HTTP/1.0\r\n\r\n"
+
+
+def test_a_host_without_another_to_fetch_from_gets_its_agent_on_stdin(host: Host, tiny: Bundle) -> None:
+    *events, agent = host.bring(tiny, line=b'{"fetch": null}\n', rest=b"exactly this")
+
+    assert names(events) == ["bootstrap", "received"]
+    assert agent["input"] == "exactly this"
+
+
+@pytest.mark.parametrize(
+    ("answer", "stays", "reason"),
+    [
+        ("short", False, "it sent {half} bytes and no more"),
+        ("short", True, r"(only \d+ bytes in 0.5 s|timed out)"),
+        ("silent", True, r"(only \d+ bytes in 0.5 s|timed out)"),
+        ("damaged", False, r"what it has is not the agent \(its SHA-256 differs\)"),
+        ("longer", False, r"what it has is not the agent \(its SHA-256 differs\)"),
+        ("absent", False, "it does not have the agent"),
+        ("endless", False, "it does not answer as a host of ours"),
+    ],
+)
+def test_where_another_host_does_not_give_the_agent_it_comes_on_stdin(
+    host: Host, tiny: Bundle, other_host: Callable[..., OtherHost], answer: str, stays: bool, reason: str
+) -> None:
+    content = tiny.path.read_bytes()
+    whole = answered(content)
+    half = whole[: len(whole) // 2]
+    other = other_host(
+        {
+            "short": half,
+            "silent": b"",
+            "damaged": whole[:-1] + b"?",
+            "longer": answered(content + b"?"),
+            "absent": format_response(404, b"not found" + content),
+            "endless": b"x" * 5000,
+        }[answer],
+        stays=stays,
+    )
+    line = place(other.port, 0.5 if stays else 20.0)
+    first, unfetched, received, agent = host.bring(tiny, line=line, rest=b"exactly this")
+
+    assert names([first, unfetched, received]) == ["bootstrap", "unfetched", "received"]
+    said = f"127.0.0.1 port {other.port}: {reason.format(half=len(half))}"
+    assert re.fullmatch(said, unfetched["reason"])
+    assert agent["input"] == "exactly this"
+    assert host.agents() == [f"agent-{tiny.sha256}"]
+
+
+def test_where_another_host_lets_nobody_in_the_agent_comes_on_stdin(host: Host, tiny: Bundle) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    events = host.bring(tiny, line=place(port), rest=b"exactly this")
+
+    assert events[1]["reason"] == f"127.0.0.1 port {port}: Connection refused"
+    assert events[-1]["input"] == "exactly this"
+
+
+@pytest.mark.parametrize("line", [b"", b'{"fetch": '])
+def test_a_connection_that_ends_before_it_says_where_the_agent_is_leaves_nothing(
+    host: Host, tiny: Bundle, line: bytes
+) -> None:
+    process = host.start()
+    output, errors = process.communicate(opening(tiny, "~/.murder", passed_on=True) + line, timeout=60)
+
+    events = [json.loads(one) for one in output.splitlines()]
+    assert events[1]["reason"] == "the connection ended before it was said where the agent is"
+    assert errors == b""
+    assert host.agents() == []
 
 
 #: Imports everything of ours in the bundle and what it runs on, and says what came from elsewhere.

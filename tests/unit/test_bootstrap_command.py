@@ -65,6 +65,14 @@ def test_all_that_varies_is_in_two_lines_of_json() -> None:
     }
 
 
+def test_hosts_are_told_where_it_must_be_said_first_who_has_the_bytes() -> None:
+    program, order = opening(BUNDLE, "~/.murder").splitlines()
+    assert opening(BUNDLE, "~/.murder", passed_on=True).splitlines()[0] == program
+    told = json.loads(opening(BUNDLE, "~/.murder", passed_on=True).splitlines()[1])
+
+    assert told == {**json.loads(order), "passed_on": True}
+
+
 def test_the_agent_need_not_be_started() -> None:
     order = opening(BUNDLE, "~/.murder", None).splitlines()[1]
 

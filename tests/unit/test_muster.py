@@ -32,6 +32,22 @@ def test_greeting_tells_apart_who_took_the_agent_in_who_had_it_and_who_is_silent
     assert muster.outcome["web2"].state is HostState.UNREACHABLE
 
 
+def test_greeting_says_who_could_not_have_its_agent_from_another_host():
+    class Channels(FakeChannels):
+        def greet(self, timeout, on_event=None, on_answer=None):
+            said = super().greet(timeout, on_event, on_answer)
+            for host in ("web2", "web3"):
+                on_event(host, Message({"event": "unfetched", "reason": f"192.0.2.7 port 8998: \x1b{host}"}))
+            return said
+
+    stream, channels = io.StringIO(), Channels(old="web2 web3")
+    channels.hosts = ["web1", "web2", "web3"]
+    muster = Muster(channels, channels.hosts, View(stream))
+    muster.greet()
+    assert muster.supplied == {"web2", "web3"}
+    assert "web[2-3] took the agent over SSH (192.0.2.7 port 8998: \\x1bweb2)" in stream.getvalue()
+
+
 def test_while_agents_start_it_is_said_how_many_answer():
     channels, view, shown = FakeChannels(silent={"web2": DOWN}), View(io.StringIO()), []
     channels.hosts = ["web1", "web2", "web3"]

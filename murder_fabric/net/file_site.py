@@ -1,0 +1,42 @@
+"""One file under one path that nobody guesses, by HTTP; whatever else is asked for is not found."""
+
+from __future__ import annotations
+
+import hmac
+
+from twisted.internet.protocol import Factory
+
+from ..tracker.http import Request, format_response, format_response_head
+from .ports import Clock
+from .tracker_site import Answer, TrackerProtocol
+
+#: What the file is answered as.
+FILE_TYPE = "application/octet-stream"
+
+
+class FileSite(Factory):
+    """
+    Gives *content* to whoever asks for *path*, within the limits of the tracker's port.
+
+    Args:
+        path: with its slash, and long enough to be a secret.
+        content: in memory already; connections share it.
+        clock: the reactor, or `task.Clock` in tests.
+    """
+
+    noisy = False
+
+    def __init__(self, path: bytes, content: bytes, clock: Clock) -> None:
+        self._path = path
+        self._content = content
+        self._clock = clock
+
+    def buildProtocol(self, addr: object) -> TrackerProtocol:
+        return TrackerProtocol(self.answer, self._clock)
+
+    def answer(self, request: Request, host: str) -> Answer:
+        """Return the response to *request*; the connection closes after it."""
+        if not hmac.compare_digest(self._path, request.path):
+            return Answer(format_response(404, b"not found\n"), True)
+        head = format_response_head(200, len(self._content), FILE_TYPE, last=True)
+        return Answer(head, True, self._content)
