@@ -27,7 +27,7 @@ BESIDE = ("unit", "fuzz", "simulation", "test_architecture.py")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker of pytest-xdist run all that starts programs, one after the other (`--dist loadgroup`)."""
+    """Let one worker of pytest-xdist run all that starts programs, one by one (`--dist loadgroup`)."""
     here = Path(__file__).parent
     for item in items:
         if item.path.relative_to(here).parts[0] not in BESIDE:
