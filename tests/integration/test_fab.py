@@ -115,14 +115,17 @@ def test_a_host_named_twice_is_two_calls_of_an_ordinary_task(fab):
 
 def test_without_hosts_the_roles_are_meant(fab):
     code, lines, _ = fab("murder.hosts", settings=SETTINGS)
-    assert (code, lines) == (0, ["tracker: tracker1", "seeder: web1", "peers: web[1-3,5] (4)"])
+    assert (code, lines) == (
+        0,
+        ["tracker: tracker1", "seeder: web1", "peers: web[1-3,5] (4)", "@canary: web1"],
+    )
 
 
 def test_a_role_is_hosts_for_every_task(fab):
     code, lines, _ = fab("-H", "@peer,!@canary", "hi", "murder.hosts", settings=SETTINGS)
     assert code == 0
     assert lines[1:4] == ["hi web2 deploy 22", "hi web3 deploy 22", "hi web5 deploy 22"]
-    assert lines[-1] == "peers: web[2-3,5] (3)"
+    assert lines[-2:] == ["peers: web[2-3,5] (3)", "@canary: web1"]
 
 
 def test_the_environment_goes_before_the_defaults(fab):
@@ -137,7 +140,7 @@ def test_a_task_without_hosts_stays_as_it_was(fab):
 def test_the_list_shows_the_tasks_with_their_first_line(fab):
     code, lines, _ = fab("--list")
     assert code == 0
-    assert "murder.hosts Show which hosts the arguments and roles name." in [
+    assert "murder.hosts Show which hosts the arguments and roles name, and who switches first." in [
         " ".join(line.split()) for line in lines
     ]
 
@@ -209,7 +212,7 @@ def test_a_task_of_ours_that_went_well_is_not_said_to_be_refused_by_what_comes_a
 def test_a_pre_task_gets_no_hosts_and_says_so(fab):
     """Fabric gives hosts to main tasks only; the roles still count."""
     assert fab("-H", "web1", "after")[0] == 2
-    assert fab("-H", "web1", "after", settings=SETTINGS)[1][-1] == "peers: web[1-3,5] (4)"
+    assert fab("-H", "web1", "after", settings=SETTINGS)[1][-2] == "peers: web[1-3,5] (4)"
 
 
 def test_the_off_switch_gives_fabrics_own_executor_back(fab):
