@@ -140,9 +140,8 @@ def test_a_task_without_hosts_stays_as_it_was(fab):
 def test_the_list_shows_the_tasks_with_their_first_line(fab):
     code, lines, _ = fab("--list")
     assert code == 0
-    assert "murder.hosts Show which hosts the arguments and roles name, and who switches first." in [
-        " ".join(line.split()) for line in lines
-    ]
+    said = " ".join(" ".join(lines).split())
+    assert "murder.hosts Show which hosts the arguments and roles name, and who switches first." in said
 
 
 def test_murders_own_spelling_names_the_same_task(fab):
