@@ -95,6 +95,7 @@ def test_what_does_not_come_is_one_sentence_without_secrets(server: str, path: s
         ("http://[::1/t", "(an unreadable URL): "),
         ("http://a b/t", "URL"),
     ],
+    ids=["nobody listens", "no such host", "another scheme", "no address", "a space"],
 )
 def test_what_cannot_be_asked_is_one_sentence_too(url: str, says: str) -> None:
     with pytest.raises(BadInput, match=r"; no host was touched$") as caught:
