@@ -23,8 +23,6 @@ VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 #: Fabric 3.2.3 refuses Invoke 3; the release before it takes either.
 OTHER_PAIR = ("fabric==3.2.2", "invoke==3.0.3")
 FAB_TESTS = "tests/integration/test_fab.py tests/integration/test_program.py"
-#: Tests that start programs go one after the other, and those that do not beside them.
-BOTH_KINDS = "-n 2 --dist loadgroup"
 #: What Invoke leaves alone: `inv test -- -k lab`.
 REST = shlex.join(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
 PYTHON = shlex.quote(sys.executable)
@@ -65,8 +63,7 @@ def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
             ]
             other_fabric = environment(c, "other-fabric", sys.executable, *OTHER_PAIR)
             runs.append((" and ".join(OTHER_PAIR), other_fabric, f"-q {FAB_TESTS}"))
-        # Last, so that its summary is what one sees at the end.
-        runs.append(("this Python", PYTHON, REST or BOTH_KINDS))
+        runs.append(("this Python", PYTHON, REST))  # last, so that its summary is what one sees at the end
         failed = []
         for name, python, arguments in runs:
             print(f"== {name}", file=sys.stderr, flush=True)

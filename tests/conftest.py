@@ -21,19 +21,6 @@ settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
 
-#: What needs neither ports nor time: it may run beside all the rest.
-BESIDE = ("unit", "fuzz", "simulation", "test_architecture.py")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker of pytest-xdist run all that starts programs, one by one (`--dist loadgroup`)."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.relative_to(here).parts[0] not in BESIDE:
-            item.add_marker(pytest.mark.xdist_group("programs"))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def records_of_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Runs of tests leave no records among those of whoever runs the tests."""
