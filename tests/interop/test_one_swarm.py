@@ -97,15 +97,13 @@ def they_seed(programs: Programs, client: StockClient, offer: Offer, tracker: st
 def they_fetch(programs: Programs, client: StockClient, offer: Offer, tracker: str, home: Path) -> None:
     """Our seeder seeds, showing pieces one by one, and a stock client fetches."""
 
-    def start() -> Program:
-        (home / "theirs").mkdir()
-        theirs = client.start(programs, "127.0.0.5", offer.torrent, home / "theirs", tracker)
-        wait_until(lambda: announced(tracker, offer, int(not client.waits), 1), f"{client} came")
-        return theirs
-
-    theirs = start() if client.waits else None
-    programs.seeder(offer.torrent, offer.path, tracker)
-    theirs = theirs or start()
+    (home / "theirs").mkdir()
+    if not client.waits:  # it may be done before anybody sees that it came
+        programs.seeder(offer.torrent, offer.path, tracker)
+    client.start(programs, "127.0.0.5", offer.torrent, home / "theirs", tracker)
+    if client.waits:
+        wait_until(lambda: announced(tracker, offer, 0, 1), f"{client} came")
+        programs.seeder(offer.torrent, offer.path, tracker)
     wait_until(
         lambda: offer.found_in(home / "theirs", empty_files=client.makes_empty_files), f"{client} fetches"
     )
