@@ -23,6 +23,10 @@ VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 #: Fabric 3.2.3 refuses Invoke 3; the release before it takes either.
 OTHER_PAIR = ("fabric==3.2.2", "invoke==3.0.3")
 FAB_TESTS = "tests/integration/test_fab.py tests/integration/test_program.py"
+#: Tests that start no programs do not mind each other; those that do go one after the other.
+SIDE_BY_SIDE = "-q -n auto --maxprocesses 8"
+WITHOUT_PROGRAMS = "tests/unit tests/fuzz tests/simulation tests/test_architecture.py"
+WITH_PROGRAMS = "tests/faults tests/integration tests/interop"
 #: What Invoke leaves alone: `inv test -- -k lab`.
 REST = shlex.join(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
 PYTHON = shlex.quote(sys.executable)
@@ -56,21 +60,23 @@ def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
     with c.cd(str(REPOSITORY)):
         runs = []
         if all_versions and not REST:
-            units = "-q -n auto --maxprocesses 8 tests/unit"
             runs += [
-                (f"Python {name}", environment(c, name, python), units)
+                (f"Python {name}", environment(c, name, python), f"{SIDE_BY_SIDE} tests/unit")
                 for name, python in other_pythons().items()
             ]
             other_fabric = environment(c, "other-fabric", sys.executable, *OTHER_PAIR)
             runs.append((" and ".join(OTHER_PAIR), other_fabric, f"-q {FAB_TESTS}"))
-        runs.append(("this Python", PYTHON, REST))  # last, so that its summary is what one sees at the end
+        if not REST:
+            runs.append(("this Python, without programs", PYTHON, f"{SIDE_BY_SIDE} {WITHOUT_PROGRAMS}"))
+        # Last, so that its summary is what one sees at the end.
+        runs.append(("this Python", PYTHON, REST or WITH_PROGRAMS))
         failed = []
         for name, python, arguments in runs:
             print(f"== {name}", file=sys.stderr, flush=True)
             done = c.run(f"{python} -m pytest {arguments}", warn=True, pty=sys.stdout.isatty())
             if not done or done.failed:
                 failed.append(name)
-        if "this Python" in failed:
+        if failed == ["this Python"]:
             raise Exit(code=1)  # pytest has just said why
         if failed:
             raise Exit(f"test: failed with {'; '.join(failed)}", code=1)
