@@ -100,11 +100,6 @@ class Host:
             return await self._errands.do(request, emit)
         if isinstance(request, (control.StandBy, control.Reach)):
             return await self._calls.do(request)
-        if isinstance(request, control.PassOn):
-            return await self._passing_on.begin(request, attached, self._address_on(request.interface))
-        if isinstance(request, control.PassNoMore):
-            await self._passing_on.end()
-            return Answer({})
         return await _DUTIES[type(request)](self, request, attached, emit)
 
     async def stop(self) -> int:
@@ -172,6 +167,13 @@ class Host:
 
     async def _locate(self, request: control.Locate, attached: bytes, emit: Emit) -> Answer:
         return Answer({"address": self._address_on(request.interface), "operator": self._operator})
+
+    async def _pass_on(self, request: control.PassOn, attached: bytes, emit: Emit) -> Answer:
+        return await self._passing_on.begin(request, attached, self._address_on(request.interface))
+
+    async def _pass_no_more(self, request: control.PassNoMore, attached: bytes, emit: Emit) -> Answer:
+        await self._passing_on.end()
+        return Answer({})
 
     async def _create(self, request: control.Create, attached: bytes, emit: Emit) -> Answer:
         path = expand_source(request.path)
@@ -370,6 +372,8 @@ _DUTIES: dict[type, Callable[[Host, Any, bytes, Emit], Coroutine[Any, Any, Answe
     control.ReadClock: Host._read_clock,
     control.Prepare: Host._prepare,
     control.Locate: Host._locate,
+    control.PassOn: Host._pass_on,
+    control.PassNoMore: Host._pass_no_more,
     control.Create: Host._create,
     control.Recall: Host._recall,
     control.StartTracker: Host._start_tracker,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from .. import control
 from ..net.file_site import FileSite
 from ..net.ports import BACKLOG
@@ -30,7 +32,7 @@ class PassingOn:
         listen = Listen(address, request.first_port, request.last_port, "murder.tracker_port")
         site = FileSite(request.path.encode("ascii"), bundle, self._reactor)
         self._port = listen_on(self._reactor, listen, site, BACKLOG)
-        self._timer = self._reactor.callLater(request.lifetime, self._end_late)
+        self._timer = self._reactor.callLater(request.lifetime, lambda: Deferred.fromCoroutine(self.end()))
         return Answer({"address": address, "port": self._port.getHost().port})
 
     async def end(self) -> None:
@@ -41,7 +43,3 @@ class PassingOn:
         if self._timer.active():
             self._timer.cancel()
         await port.stopListening()
-
-    def _end_late(self) -> None:
-        port, self._port = self._port, None
-        port.stopListening()

@@ -72,7 +72,10 @@ DONE: Mapping[type[Request], Mapping[str, Any]] = {
     swarming.Track: {},
     swarming.TrackerFacts: {"address": str, "port": Count, "token": Optional[str]},
     swarming.Stage: {
-        **{"released": bool, "removed": Count, "bytes_reused": dict[str, Count], "files_changed": Count}
+        "released": bool,
+        "removed": Count,
+        "bytes_reused": dict[str, Count],
+        "files_changed": Count,
     },
     swarming.StorePiece: {},
     swarming.Join: {

@@ -17,7 +17,7 @@ from .choosing import by_value
 from .clocks import offset_of
 from .deployment import Deployment
 from .failures import HostFailure, printable
-from .muster import PROMPT_TIMEOUT, TRACKER_PORTS, shared_addresses, sharing_sentence
+from .muster import PROMPT_TIMEOUT, shared_addresses, sharing_sentence
 from .outcome import HostState
 from .preflight import SPARE_BYTES, lack_of_room
 from .run import Run
@@ -132,9 +132,8 @@ class _Checkup:
         ring = [doors[host] for host in run.outcome.going if host in doors and host in run.roles.peers]
         for_all = [doors[host] for host in run.roles.seeders if host in doors]
         if run.roles.tracker in addresses and not settings.tracker_url:
-            first = settings.tracker_port
             tracker = {run.roles.tracker: addresses[run.roles.tracker]}
-            for_all += self._stand_by(tracker, first, min(first + TRACKER_PORTS - 1, 65535)).values()
+            for_all += self._stand_by(tracker, *settings.tracker_port_range()).values()
         calls = self._make(rounds(ring, for_all), addresses)
         for host, sentences in faults(calls, self.hosts).items():
             self._fault(host, *sentences)

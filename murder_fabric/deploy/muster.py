@@ -24,8 +24,6 @@ PROMPT_TIMEOUT = 30.0
 PAYLOAD_TIMEOUT = 3600.0
 #: An agent at work says so every few seconds; a host that is silent for so many is out.
 SILENCE_LIMIT = 60.0
-#: Ports tried for the tracker, from `murder.tracker_port` on.
-TRACKER_PORTS = 20
 
 
 class Muster:

@@ -19,7 +19,7 @@ from ..errors import AllHostsFailed, BadInput, MurderError
 from ..tracker.keys import announce_url
 from .failures import HostFailure
 from .inventory import counted
-from .muster import GREET_TIMEOUT, PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, TRACKER_PORTS, Muster
+from .muster import GREET_TIMEOUT, PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState
 from .roles import Roles
 from .settings import Settings
@@ -61,10 +61,10 @@ def start_tracker(muster: Muster, host: str, settings: Settings) -> str:
     if settings.tracker_url:
         raise BadInput("murder.tracker_url names a tracker that runs already; none was started")
     address = _address(muster, host, settings)
-    last = min(settings.tracker_port + TRACKER_PORTS - 1, 65535)
+    first, last = settings.tracker_port_range()
     token = secrets.token_hex(16)
     with _staying(muster, host, TRACKER, LIFETIME) as started:
-        request = control.StartTracker(address, settings.tracker_port, last, token)
+        request = control.StartTracker(address, first, last, token)
         facts = muster.ask_one(host, request, to=TRACKER).fields
     already = "" if started else "already "
     return f"the tracker {already}runs on {host}, address {facts['address']}, port {facts['port']}"

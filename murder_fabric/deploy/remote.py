@@ -24,7 +24,7 @@ from .channels import Channels, Opening
 from .executor import GroupContext
 from .failures import HostFailure, explain
 from .local_agent import LocalAgent
-from .muster import GREET_TIMEOUT, TRACKER_PORTS
+from .muster import GREET_TIMEOUT
 from .passing_on import FEW_HOSTS
 from .roles import HERE
 from .settings import Settings
@@ -78,11 +78,11 @@ def open_channels(
 
 
 def _pass_on(settings: Settings) -> PassOn:
-    first = settings.tracker_port
-    last = min(first + TRACKER_PORTS - 1, 65535)
     path = f"/{secrets.token_hex(16)}"
     # Once the greeting is over, nobody needs an agent any more.
-    return PassOn(path, first, last, lifetime=GREET_TIMEOUT, interface=settings.interface or None)
+    return PassOn(
+        path, *settings.tracker_port_range(), lifetime=GREET_TIMEOUT, interface=settings.interface or None
+    )
 
 
 def _start_here() -> Union[LocalAgent, HostFailure]:

@@ -18,6 +18,8 @@ from .ranges import RoleHosts
 SECTION = "murder"
 #: The roles of Murder; others may be named too, for `-H @canary`.
 ROLES = ("tracker", "seeder", "peer")
+#: Ports tried for the tracker, from `murder.tracker_port` on.
+TRACKER_PORTS = 20
 
 #: What Python code may give for a path.
 AnyPath = Union[str, "os.PathLike[str]"]
@@ -247,6 +249,10 @@ class Settings:
                 shown = "not right (nor shown: it may be a secret)" if is_secret else f"{value!r:.80}"
                 raise SettingsError(f"{where} is {shown}, but must be {error}") from None
         return cls(**values)
+
+    def tracker_port_range(self) -> tuple[int, int]:
+        """Return the first and the last of the ports that are tried for the tracker."""
+        return self.tracker_port, min(self.tracker_port + TRACKER_PORTS - 1, 65535)
 
     def peer_port_range(self) -> tuple[int, int]:
         """Return the first and the last of `peer_ports`."""

@@ -18,7 +18,7 @@ from .asking import Answer, OnEvent
 from .existing import tracker_of
 from .failures import HostFailure
 from .hope import Hope
-from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, TRACKER_PORTS
+from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT
 from .outcome import HostState
 from .preflight import Ready
 from .ranges import fold
@@ -126,8 +126,7 @@ def _enter(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> tuple[Entr
 
 
 def _start_tracker(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> tuple[str, Offer | None]:
-    tracker, first = run.tracker(), run.settings.tracker_port
-    last = min(first + TRACKER_PORTS - 1, 65535)
+    tracker, (first, last) = run.tracker(), run.settings.tracker_port_range()
     address, info_hash, token = ready.addresses[tracker], metainfo.info.info_hash, bytes.fromhex(run.token)
     started = _need(run, [tracker], "tracker", control.StartTracker(address, first, last, run.token))
     port, count = int(started.fields["port"]), len(run.outcome.going)

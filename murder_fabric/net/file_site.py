@@ -6,7 +6,7 @@ import hmac
 
 from twisted.internet.protocol import Factory
 
-from ..tracker.http import Request, format_response, format_response_head
+from ..tracker.http import Request, format_response
 from .ports import Clock
 from .tracker_site import Answer, TrackerProtocol
 
@@ -38,5 +38,4 @@ class FileSite(Factory):
         """Return the response to *request*; the connection closes after it."""
         if not hmac.compare_digest(self._path, request.path):
             return Answer(format_response(404, b"not found\n"), True)
-        head = format_response_head(200, len(self._content), FILE_TYPE, last=True)
-        return Answer(head, True, self._content)
+        return Answer.of_file(self._content, FILE_TYPE)

@@ -60,6 +60,11 @@ class Answer(NamedTuple):
     last: bool
     body: bytes = b""
 
+    @classmethod
+    def of_file(cls, content: bytes, content_type: str) -> Answer:
+        """Return what gives a whole file, and ends the connection."""
+        return cls(format_response_head(200, len(content), content_type, last=True), True, content)
+
 
 class TrackerSite(Factory):
     """
@@ -122,8 +127,7 @@ class TrackerSite(Factory):
                 return Answer(format_response(200, body, content_type, last=last), last)
         for path, torrent in self._torrents.items():
             if hmac.compare_digest(path, request.path):
-                head = format_response_head(200, len(torrent), TORRENT_TYPE, last=True)
-                return Answer(head, True, torrent)
+                return Answer.of_file(torrent, TORRENT_TYPE)
         return Answer(format_response(404, b"not found\n"), True)
 
     def _announce(self, query: bytes, host: str) -> bytes:

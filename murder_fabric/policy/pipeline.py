@@ -4,10 +4,10 @@ from __future__ import annotations
 
 #: Seconds of a peer's rate that stay asked for, beside those that a question and its answer are on their way.
 AHEAD = 0.1
-#: The most that is believed of these: what waits behind much else takes longer.
-LONGEST_WAY = 1.0
 #: The same for peers that serve blocks of 16 KiB only: Transmission looks at its requests twice a second.
 STOCK_AHEAD = 1.0
+#: Seconds of such a way that are believed at the most: what waits behind much else takes longer.
+LONGEST_WAY = 1.0
 #: Blocks of 16 KiB kept asked for at the least, for peers that serve no longer ones …
 FEWEST_BLOCKS = 16
 #: … and whole pieces, for those that do.

@@ -213,7 +213,11 @@ def test_what_is_no_url_is_no_web_seed(value):
 def test_every_setting_is_heeded_by_somebody(name):
     package = Path(settings_module.__file__).parent
     texts = [path.read_text() for path in package.rglob("*.py") if path.name != "settings.py"]
-    derived = {"peer_ports": "peer_port_range", "allow_failures": "failures_allowed"}
+    derived = {
+        "peer_ports": "peer_port_range",
+        "tracker_port": "tracker_port_range",
+        "allow_failures": "failures_allowed",
+    }
     derived.update(dict.fromkeys(("upload_limit", "download_limit", "dscp"), "limits"))
     read = re.compile(rf"\.{derived.get(name, name)}\b")
     assert any(read.search(text) for text in texts)
