@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from dataclasses import dataclass
@@ -104,6 +105,8 @@ def _explain(error: BaseException, port: int, user: str, timeout: float, spent: 
         if "no authentication methods" in str(error).lower():
             return "authentication", f"did not let {user} in: there is no key or password to try"
         return "ssh", f"SSH failed: {str(error) or type(error).__name__}"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return "unreachable", "was not connected to: too many files are open on this machine (ulimit -n)"
     if isinstance(error, OSError) and error.errno is not None:
         return "unreachable", f"port {port} cannot be reached: {os.strerror(error.errno)}"
     return "ssh", f"SSH failed: {str(error) or type(error).__name__}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import resource
 import secrets
 import socket
 import threading
@@ -21,6 +20,7 @@ from ..units import counted
 from .bootstrap import opening, remote_command
 from .bundle import Bundle
 from .channels import Channels, Opening
+from .descriptors import make_room
 from .executor import GroupContext
 from .failures import HostFailure, explain
 from .local_agent import LocalAgent
@@ -32,8 +32,6 @@ from .view import View
 
 #: What the steps after the TCP connection may take altogether, seconds: key exchange, log-in, command.
 SETUP_LIMIT = 30.0
-#: Descriptors left for everything but the hosts.
-SPARE_FILES = 128
 #: A host whose kernel confirms nothing for so long (milliseconds) is gone; the next heartbeat finds out.
 UNACKNOWLEDGED_LIMIT = 30_000
 
@@ -112,8 +110,11 @@ def connect_all(
         pool_size: how many threads open connections.
         open_connection: opens one connection; `Gateways.open` where jump hosts are shared.
         on_result: told now and then how many are open.
+
+    Raises:
+        BadInput: this process may not have so many open.
     """
-    raise_file_limit(len(connections))
+    pool_size = make_room(connections.values(), pool_size)
     if not (log := logging.getLogger("paramiko")).handlers:
         # Python prints what nobody handles: tracebacks of what is told below in a sentence.
         log.addHandler(logging.NullHandler())
@@ -126,16 +127,6 @@ def connect_all(
     except BaseException:
         opening.stop()
         raise
-
-
-def raise_file_limit(host_count: int) -> None:
-    """Raise the soft limit of open files to what *host_count* hosts need, as far as the hard limit allows."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = host_count + SPARE_FILES
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Opening:

@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -61,17 +61,27 @@ class Sshd:
             log.close()
 
 
-def prepare(directory: pathlib.Path) -> Sshd:
-    """Write keys and settings for one sshd into *directory*."""
+def prepare(
+    directory: pathlib.Path, names: Sequence[str] = HOSTS, listen: Sequence[str] = HOSTS, settings: str = ""
+) -> Sshd:
+    """
+    Write keys and settings for one sshd into *directory*.
+
+    Args:
+        names: what its hosts are known by.
+        listen: the addresses it is at.
+        settings: further lines of its settings, which go before ours.
+    """
     pathlib.Path("/run/sshd").mkdir(exist_ok=True)
     sshd = Sshd(directory)
     generate_key(sshd.key)
     sshd.new_host_key()
     shutil.copy(directory / "id.pub", directory / "authorized_keys")
-    listen = "\n".join(f"ListenAddress {host}" for host in HOSTS)
+    addresses = "\n".join(f"ListenAddress {address}" for address in listen)
     (directory / "sshd_config").write_text(f"""
+{settings}
 Port {sshd.port}
-{listen}
+{addresses}
 HostKey {sshd.host_key}
 AuthorizedKeysFile {directory}/authorized_keys
 PidFile none
@@ -83,10 +93,10 @@ MaxStartups 200:30:400
 MaxAuthTries 3
 """)
     (directory / "known_hosts").write_text(
-        "".join(f"[{host}]:{sshd.port} {sshd.public_host_key()}\n" for host in HOSTS)
+        "".join(f"[{host}]:{sshd.port} {sshd.public_host_key()}\n" for host in names)
     )
     sshd.ssh_config.write_text(f"""
-Host 127.0.0.*
+Host 127.*
     Port {sshd.port}
     User root
     IdentityFile {sshd.key}

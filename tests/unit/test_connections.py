@@ -123,7 +123,7 @@ class Stuck:
 
     def __init__(self):
         self.client = self
-        self.connect_timeout = 5.0
+        self.gateway, self.connect_timeout = None, 5.0
         self.begun, self.closed = threading.Event(), threading.Event()
 
     def open(self):

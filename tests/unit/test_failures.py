@@ -38,6 +38,7 @@ TABLE = [
     ),
     (socket.timeout("timed out"), "timeout", "did not answer within 10 s"),
     (OSError(errno.ENETUNREACH, "x"), "unreachable", "Network is unreachable"),
+    (OSError(errno.EMFILE, "x"), "unreachable", "too many files are open on this machine"),
     (AuthenticationException("Authentication failed."), "authentication", "did not let deploy in"),
     (SSHException("No authentication methods available"), "authentication", "there is no key or password"),
     (SSHException("No existing session"), "authentication", "hung up while deploy logged in"),
