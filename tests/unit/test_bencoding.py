@@ -37,11 +37,21 @@ def test_whatever_decodes_encodes_to_the_same_bytes(data):
         b"", b"e", b"i-0e", b"i007e", b"i+5e", b"i1_0e", b"i 7 e", b"ie", b"i--1e", b"i" + b"9" * 5000 + b"e",
         b"-3:", b"+1:a", b"01:a", b"99999999999:a", b"5:abcd", b"1:ab", b"d1:b0:1:a0:e", b"d1:a0:1:a0:e",
         b"di1e0:e", b"l", b"d1:a", b"d1:ai1e-6:", b"i1ei2e", b"x",
+        b"di1ei2ee", b"di1ei2ei3ei4ee", b"dl1:aei2ee", b"d1:ai1el1:bei2ee", b"d1:ae", b"d1:ai1e1:be",
+        b"001:a", b"0100:" + bytes(100), b"999:" + bytes(998), b"1000:" + bytes(999),
+        b"l-1:e", b"l:e", b"l1e",
     ],
 )  # fmt: skip
 def test_anything_but_the_canonical_form_is_refused(data):
     with pytest.raises(BencodeError):
         decode(data, LIMIT)
+
+
+@pytest.mark.parametrize("length", [0, 1, 9, 10, 99, 100, 999, 1000, 99_999])
+def test_a_string_decodes_whatever_its_length_wherever_it_stands(length):
+    string = b":" * length
+    for value in (string, [string, string], {string: string}, {b"k": [string]}):
+        assert decode(encode(value), LIMIT) == value
 
 
 @pytest.mark.parametrize("bomb", [b"l" * 100_000, b"d0:" * 50_000, b"l" * 100_000 + b"e" * 100_000])

@@ -1,6 +1,9 @@
+from collections.abc import Callable
 from typing import Any
 
 class BencodeDecoder:
+    max_depth: int
+    decode_func: dict[bytes, Callable[..., tuple[Any, int]]]
     def __init__(self, encoding: str | None = ..., max_depth: int = ...) -> None: ...
     def decode(self, value: bytes) -> Any: ...
     def decode_int(self, x: bytes, f: int, **kwargs: Any) -> tuple[int, int]: ...
