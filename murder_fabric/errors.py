@@ -1,8 +1,13 @@
-"""Every exception this package raises on purpose, in one tree."""
+"""Every exception this package raises on purpose, in one tree; and how their sentences quote others."""
 
 from __future__ import annotations
 
 from typing import Any
+
+
+def quoted(text: str) -> str:
+    """Return *text* as it is; in quotes and escaped where it would break the line or cannot be printed."""
+    return text if text.isprintable() else repr(text)
 
 
 class MurderError(Exception):

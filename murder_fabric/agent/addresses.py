@@ -10,7 +10,7 @@ import socket
 import struct
 from typing import Any, NamedTuple
 
-from ..errors import BadInput, ListenError
+from ..errors import BadInput, ListenError, quoted
 
 #: Asks the kernel for an interface's IPv4 address (netdevice(7)).
 _SIOCGIFADDR = 0x8915
@@ -53,7 +53,7 @@ def parse_listen(text: str) -> Listen:
         address = str(ipaddress.ip_address(match["v6"] or match["host"]))
     except ValueError:
         raise BadInput(
-            f"--listen {text}: expected ADDRESS:PORT, such as 10.0.0.5:6881 or [fd00::5]:6881-6999"
+            f"--listen {quoted(text)}: expected ADDRESS:PORT, such as 10.0.0.5:6881 or [fd00::5]:6881-6999"
         ) from None
     first = int(match["first"])
     last = int(match["last"] or first)

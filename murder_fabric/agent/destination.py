@@ -25,7 +25,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..control import check_depth, check_tag
-from ..errors import BadInput, StorageError, UnfitError
+from ..errors import BadInput, StorageError, UnfitError, quoted
 from ..storage.additions import Additions
 from ..storage.tree import RECORDS
 from .files import (
@@ -34,15 +34,13 @@ from .files import (
     must_be_ours,
     must_be_writable,
     nearest,
-    read_limited,
     write_atomically,
 )
 from .history import History
 from .keeping import CAPISTRANO
 from .leftovers import NEW_LINK, remove_abandoned, remove_leftovers
 from .locking import RunLock
-
-_RECORD_LENGTH = 64 * 1024
+from .records import read_record
 
 
 class Destination:
@@ -244,16 +242,9 @@ class Destination:
         """Return the receipt of a release that was verified here; None for any other."""
         if not os.path.isdir(self.release(tag)):
             return None
-        try:
-            record = json.loads(read_limited(os.path.join(self.own, "receipts", tag), _RECORD_LENGTH))
-        except (BadInput, ValueError):
-            record = None
+        record = read_record(os.path.join(self.own, "receipts", tag))
         # The tag too: a receipt that was copied from another release says nothing of this one.
-        if (
-            not isinstance(record, dict)
-            or record.get("tag") != tag
-            or not isinstance(record.get("digest"), str)
-        ):
+        if record.get("tag") != tag or not isinstance(record.get("digest"), str):
             raise StorageError(
                 f"{self.release(tag)} is there already and is not a release of ours; nothing was changed."
                 " Choose another --tag"
@@ -387,7 +378,10 @@ def expand(path: str) -> str:
 
 def expand_source(path: str) -> str:
     """Return *path*, which is only read, in the same way; it may be as short as `/build`."""
-    expanded = os.path.expanduser(path)
+    try:
+        expanded = os.fsdecode(os.path.expanduser(os.fsencode(path)))
+    except ValueError:  # a NUL in the name of a user, or half of a character
+        expanded = ""
     if not os.path.isabs(expanded) or ".." in expanded.split("/") or "\0" in expanded:
-        raise BadInput(f"{path}: give an absolute path without '..', or one that starts with ~/")
+        raise BadInput(f"{quoted(path)}: give an absolute path without '..', or one that starts with ~/")
     return os.path.normpath("/" + expanded.lstrip("/"))

@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from .. import control
 from ..errors import BadInput, MurderError
 from .files import read_limited, write_atomically
+from .records import parse_record
 from .state import agent_command, state_directory
 
 if TYPE_CHECKING:
@@ -169,14 +170,12 @@ def running_pid(name: str) -> int | None:
 
 def parse_state(data: bytes) -> tuple[int, int] | None:
     """Return pid and start time that a state file tells; None where that can be those of no agent."""
-    try:
-        state = json.loads(data)
-        pid, started = state["pid"], state["start_time"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+    state = parse_record(data)
+    pid, started = state.get("pid"), state.get("start_time")
     # Signals to 0, -1 and 1 go to our group, to everybody and to init.
-    fits = type(pid) is int and 1 < pid < 2**31 and type(started) is int
-    return (pid, started) if fits else None
+    if type(pid) is int and 1 < pid < 2**31 and type(started) is int:
+        return pid, started
+    return None
 
 
 def start_time(pid: int) -> int | None:

@@ -8,12 +8,14 @@ writes too: a line begins as one of Capistrano's, so that what reads those reads
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..errors import BadInput, StorageError
-from .files import read_limited, write_atomically
+from ..errors import StorageError
+from .files import write_atomically
+from .records import read_record
 
 _MAX_HISTORY = 1 << 20
 #: More than anybody keeps; what is older is no way back any more.
@@ -53,15 +55,24 @@ class History:
             self._write(order=self._read("before"), before=[])
 
     def _read(self, name: str) -> list[Switched]:
-        try:
-            entries = json.loads(read_limited(self._path, _MAX_HISTORY))[name]
-            return [Switched(str(tag), float(at)) for tag, at in entries]
-        except (BadInput, ValueError, KeyError, TypeError):
-            return []
+        return parse_order(read_record(self._path, _MAX_HISTORY).get(name))
 
     def _write(self, **lists: list[Switched]) -> None:
         kept = {name: entries[-_MOST:] for name, entries in lists.items()}
         write_atomically(self._path, json.dumps(kept).encode(), 0o600)
+
+
+def parse_order(entries: Any) -> list[Switched]:
+    """Return what has been current, as a history tells it; nothing where these are no entries of one."""
+    if not isinstance(entries, list) or not all(isinstance(entry, list) for entry in entries):
+        return []
+    try:
+        order = [Switched(tag, float(at)) for tag, at in entries]
+    except (ValueError, TypeError, OverflowError):
+        return []
+    # Times are sorted by, which those that are no number would spoil.
+    sound = all(isinstance(entry.tag, str) and math.isfinite(entry.at) for entry in order)
+    return order if sound else []
 
 
 def deployed_line(

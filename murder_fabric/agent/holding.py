@@ -9,11 +9,9 @@ import time
 from typing import Any
 
 from .. import control
-from ..errors import BadInput, MurderError, StorageError
+from ..errors import MurderError, StorageError
 from .destination import Destination
-from .files import read_limited
-
-_MAX_RECORD = 64 << 10
+from .records import read_record
 
 
 def holder(destination: Destination) -> dict[str, Any] | None:
@@ -21,11 +19,7 @@ def holder(destination: Destination) -> dict[str, Any] | None:
     path = _path(destination)
     if not os.path.lexists(path):
         return None
-    try:
-        record = json.loads(read_limited(path, _MAX_RECORD))
-    except (BadInput, ValueError):
-        record = None
-    fields = record if isinstance(record, dict) else {}
+    fields = read_record(path)
     return {name: str(fields.get(name, "?")) for name in ("operator", "since", "reason")}
 
 

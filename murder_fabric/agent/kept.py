@@ -10,9 +10,8 @@ from ..control import check_tag
 from ..errors import BadInput, StorageError
 from ..metainfo.parsing import LONGEST_TORRENT
 from .files import read_limited, write_atomically
+from .records import read_record
 from .state import state_directory
-
-_MAX_RECORD = 64 << 10
 
 
 def keep(tag: str, torrent: bytes, path: str, token: str | None = None) -> None:
@@ -44,8 +43,11 @@ def recall(tag: str) -> tuple[bytes, str, str]:
     kept, record = _paths(tag)
     if not os.path.exists(record):
         raise BadInput(f"no torrent of {tag} is kept here; murder.create-torrent --tag {tag} makes one")
-    fields = json.loads(read_limited(record, _MAX_RECORD))
-    return read_limited(kept, LONGEST_TORRENT), str(fields["path"]), str(fields["token"])
+    fields = read_record(record)
+    path, token = fields.get("path"), fields.get("token")
+    if not isinstance(path, str) or not isinstance(token, str):
+        raise BadInput(f"{record} is damaged; murder.create-torrent --tag {tag} makes a new one")
+    return read_limited(kept, LONGEST_TORRENT), path, token
 
 
 def forget(tag: str) -> list[str]:

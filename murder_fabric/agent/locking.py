@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 from ..errors import MurderError, StorageError
+from .records import LONGEST_RECORD, parse_record
 
-_RECORD_LENGTH = 64 * 1024
 #: Seconds in which whoever has just taken the lock writes its name into it.
 _NAMING_TIME = 0.5
 
@@ -102,18 +102,10 @@ def _lock(descriptor: int, run: str) -> dict[str, Any] | None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = _record_in(descriptor)
+            holder = parse_record(os.pread(descriptor, LONGEST_RECORD, 0))
             # What is in the file may be of an earlier holder still.
             if holder.get("run") == run or time.monotonic() > patience:
                 return holder
             time.sleep(0.02)
         else:
             return None
-
-
-def _record_in(descriptor: int) -> dict[str, Any]:
-    try:
-        record = json.loads(os.pread(descriptor, _RECORD_LENGTH, 0))
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}

@@ -13,13 +13,13 @@ from typing import Any
 from ..control import check_tag
 from ..errors import BadInput, StorageError
 from .destination import Destination
-from .files import move_directory, read_limited, write_atomically
+from .files import move_directory, write_atomically
 from .history import History
 from .keeping import Release, surplus
 from .leftovers import REMOVED
+from .records import read_record
 from .removal import remove_tree
 
-_MAX_RECORD = 64 << 10
 _TIME = "%Y-%m-%d %H:%M:%S %z"
 
 
@@ -153,11 +153,8 @@ def _seconds(verified: str, tag: str) -> float | None:
 
 
 def _record(destination: Destination, directory: str, tag: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(read_limited(os.path.join(destination.own, directory, tag), _MAX_RECORD))
-    except (BadInput, ValueError):
-        return None
-    usable = isinstance(record, dict) and (directory != "receipts" or isinstance(record.get("digest"), str))
+    record = read_record(os.path.join(destination.own, directory, tag))
+    usable = directory != "receipts" or isinstance(record.get("digest"), str)
     return record if usable else None
 
 

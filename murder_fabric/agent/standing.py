@@ -20,6 +20,7 @@ from ..tracker.keys import statistics_url
 from .detached import parse_state, start_time
 from .files import read_limited, write_atomically
 from .host import Host
+from .records import parse_record, read_record
 from .report import INTERVAL
 from .state import state_directory
 
@@ -27,7 +28,6 @@ from .state import state_directory
 _FORMAT = 1
 #: Bytes of the longest file that is read; a torrent takes some 300.
 _MAX_STANDING = 256 << 10
-_MAX_LOCK = 64 << 10
 
 
 class Standing:
@@ -134,7 +134,7 @@ def agents_here() -> list[dict[str, Any]]:
             continue
         state = parse_state(data)
         if state is not None and start_time(state[0]) == state[1]:
-            fields = json.loads(data)
+            fields = parse_record(data)
             if fields.pop("format", None) == _FORMAT:
                 told = [{"path": path, **_holder(path)} for path in fields["destinations"]]
                 found.append({**fields, "destinations": told})
@@ -146,11 +146,8 @@ def agents_here() -> list[dict[str, Any]]:
 
 def _holder(destination: str) -> dict[str, Any]:
     """Return who deploys to *destination*, and since when, as its lock tells."""
-    try:
-        record = json.loads(read_limited(os.path.join(destination, ".murder", "lock"), _MAX_LOCK))
-        return {"operator": str(record["operator"]), "since": str(record["since"])}
-    except (BadInput, ValueError, KeyError, TypeError, RecursionError):
-        return {"operator": "", "since": ""}
+    record = read_record(os.path.join(destination, ".murder", "lock"))
+    return {name: str(record.get(name, "")) for name in ("operator", "since")}
 
 
 def _path(pid: int) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import re
 from typing import Any, ClassVar
 
-from ..errors import BadInput
+from ..errors import BadInput, quoted
 
 #: Said in the agent's `hello`; another number is another contract.
 VERSION = 1
@@ -35,8 +35,7 @@ def check_tag(tag: str) -> str:
 def check_depth(path: str) -> str:
     """Return *path*, where something is to be written; BadInput if it is too short to be meant."""
     if path.startswith("/") and path.rstrip("/").count("/") < 2:  # where ~ leads is known on the host alone
-        shown = path if path.isprintable() else repr(path)
-        raise BadInput(f"{shown}: a destination is at least two directories deep, such as /srv/app")
+        raise BadInput(f"{quoted(path)}: a destination is at least two directories deep, such as /srv/app")
     return path
 
 

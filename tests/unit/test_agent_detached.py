@@ -131,3 +131,9 @@ def test_the_torrent_kept_under_a_tag_comes_back_with_its_path(home):
     assert ask(protocol, wire, control.Recall("foobar"))["path"] == "/srv/other"
     kept = home / ".murder/state/torrents"
     assert {path.stat().st_mode & 0o777 for path in kept.iterdir()} == {0o600}
+
+    (kept / "foo.json").write_text('{"path": 7}')
+    assert (
+        "foo.json is damaged; murder.create-torrent --tag foo"
+        in ask(protocol, wire, control.Recall("foo"))["reason"]
+    )

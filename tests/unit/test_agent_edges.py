@@ -54,12 +54,15 @@ def test_where_to_listen_is_read_and_shown_the_same(text, listen, shown):
             "[web1]:1",
             "10.0.0.5:\u0661",
             "10.0.0.5:" + "9" * 5000,
+            "10.0.0.5\n:1",
+            "\udcff:1",
         ],
     ],
 )
 def test_where_nobody_can_listen_is_bad_input(text):
-    with pytest.raises(BadInput, match="--listen"):
+    with pytest.raises(BadInput, match="--listen") as refused:
         parse_listen(text)
+    assert str(refused.value).isprintable()
 
 
 class Ports:

@@ -157,7 +157,8 @@ def test_a_receipt_that_a_crash_left_without_its_release_means_nothing(app: Dest
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"{", b"[]", b'{"digest": 7}', b'{"tag": "v0", "digest": "d"}', b"\xff" * 100]
+    "damage",
+    [b"", b"{", b"[]", b'{"digest": 7}', b'{"tag": "v0", "digest": "d"}', b"\xff" * 100, b"[" * 60_000],
 )
 def test_a_damaged_receipt_makes_a_stranger_of_a_release(app: Destination, damage: bytes) -> None:
     release(app, "v1")
@@ -314,6 +315,13 @@ def test_what_is_only_read_may_lie_at_the_top() -> None:
     assert expand_source("/build/") == "/build"
     with pytest.raises(BadInput, match="absolute path"):
         expand_source("/srv/../build")
+
+
+@pytest.mark.parametrize("path", ["srv\n", "~root\0x", "/srv/a\0b", "/srv/\ud800", "\udcff/", "~\x1b[2J"])
+def test_a_path_that_is_none_is_refused_on_one_line(path: str) -> None:
+    with pytest.raises(BadInput, match="give an absolute path") as refused:
+        expand_source(path)
+    assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize(("name", "mode"), [("", 0o777), (".murder", 0o777), (".murder", 0o770)])

@@ -54,6 +54,7 @@ def test_a_line_we_cannot_use_does_not_hide_the_others():
         (hashed("web1"), "web1", True),
         (hashed("web1"), "web2", False),
         ("|1|no base64|", "web1", False),
+        ("|1|\u00e9|c2FsdA==", "web1", False),
     ],
 )
 def test_a_pattern_means_its_hosts_only(patterns, name, means):

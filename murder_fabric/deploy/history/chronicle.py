@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ...errors import BadInput, StorageError
+from ...errors import BadInput, StorageError, quoted
 from ...units import counted
 from ..ending import uninterrupted
 from ..outcome import Outcome
@@ -166,7 +166,7 @@ def check_report_path(path: str) -> str:
     if not path:
         raise BadInput("--report is empty; name a file, such as --report out.html")
     path = os.path.realpath(os.path.expanduser(path))
-    shown = path if path.isprintable() else repr(path)
+    shown = quoted(path)
     if os.path.isdir(path):
         raise BadInput(f"--report {shown} is a directory; name a file in it. No host was touched")
     if os.path.exists(path) and not os.path.isfile(path):  # what is there gives way: for root /dev/null too

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from ...errors import BadInput, StorageError
+from ...errors import BadInput, StorageError, quoted
 from .record import RunRecord
 
 #: Records that are kept; each is some 10 KB, and 300 KB where 500 hosts were deployed to.
@@ -108,8 +108,9 @@ def find(name: str) -> RunRecord:
     found = names[:1] if name == "last" else [one for one in names if one == name]
     found = found or [one for one in names if name and (one.startswith(name) or one.endswith(name))]
     if not found:
-        shown = name if name.isprintable() else repr(name)
-        raise BadInput(f"no run is called {shown:.60} in {where}; murder.history names those there are")
+        raise BadInput(
+            f"no run is called {quoted(name):.60} in {where}; murder.history names those there are"
+        )
     if found[1:]:
         raise BadInput(f"{len(found)} runs are called {name}…, the newest {found[0]}; say more of the name")
     path = os.path.join(where, f"{found[0]}.json")
