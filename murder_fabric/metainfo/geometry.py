@@ -12,8 +12,9 @@ KIB = 1024
 #: a peer holds a piece for too long before it can pass it on.
 SMALLEST_CHOICE = 64 * KIB
 LARGEST_CHOICE = 4096 * KIB
-#: A swarm of some hundred peers is busy with this many pieces; more only lengthen the torrent.
-MOST_PIECES = 2000
+#: A swarm of some hundred peers is busy with this many pieces; more of them cost each peer CPU, and lengthen
+#: the torrent (docs/performance.md).
+MOST_PIECES = 1024
 
 
 class Span(NamedTuple):
@@ -104,7 +105,7 @@ class Geometry:
 
 
 def choose_piece_length(length: int) -> int:
-    """Return the power of two from 64 KiB to 4 MiB that cuts `length` bytes into at most 2,000 pieces."""
+    """Return the power of two from 64 KiB to 4 MiB that cuts `length` bytes into at most 1,024 pieces."""
     chosen = SMALLEST_CHOICE
     while chosen < LARGEST_CHOICE and length > chosen * MOST_PIECES:
         chosen *= 2

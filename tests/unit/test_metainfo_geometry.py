@@ -136,6 +136,7 @@ def test_a_hundred_thousand_files_are_found_quickly() -> None:
         (0, 64 * KIB),
         (64_000_000, 64 * KIB),
         (64 * MIB, 64 * KIB),
+        (256_000_000, 256 * KIB),
         (1024 * MIB, 1024 * KIB),
         (10**12, 4 * MIB),
     ],
@@ -144,6 +145,6 @@ def test_payloads_get_about_a_thousand_pieces(length: int, piece_length: int) ->
     assert choose_piece_length(length) == piece_length
 
 
-@given(st.integers(0, 8_000 * MIB))
-def test_no_ordinary_payload_gets_more_than_two_thousand_pieces(length: int) -> None:
-    assert -(-length // choose_piece_length(length)) <= 2000
+@given(st.integers(0, 4_096 * MIB))
+def test_up_to_four_gigabytes_no_payload_gets_more_pieces(length: int) -> None:
+    assert -(-length // choose_piece_length(length)) <= 1024
