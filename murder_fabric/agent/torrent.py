@@ -274,7 +274,9 @@ class Torrent:
         if stall.never_began(self.tracker_answered or progress.peers > 0, now=now):
             self.gave_up(never_began_sentence(self.tracker_problem))
         elif stall.is_over(progress.bytes_downloaded, now=now):
-            self.gave_up(sentence(missing, progress.piece_count, progress.peers, self.tracker_problem))
+            peers = [peer.address[0] for peer in self.session.trusted_peers]
+            came = stall.came(now=now)
+            self.gave_up(sentence(missing, progress.piece_count, came, peers, self.tracker_problem))
 
     def look_for_source(self, stall: Stall) -> None:
         """Give up soon where whoever had the rest has left (fault row 4); for who has nobody to tell them."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from .snubbing import ANSWER, STALL_AFTER
+
 #: Seconds without a byte of payload. Snubbing and new announces have long been tried by then (10 s, 15 s).
 GIVE_UP_AFTER = 60.0
+#: Bytes a second from all peers together that are no progress: one of them that brought less would be hung up
+#: on, and would bring a few bytes more each time it is connected to again.
+TRICKLE = ANSWER / STALL_AFTER
 #: Seconds without a byte once who had the missing pieces has left; time for that one to come back.
 ORPHANED_AFTER = 25.0
 #: Seconds in which a tracker or a peer must have answered at all; they may be started some seconds later.
 REACH_WITHIN = 30.0
+#: Peers that a sentence names.
+NAMED = 3
 
 
 class Stall:
@@ -19,6 +28,11 @@ class Stall:
         self._moved_at = now
         self._reached = False
         self._source_at = now
+        self._noted_at = now
+        #: Seconds that are left without another byte.
+        self._patience = GIVE_UP_AFTER
+        #: When none of them had been spent last, and the bytes that had come until then.
+        self._well_at, self._well_with = now, 0
 
     def never_began(self, reached: bool, *, now: float) -> bool:
         """Return whether to give up since nobody answers; *reached*: a tracker or a peer has, or does now."""
@@ -29,12 +43,15 @@ class Stall:
         """
         Return whether it is time to give up.
 
+        There is patience for `GIVE_UP_AFTER`, and each byte buys what it may take at the rate of a `TRICKLE`:
+        what comes more slowly puts the end off by a few seconds, and not for ever.
+
         Args:
             byte_count: payload received so far, right or wrong: a slow link is no stall, however long a piece
                 takes on it.
         """
         self._note(byte_count, now=now)
-        return now - self._moved_at >= GIVE_UP_AFTER
+        return self._patience <= 0
 
     def is_orphaned(self, byte_count: int, *, has_source: bool, now: float) -> bool:
         """
@@ -49,18 +66,40 @@ class Stall:
             self._source_at = now
         return now - max(self._source_at, self._moved_at) >= ORPHANED_AFTER
 
+    def came(self, *, now: float) -> str:
+        """Return what came while patience was lost, for people."""
+        count = self._bytes - self._well_with
+        if not count:
+            return f"nothing came for {GIVE_UP_AFTER:g} s"
+        return f"only {count} bytes came in {now - self._well_at:.0f} s"
+
     def _note(self, byte_count: int, *, now: float) -> None:
+        self._patience += (byte_count - self._bytes) / TRICKLE - (now - self._noted_at)
+        self._noted_at = now
         if byte_count != self._bytes:
             self._bytes = byte_count
             self._moved_at = now
+        if self._patience >= GIVE_UP_AFTER:
+            self._patience = GIVE_UP_AFTER
+            self._well_at, self._well_with = now, byte_count
 
 
-def sentence(missing: int, piece_count: int, peers: int, tracker_problem: str | None) -> str:
-    """Return why a download is given up, and what to do about it."""
-    lack = f"{missing} of {piece_count} pieces are missing and nothing came for {GIVE_UP_AFTER:g} s"
+def sentence(
+    missing: int, piece_count: int, came: str, peers: Sequence[str], tracker_problem: str | None
+) -> str:
+    """
+    Return why a download is given up, and what to do about it.
+
+    Args:
+        came: what `Stall.came` says.
+        peers: the addresses of all that are connected.
+    """
+    lack = f"{missing} of {piece_count} pieces are missing and {came}"
     if tracker_problem is not None:
         return f"{lack}: {tracker_problem}; what is there is kept. Start the tracker again, then the same run"
-    among = f"from {peers} connected peer{'s' * (peers != 1)}" if peers else "as no peer is connected"
+    more = f" and {len(peers) - NAMED} more" if len(peers) > NAMED else ""
+    named = f"from {len(peers)} connected peer{'s' * (len(peers) != 1)} ({', '.join(peers[:NAMED])}{more})"
+    among = named if peers else "as no peer is connected"
     return f"{lack} {among}; what is there is kept. Start the seeder again, then the same run"
 
 

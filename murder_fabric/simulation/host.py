@@ -277,13 +277,15 @@ class Host:
         missing, announcing = len(self.session.have) - self.session.have.have, self.announcing
         if not missing or self.failure is not None:
             return
-        peers = len(self.session.trusted_peers)
-        if self.stall.never_began(announcing.answered or peers > 0, now=now):
+        peers = [peer.address[0] for peer in self.session.trusted_peers]
+        if self.stall.never_began(announcing.answered or bool(peers), now=now):
             self.watch.gave_up(self)
             self.later(0.0, self.fail, never_began_sentence(announcing.problem))
         elif self.stall.is_over(self.session.bytes_downloaded, now=now):
             self.watch.gave_up(self)
-            self.later(0.0, self.fail, sentence(missing, len(self.session.have), peers, announcing.problem))
+            came = self.stall.came(now=now)
+            reason = sentence(missing, len(self.session.have), came, peers, announcing.problem)
+            self.later(0.0, self.fail, reason)
 
     def _tell_news(self) -> None:
         self._telling = False

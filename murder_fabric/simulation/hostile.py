@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from ..wire.messages import Message, Request
 from .connection import End
 from .host import Host
+from .network import parts_of
 
 #: Requests in one breath; more than anybody keeps.
 FLOOD = 1200
 #: Seconds until a nuisance does what it came for.
 MOMENT = 0.3
+#: Seconds between two bytes of a trickle.
+DROP = 1.0
 
 
 class HostilePeer(Host):
@@ -46,18 +51,25 @@ class Mute(HostilePeer):
 
 
 class _TricklingEnd(End):
-    def send_block(self, request: Request) -> None:
-        super().send_block(request)
-        self.host.freeze(1.0)
+    _next_at = 0.0
 
     def next_part(self, most: int) -> bytes:
+        trickles = self._sending is not None
+        if trickles and self.host.clock.now < self._next_at:
+            self._queued = False
+            return b""
         part = super().next_part(most)
-        if len(part) > 1 and self._sending is not None:
-            self._current.appendleft(part[1:])
-            self._in_flight -= len(part) - 1
-            self.host.freeze(1.0)
-            return part[:1]
+        if trickles and part:
+            self._next_at = self.host.clock.now + DROP
+            self.host.later(DROP, self._offer)
         return part
+
+    def _begin(self) -> None:
+        super()._begin()
+        if self._sending is not None:
+            block = b"".join(self._current)
+            head = len(block) - self._sending.length
+            self._current = deque([block[:head], *parts_of(block[head:], 1)])
 
 
 class Trickler(HostilePeer):

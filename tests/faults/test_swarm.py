@@ -311,4 +311,5 @@ def test_row_26_who_has_a_hole_before_it_says_that_nothing_came(calm):
     peer = calm.start_peer("web3")
     assert peer.wait(120) == 3, peer.told()
     assert peer.err.count("\n") == 1
-    assert "pieces are missing and nothing came for 60 s from 1 connected peer" in peer.err
+    from_whom = f"from 1 connected peer ({calm.lab.address(SEEDER)})"
+    assert f"pieces are missing and nothing came for 60 s {from_whom}" in peer.err

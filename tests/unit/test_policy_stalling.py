@@ -8,18 +8,56 @@ from murder_fabric.policy.stalling import (
     GIVE_UP_AFTER,
     ORPHANED_AFTER,
     REACH_WITHIN,
+    TRICKLE,
     Stall,
     never_began_sentence,
     orphaned_sentence,
     sentence,
 )
 
+#: What a slow link brings while `GIVE_UP_AFTER` passes, and more.
+ENOUGH = int(TRICKLE * GIVE_UP_AFTER) + 1
+
+
+def given_up_after(rate, *, longest=3600):
+    """Return after how many seconds a download of *rate* bytes a second is given up; None: not so soon."""
+    stall = Stall(now=100.0)
+    return next((s for s in range(longest) if stall.is_over(int(rate * s), now=100.0 + s)), None)
+
 
 def test_bytes_that_come_keep_hope_alive():
     stall = Stall(now=100.0)
-    assert not stall.is_over(1, now=100.0 + GIVE_UP_AFTER)
-    assert not stall.is_over(1, now=100.0 + 2 * GIVE_UP_AFTER - 1)
-    assert stall.is_over(1, now=100.0 + 2 * GIVE_UP_AFTER)
+    assert not stall.is_over(ENOUGH, now=100.0 + GIVE_UP_AFTER)
+    assert not stall.is_over(ENOUGH, now=100.0 + 2 * GIVE_UP_AFTER - 1)
+    assert stall.is_over(ENOUGH, now=100.0 + 2 * GIVE_UP_AFTER)
+    assert stall.came(now=100.0 + 2 * GIVE_UP_AFTER) == "nothing came for 60 s"
+
+
+@pytest.mark.parametrize("rate", [1, 10, TRICKLE / 2])
+def test_a_trickle_puts_the_end_off_and_not_for_ever(rate):
+    """Fault row 22: a peer that sends a byte a second is hung up on, and found again, and so on."""
+    given_up = given_up_after(rate)
+    assert given_up == pytest.approx(GIVE_UP_AFTER / (1 - rate / TRICKLE), abs=1.5)
+
+
+def test_a_link_that_thirty_share_is_slow_and_no_trickle():
+    assert given_up_after(2 * TRICKLE) is None
+
+
+def test_after_a_long_silence_what_flows_again_is_waited_for():
+    stall, came = Stall(now=0.0), 0
+    assert not stall.is_over(0, now=GIVE_UP_AFTER - 1)
+    for second in range(240):
+        came += 200
+        assert not stall.is_over(came, now=GIVE_UP_AFTER - 1 + second)
+
+
+def test_of_a_trickle_it_is_said_how_little_it_was():
+    stall = Stall(now=0.0)
+    stall.is_over(50_000, now=10.0)
+    assert not stall.is_over(50_030, now=40.0)
+    assert stall.is_over(50_040, now=71.0)
+    assert stall.came(now=71.0) == "only 40 bytes came in 61 s"
 
 
 @pytest.mark.parametrize(("reached", "given_up"), [(False, True), (True, False)])
@@ -53,9 +91,25 @@ def test_a_source_that_comes_back_in_time_is_enough(byte_count, has_source):
 
 
 def test_the_sentences_say_what_is_missing_and_what_to_start():
-    assert "3 of 9 pieces" in sentence(3, 9, 0, None)
-    assert "Start the seeder" in sentence(3, 9, 1, None)
+    assert "3 of 9 pieces are missing and nothing came, as no peer is" in sentence(
+        3, 9, "nothing came,", [], None
+    )
+    assert "Start the seeder" in sentence(3, 9, "nothing came", ["192.0.2.1"], None)
+    assert "nothing came: refused" in sentence(3, 9, "nothing came", ["192.0.2.1"], "refused")
     assert "3 of 9 pieces are missing, no connected peer has them" in orphaned_sentence(3, 9, 1)
     assert "none of the 2 connected peers has them all" in orphaned_sentence(3, 9, 2)
     assert "refused" in never_began_sentence("http://t/announce: refused")
     assert "it did not answer" in never_began_sentence(None)
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [
+        (1, "from 1 connected peer (192.0.2.1);"),
+        (3, "from 3 connected peers (192.0.2.1, 192.0.2.2, 192.0.2.3);"),
+        (5, "from 5 connected peers (192.0.2.1, 192.0.2.2, 192.0.2.3 and 2 more);"),
+    ],
+)
+def test_who_was_waited_for_in_vain_is_named(count, named):
+    peers = [f"192.0.2.{number}" for number in range(1, count + 1)]
+    assert named in sentence(3, 9, "nothing came", peers, None)

@@ -18,6 +18,7 @@ from murder_fabric.simulation.clock import Clock
 from murder_fabric.simulation.disk import Disk
 from murder_fabric.simulation.drawing import LONGEST, MOST_FAULTS, Plan, drawn
 from murder_fabric.simulation.faults import FAULTS
+from murder_fabric.simulation.hostile import Trickler
 from murder_fabric.simulation.network import Downlink, Link, Network, Uplink
 from murder_fabric.simulation.run import simulate
 from murder_fabric.simulation.world import World
@@ -127,6 +128,21 @@ def test_hanging_is_a_violation(monkeypatch):
 
     (violation,) = world.watch.violations
     assert violation.startswith(f"I4: {alone.name} hangs: 0 of 4 pieces")
+
+
+def test_who_is_left_with_a_trickle_alone_ends_soon_and_names_who_it_comes_from():
+    """Seed 515: however short its blocks are, what a trickler sends is a few bytes on each connection."""
+    world = World(Plan(seed=1, hosts=1, pieces=4, piece_length=1024))
+    world.clock.call_later(0.0, FAULTS["seeder-lost"].strike, world, 0.0)
+    world.join(Trickler)
+    world.run()
+
+    (peer,), (trickler,) = world.peers, world.hostile
+    assert world.watch.violations == []
+    assert 30 < peer.downloaded < 90
+    assert f"only {peer.downloaded} bytes came in 6" in peer.failure
+    assert f"from 1 connected peer ({trickler.name})" in peer.failure
+    assert world.finished_at < 65
 
 
 def test_a_wrong_piece_that_counts_as_right_is_a_violation(monkeypatch):
