@@ -6,14 +6,16 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from .. import control, units
+from ..control import Message
 from ..errors import AllHostsFailed, HostsFailed
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
+from .attachments import with_torrents
 from .choosing import Behind, behind
 from .deployment import Deployment
 from .failures import HostFailure
 from .inventory import counted, left_alone_lines
-from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
+from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState
 from .preflight import check_room, prepare
 from .ranges import fold
@@ -139,8 +141,10 @@ def _bring_among_hosts(run: Run, plan: Behind, damaged: Mapping[str, int]) -> No
 def _torrent(run: Run, plan: Behind) -> tuple[Metainfo, bytes, str]:
     """Return the torrent of the release, and what its REVISION says, from the first host that gives them."""
     recall = control.RecallRelease(run.wanted.destination, plan.tag)
+    message = Message(recall.fields())
     for source in plan.sources():
-        for answer in run.muster.ask([source], lambda _: recall).values():
+        answers = run.muster.channels.ask({source: message}, PROMPT_TIMEOUT)
+        for answer in run.muster.settle(with_torrents(recall.name, answers, plan.digest)).values():
             return parse_metainfo(answer.attached), answer.attached, str(answer.fields["revision"])
     raise HostsFailed(
         f"{fold(plan.sources())} could not give the torrent of {plan.tag}; nothing was switched"

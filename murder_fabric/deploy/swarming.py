@@ -15,6 +15,7 @@ from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url, redacted
 from ..units import counted, shown_size
 from .asking import Answer, OnEvent
+from .attachments import with_holdings, with_torrents
 from .existing import tracker_of
 from .failures import HostFailure
 from .hope import Hope
@@ -26,7 +27,7 @@ from .run import Entry, Run
 from .seeding import seed_in_place, upload
 from .spreading import Offer, offer_of_torrent, pays
 from .staging import ask_to_stage, told_of_unfetched
-from .transfers import note_fetched, note_senders, note_staged, note_verified, with_holdings
+from .transfers import note_fetched, note_senders, note_staged, note_verified
 from .trust import certificates
 from .wanted import title_of
 
@@ -51,7 +52,9 @@ def create(run: Run) -> tuple[Metainfo, bytes]:
     )
     with run.stage("create") as said:
         hashing = run.muster.hashing()
-        message = _need(run, run.seeders(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing)
+        message = _need(
+            run, run.seeders(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing, gives_torrent=True
+        )
         files, length = message.fields["file_count"], message.fields["length"]
         said.append(f"{counted(files, 'file')}, {shown_size(length)}")
     metainfo = parse_metainfo(message.attached)
@@ -248,11 +251,14 @@ def _need(
     timeout: float = PROMPT_TIMEOUT,
     on_event: OnEvent | None = None,
     attached: bytes = b"",
+    *,
+    gives_torrent: bool = False,
 ) -> Message:
     """Ask the first of *hosts* that does it; nothing goes on without one."""
     message = Message(request.fields(), attached)
     for host in hosts:
-        answer = run.muster.channels.ask({host: message}, timeout, on_event, SILENCE_LIMIT)[host]
+        answers = run.muster.channels.ask({host: message}, timeout, on_event, SILENCE_LIMIT)
+        answer = (with_torrents(request.name, answers) if gives_torrent else answers)[host]
         if isinstance(answer, Message):
             return answer
         run.muster.drop(host, answer)

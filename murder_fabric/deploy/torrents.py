@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from .. import control
 from ..control import Message
-from ..errors import AllHostsFailed, StorageError
+from ..errors import AllHostsFailed, MurderError, StorageError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..units import shown_size
+from .attachments import with_torrents
 from .failures import HostFailure
-from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
+from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
 from .ranges import fold
 
 
@@ -59,8 +60,9 @@ def create_torrent(
     )
     message = Message(request.fields())
     with muster.view.stage("create"):
-        answers = muster.channels.ask(
-            dict.fromkeys(hosts, message), PAYLOAD_TIMEOUT, muster.hashing(), SILENCE_LIMIT
+        asked = dict.fromkeys(hosts, message)
+        answers = with_torrents(
+            request.name, muster.channels.ask(asked, PAYLOAD_TIMEOUT, muster.hashing(), SILENCE_LIMIT)
         )
         if not any(isinstance(answer, Message) for answer in answers.values()):
             muster.must_have_done(hosts[0], answers[hosts[0]])
@@ -88,18 +90,20 @@ def download_torrent(muster: Muster, hosts: list[str], tag: str, directory: str)
 
 def kept_torrent(muster: Muster, hosts: list[str], tag: str) -> Torrent:
     """
-    Return what the first of *hosts* that can be asked keeps of *tag*.
+    Return what the first of *hosts* that keeps a torrent of *tag* has; why those before it do not is said.
 
     Raises:
-        BadInput: it keeps nothing.
-        AllHostsFailed: none can be asked.
+        MurderError: none does; why the last one does not.
     """
+    request = Message(control.Recall(tag).fields())
     for host in hosts:
+        answers = with_torrents(control.Recall.name, muster.channels.ask({host: request}, PROMPT_TIMEOUT))
         try:
-            kept = muster.ask_one(host, control.Recall(tag))
-        except AllHostsFailed:
+            kept = muster.must_have_done(host, answers[host])
+        except MurderError:
             if host == hosts[-1]:
                 raise
+            muster.view.say(f"  {host}: {muster.refused[host].reason}")
             continue
         path, token = str(kept.fields["path"]), str(kept.fields["token"])
         torrent = Torrent(parse_metainfo(kept.attached), kept.attached, path, token)

@@ -5,25 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..control import Message
-from ..errors import RemoteProtocolError
 from ..metainfo.holdings import Holdings
 from ..metainfo.values import Info
-from .asking import Answer
 from .failures import HostFailure
 from .outcome import Outcome
-
-
-def with_holdings(info: Info, answers: Mapping[str, Answer]) -> dict[str, Answer]:
-    """Return what hosts said to `control.Stage`; as a failure where what they have is of another payload."""
-    checked: dict[bytes, HostFailure | None] = {}
-    for answer in answers.values():
-        # Most hosts have the same: all of it, or nothing.
-        if isinstance(answer, Message) and answer.attached not in checked:
-            checked[answer.attached] = _why_no_holdings(info, answer.attached)
-    return {
-        host: (checked[answer.attached] or answer) if isinstance(answer, Message) else answer
-        for host, answer in answers.items()
-    }
 
 
 def note_staged(outcome: Outcome, info: Info, staged: Mapping[str, Message]) -> None:
@@ -75,11 +60,3 @@ def note_verified(outcome: Outcome, verified: Mapping[str, Message]) -> None:
     """Note how long hosts read, given what they said to `control.Verify`."""
     for host, message in verified.items():
         outcome.noted(host, seconds=message.fields.get("seconds", 0.0))
-
-
-def _why_no_holdings(info: Info, attached: bytes) -> HostFailure | None:
-    try:
-        Holdings.from_bytes(info, attached)
-    except RemoteProtocolError as error:
-        return HostFailure("agent", f"its agent said nonsense: stage: {error}")
-    return None

@@ -76,7 +76,9 @@ def test_murders_own_tasks_do_with_the_seeder_that_is_left(
         assert "; web5 seeds v1 at " in said
         for pid in agents(lab, "web4"):
             os.kill(pid, signal.SIGKILL)
+        (lab.host_root("web4") / "root/.murder/state/torrents/v1.torrent").write_bytes(b"d4:info")
         said = fab("web[1-2]", "murder.peer", *tag, "--destination-path", app)
+        assert "web4: its agent said nonsense: recall: " in said
         assert "web[1-2] (2 hosts) complete with v1" in said
         for host in ("web1", "web2"):
             assert tree.differences(build, place(lab, host, app) / "v1") == []

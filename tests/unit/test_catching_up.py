@@ -100,7 +100,7 @@ class Fleet:
         self.deployment = Deployment(run, partial(catch_up, tag=tag, **options))
         return self.deployment.run()
 
-    def fails(self, request: str, *hosts: str, failure: HostFailure = LOST) -> None:
+    def fails(self, request: str, *hosts: str, failure: HostFailure | Message = LOST) -> None:
         """Let *hosts* answer *request* so."""
         before = self.channels.says[request]
 
@@ -224,6 +224,20 @@ def test_the_next_one_gives_the_torrent_where_the_first_does_not(fleet: FleetOf)
     assert them.go() == "web3 (1 host) caught up with v2"
     assert them.states() == ["failed", "switched", "switched"]
     assert "web1" not in them.staged
+
+
+@pytest.mark.parametrize("kind", ["broken", "another"])
+def test_the_next_one_gives_the_torrent_where_that_of_the_first_is_not_it(
+    fleet: FleetOf, tmp_path: Path, kind: str
+) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
+    (tmp_path / "other").write_bytes(b"other")
+    torrent = b"de" if kind == "broken" else create_metainfo(str(tmp_path / "other"), None).encode()
+    said = {"event": "done", "revision": "", "digest": them.metainfo.info.digest.hex()}
+    them.fails("recall_release", "web1", failure=Message(said, torrent))
+    assert them.go() == "web3 (1 host) caught up with v2"
+    assert them.states() == ["failed", "switched", "switched"]
+    assert them.error("web1").startswith("its agent said nonsense: recall_release: ")
 
 
 def test_who_is_lost_while_it_gives_fails_alone_if_another_one_has_it(fleet: FleetOf) -> None:

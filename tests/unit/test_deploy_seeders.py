@@ -130,6 +130,22 @@ def test_the_second_takes_over_where_the_first_has_the_files_and_fails(files: Pa
     assert all_switched(deploy)
 
 
+@pytest.mark.parametrize("torrent", [b"", b"de"])
+def test_the_second_makes_the_torrent_where_that_of_the_first_is_none(files: Path, torrent: bytes) -> None:
+    deploy, agents = seeded(files, on_seeder=True)
+    answer, right = agents._answer, agents.torrent
+
+    def lies(host: str, message: Any) -> Any:
+        agents.torrent = torrent if host == "build1" else right
+        return answer(host, message)
+
+    agents._answer = lies  # type: ignore[method-assign]
+    deploy.run()
+    assert agents.those_asked("create") == SEEDERS
+    assert agents.those_asked("seed") == ["build2"]
+    assert all_switched(deploy)
+
+
 @pytest.mark.parametrize(("moment", "on_seeder"), [("greet", False), ("store_piece", False), ("seed", True)])
 def test_without_any_seeder_nothing_goes_on(files: Path, moment: str, on_seeder: bool) -> None:
     failure = DOWN if moment == "greet" else FULL

@@ -17,6 +17,7 @@ from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.view import View
 from murder_fabric.errors import AllHostsFailed, BadInput, StorageError
+from murder_fabric.metainfo.parsing import parse_metainfo
 from murder_fabric.storage.creation import create_metainfo
 
 HOSTS = ["web1", "web2", "web3"]
@@ -42,7 +43,10 @@ def says(torrent):
         "tracker_facts": {"address": "10.0.0.1", "port": 8998, "token": TOKEN},
         "recall": Message({"event": "done", "path": "/srv/build", "token": "cd" * 16}, torrent),
         "create": Message(
-            {"event": "done", "file_count": 1, "length": 1000, "digest": "d" * 64, "info_hash": "1" * 40},
+            {
+                **{"event": "done", "file_count": 1, "length": 1000, "info_hash": "1" * 40},
+                "digest": parse_metainfo(torrent).info.digest.hex(),
+            },
             torrent,
         ),
         "seed": {"port": 6881},
@@ -276,12 +280,13 @@ def test_each_seeder_makes_its_torrent_and_keeps_the_same_secret(says):
     assert len(set(tokens)) == 1
 
 
-def test_a_seeder_that_has_something_else_is_out(says, torrent):
-    made = says["create"].fields
+def test_a_seeder_that_has_something_else_is_out(says, tmp_path):
+    (tmp_path / "file").write_bytes(b"y" * 1000)
+    other = create_metainfo(str(tmp_path), None)
+    made = says["create"]
     channels, muster = seeded_by_both(says)
-    channels.says["create"] = lambda host, _: Message(
-        {**made, "digest": ("d" if host == "web8" else "e") * 64}, torrent
-    )
+    changed = Message({**made.fields, "digest": other.info.digest.hex()}, other.encode())
+    channels.says["create"] = lambda host, _: made if host == "web8" else changed
     said = torrents.create_torrent(muster, SEEDERS, "foo", "/srv/build", [], None)
     assert "is on web8: " in said
     assert muster.outcome.complaints() == ["web9: /srv/build is not there what it is on web8"]
@@ -293,6 +298,33 @@ def test_seeding_goes_on_with_the_seeders_that_can(says, moment):
     _, muster = seeded_by_both({**says, moment: lambda host, fields: OTHERS if host == "web8" else said})
     assert recipes.start_seeding(muster, BOTH, Settings(), "foo") == "web9 seeds foo at 10.0.0.9, port 6881"
     assert muster.outcome.complaints() == [f"web8: {OTHERS.reason}"]
+
+
+def test_where_the_torrent_of_the_first_seeder_is_broken_that_of_the_second_counts(says):
+    made, kept = says["create"], says["recall"]
+    channels, muster = seeded_by_both(says)
+    channels.says["create"] = lambda host, _: Message(made.fields, b"de") if host == "web8" else made
+    said = torrents.create_torrent(muster, SEEDERS, "foo", "/srv/build", [], None)
+    assert "is on web9: " in said
+    assert muster.outcome.complaints()[0].startswith("web8: its agent said nonsense: create: ")
+    for broken in (Message(kept.fields, b"de"), ABSENT):
+        channels.says["recall"] = lambda host, _, broken=broken: broken if host == "web8" else kept
+        muster = mustered(channels, [*SEEDERS, *HOSTS], SEEDERS)
+        said = recipes.start_seeding(muster, BOTH, Settings(), "foo")
+        assert said == "web9 seeds foo at 10.0.0.9, port 6881"
+        muster = mustered(channels, [*SEEDERS, *HOSTS], HOSTS)
+        said = recipes.peer(muster, BOTH, Settings(), "foo", "/srv/data/foo")
+        assert said.startswith("web[1-3] (3 hosts) complete")
+        assert "  web8: " in muster.view._stream.getvalue()
+
+
+def test_where_no_seeder_has_a_torrent_the_last_one_says_why(says):
+    channels, muster = seeded_by_both({**says, "recall": ABSENT})
+    with pytest.raises(BadInput, match="web9: it is not running here"):
+        recipes.start_seeding(muster, BOTH, Settings(), "foo")
+    channels.says["recall"] = Message(says["recall"].fields, b"de")
+    with pytest.raises(AllHostsFailed, match="nothing can be done without web9: its agent said nonsense"):
+        torrents.download_torrent(mustered(channels, SEEDERS), SEEDERS, "foo", "/nowhere")
 
 
 def test_without_any_seeder_there_is_no_seeding(says):

@@ -8,9 +8,8 @@ import pytest
 
 from murder_fabric.bitfield import Bitfield
 from murder_fabric.control import Message
-from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.outcome import HostResult, Outcome
-from murder_fabric.deploy.transfers import note_fetched, note_staged, note_verified, with_holdings
+from murder_fabric.deploy.transfers import note_fetched, note_staged, note_verified
 from murder_fabric.metainfo.holdings import Holdings
 from murder_fabric.metainfo.values import Info
 from murder_fabric.storage.creation import create_metainfo
@@ -36,18 +35,6 @@ def test_what_is_there_already_is_counted_in_bytes_and_not_in_pieces(info: Info)
         **{"web1": 0, "web2": 40_000, "web3": 40_000 - 2 * 16_384, "web4": 20_000},
         "web5": 0,
     }
-
-
-def test_a_host_that_says_it_has_pieces_of_another_payload_fails_alone(info: Info) -> None:
-    whole = Message({}, Holdings.all(info).to_bytes())
-    down = HostFailure("timeout", "no answer within 5 s")
-    said = {"web1": whole, "web2": Message({}, b"what?"), "web3": down, "web4": Message({})}
-    answers = with_holdings(info, said)
-    assert (answers["web1"], answers["web3"]) == (whole, down)
-    for host in ("web2", "web4"):
-        failure = answers[host]
-        assert isinstance(failure, HostFailure)
-        assert failure.reason.startswith("its agent said nonsense: stage: ")
 
 
 def test_fetching_and_verifying_add_up_and_strangers_are_not_kept() -> None:
