@@ -58,7 +58,7 @@ def parse_listen(text: str) -> Listen:
     first = int(match["first"])
     last = int(match["last"] or first)
     if not 0 <= first <= last <= 65535:
-        raise BadInput(f"--listen {text}: ports are 0 to 65535, the lower one first")
+        raise BadInput(f"--listen {quoted(text)}: ports are 0 to 65535, the lower one first")
     return Listen(address, first, last)
 
 

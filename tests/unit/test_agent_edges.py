@@ -56,6 +56,7 @@ def test_where_to_listen_is_read_and_shown_the_same(text, listen, shown):
             "10.0.0.5:" + "9" * 5000,
             "10.0.0.5\n:1",
             "\udcff:1",
+            "[::1%\udcff]:65536",
         ],
     ],
 )
