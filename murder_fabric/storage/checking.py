@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Callable, Optional, Union
 
 from ..bitfield import Bitfield
@@ -17,6 +17,7 @@ from .additions import Additions
 from .directories import Directories
 from .failures import naming
 from .finishing import directory_modes, file_mode
+from .open_files import READ_ONLY
 from .payload import READ_SIZE, Payload
 
 #: Told how many bytes are done, and of how many.
@@ -98,25 +99,49 @@ def shape_faults(
 def _all_content_faults(
     info: Info, root: Union[str, bytes], but: Container[int] = ()
 ) -> list[tuple[Path, str]]:
+    real = [
+        (file, entry)
+        for file, entry in enumerate(info.files)
+        if entry.symlink is None and not entry.padding and file not in but
+    ]
+    wrong = _wrong_files(root, real) if all(entry.sha256 for _, entry in real) else _wrong_pieces(info, root)
+    return [(entry.path, "does not hold the bytes that it should") for file, entry in real if file in wrong]
+
+
+def _wrong_files(root: Union[str, bytes], files: Iterable[tuple[int, FileEntry]]) -> set[int]:
+    """Return those of *files* that have another SHA-256 than they should."""
+    wrong, directories = set(), Directories(root)
+    try:
+        for file, entry in files:
+            with naming(directories, entry.path):
+                if digest_at(directories, entry.path) != entry.sha256:
+                    wrong.add(file)
+    finally:
+        directories.close()
+    return wrong
+
+
+def _wrong_pieces(info: Info, root: Union[str, bytes]) -> set[int]:
+    """Return the files that lie in pieces with another hash than they should, empty ones left out."""
     payload = Payload(info, root)
     try:
-        return [*_content_faults(info, payload, but)]
+        pieces = [*check(info, payload).missing()]
     finally:
         payload.close()
+    found = {file for index in pieces for file in info.geometry.files_of(index)}
+    return {file for file in found if info.files[file].length}
 
 
 def _absent_pieces(info: Info, payload: Payload) -> Bitfield:
     """Return the pieces that reach past the end of a file on disk."""
     geometry = info.geometry
     absent = Bitfield(geometry.piece_count)
-    start = 0
+    start, present = 0, payload.present()
     for file, entry in enumerate(info.files):
-        if entry.length and not entry.padding:
-            present = payload.present(file)
-            if present < entry.length:
-                first = (start + present) // geometry.piece_length
-                for index in range(first, geometry.pieces_of(file).stop):
-                    absent.add(index)
+        if present[file] < entry.length and not entry.padding:
+            first = (start + present[file]) // geometry.piece_length
+            for index in range(first, geometry.pieces_of(file).stop):
+                absent.add(index)
         start += entry.length
     return absent
 
@@ -193,34 +218,20 @@ def _mode_fault(mode: int, status: os.stat_result) -> Optional[str]:
     return None if found == mode else f"has the mode {found:o}, and should have {mode:o}"
 
 
-def _content_faults(info: Info, payload: Payload, but: Container[int]) -> Iterator[tuple[Path, str]]:
-    real = [
-        (file, entry)
-        for file, entry in enumerate(info.files)
-        if entry.symlink is None and not entry.padding and file not in but
-    ]
-    fault = "does not hold the bytes that it should"
-    if all(entry.sha256 is not None for _, entry in real):
-        for file, entry in real:
-            if file_digest(payload, file) != entry.sha256:
-                yield entry.path, fault
-        return
-    wrong = {file for index in check(info, payload).missing() for file in info.geometry.files_of(index)}
-    yield from ((entry.path, fault) for file, entry in real if file in wrong and entry.length)
-
-
-def file_digest(payload: Payload, file: int) -> bytes:
-    """Return the SHA-256 of a file of a payload as it lies there."""
-    hasher = hashlib.sha256()
-    for data in payload.contents(file):
-        hasher.update(data)
-    return hasher.digest()
+def digest_at(directories: Directories, path: Path) -> bytes:
+    """Return the SHA-256 of a file as it lies there; raises plain OSError."""
+    descriptor = os.open(path[-1], READ_ONLY, dir_fd=directories.open(path[:-1]))
+    try:
+        return digest_of(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def digest_of(descriptor: int) -> bytes:
     """Return the SHA-256 of an open file; raises plain OSError."""
-    hasher, offset = hashlib.sha256(), 0
-    while data := os.pread(descriptor, READ_SIZE, offset):
+    # As long as it is now: a read past the end would be one more for each small file.
+    left, offset, hasher = os.fstat(descriptor).st_size, 0, hashlib.sha256()
+    while left and (data := os.pread(descriptor, min(READ_SIZE, left), offset)):
         hasher.update(data)
-        offset += len(data)
+        left, offset = left - len(data), offset + len(data)
     return hasher.digest()

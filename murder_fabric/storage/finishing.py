@@ -12,7 +12,7 @@ from ..metainfo.paths import Path
 from ..metainfo.values import FileEntry, Info
 from .directories import Directories
 from .failures import naming
-from .open_files import OpenFiles
+from .open_files import READ_ONLY, OpenFiles
 
 #: What stock torrents do not say.
 FILE_MODE = 0o644
@@ -59,7 +59,7 @@ def finish_tree(
         with naming(directories, entry.path):
             if entry.symlink is not None:
                 _finish_link(directories, entry.path, entry.symlink, mtime)
-            else:
+            elif not _finish_whole_file(directories, entry, mtime):
                 _finish_file(files, file, entry, mtime)
     # Deepest first: a directory may close itself to us.
     for path, mode in sorted(directory_modes(info).items(), reverse=True):
@@ -67,6 +67,22 @@ def finish_tree(
             descriptor = directories.open(path)
             if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
                 os.fchmod(descriptor, mode)
+
+
+def _finish_whole_file(directories: Directories, entry: FileEntry, mtime: Optional[int]) -> bool:
+    """Finish a file that is as long as it should be and shared with nobody; False where it is another one."""
+    try:
+        descriptor = os.open(entry.path[-1], READ_ONLY, dir_fd=directories.open(entry.path[:-1]))
+    except (PermissionError, FileNotFoundError):
+        return False
+    try:
+        status = os.fstat(descriptor)
+        if status.st_size != entry.length or status.st_nlink != 1 or not stat.S_ISREG(status.st_mode):
+            return False
+        _set_mode_and_time(descriptor, status, file_mode(entry), mtime)
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _finish_file(files: OpenFiles, file: int, entry: FileEntry, mtime: Optional[int]) -> None:
@@ -86,6 +102,10 @@ def _finish_file(files: OpenFiles, file: int, entry: FileEntry, mtime: Optional[
         status = os.fstat(descriptor)
     if status.st_size < entry.length:
         raise OSError(errno.EIO, "The file is shorter than the torrent says")
+    _set_mode_and_time(descriptor, status, mode, mtime)
+
+
+def _set_mode_and_time(descriptor: int, status: os.stat_result, mode: int, mtime: Optional[int]) -> None:
     if mtime is not None and mtime != status.st_mtime_ns:
         os.utime(descriptor, ns=(status.st_atime_ns, mtime))
     if stat.S_IMODE(status.st_mode) != mode:

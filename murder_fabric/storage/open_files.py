@@ -48,8 +48,8 @@ class OpenFiles:
         if found is not None:
             self._open.move_to_end(file)
             return found.descriptor
-        *parents, name = self._files[file].path
-        descriptor = os.open(name, READ_ONLY, dir_fd=self._directories.open(tuple(parents)))
+        path = self._files[file].path
+        descriptor = os.open(path[-1], READ_ONLY, dir_fd=self._directories.open(path[:-1]))
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise _in_the_way()
@@ -69,8 +69,8 @@ class OpenFiles:
 
     def status(self, file: int) -> os.stat_result:
         """Return the lstat of a file."""
-        *parents, name = self._files[file].path
-        return os.stat(name, dir_fd=self._directories.open(tuple(parents)), follow_symlinks=False)
+        path = self._files[file].path
+        return os.stat(path[-1], dir_fd=self._directories.open(path[:-1]), follow_symlinks=False)
 
     def close(self) -> None:
         """Close all of them; what is asked for afterwards is opened again."""
@@ -87,9 +87,9 @@ class OpenFiles:
 def _open_for_writing(parent: int, entry: FileEntry) -> int:
     name = entry.path[-1]
     try:
+        return create(parent, name)  # first, as nearly every file of a tree of many is opened to write once
+    except FileExistsError:
         status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except FileNotFoundError:
-        return create(parent, name)
     if not stat.S_ISREG(status.st_mode):
         raise _in_the_way()
     if status.st_nlink > 1:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Optional, Union
 
 from ..metainfo.geometry import Span
+from ..metainfo.paths import Path
 from ..metainfo.values import Info
 from .directories import UNFINISHED_MODE, Directories
 from .durability import sync_file_system
@@ -71,25 +73,16 @@ class Payload:
         with naming(self._directories, self._info.files[file].path):
             return self._files.for_reading(file)
 
-    def contents(self, file: int) -> Iterator[bytes]:
-        """Yield the bytes of a file from its first to whatever is its last on disk."""
-        offset = 0
-        while True:
-            with naming(self._directories, self._info.files[file].path):
-                data = os.pread(self._files.for_reading(file), READ_SIZE, offset)
-            if not data:
-                return
-            yield data
-            offset += len(data)
-
-    def present(self, file: int) -> int:
-        """Return how many bytes of a file are there, right or wrong; 0 where there is no such file."""
-        with naming(self._directories, self._info.files[file].path):
-            try:
-                status = self._files.status(file)
-            except (FileNotFoundError, NotADirectoryError):
-                return 0
-        return status.st_size if stat.S_ISREG(status.st_mode) else 0
+    def present(self) -> list[int]:
+        """Return how many bytes of each file are there, right or wrong; 0 where there is no such file."""
+        if self._info.single_file:  # beside it there may be anything
+            return [self._present(file) for file in range(len(self._info.files))]
+        lengths: dict[Path, int] = {}
+        with naming(self._directories, ()), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for path, status in self._directories.walk():
+                if stat.S_ISREG(status.st_mode):
+                    lengths[path] = status.st_size
+        return [lengths.get(entry.path, 0) for entry in self._info.files]
 
     def finish(self, mtimes: Optional[Sequence[int]] = None) -> None:
         """
@@ -110,6 +103,14 @@ class Payload:
         """Close every descriptor."""
         self._files.close()
         self._directories.close()
+
+    def _present(self, file: int) -> int:
+        with naming(self._directories, self._info.files[file].path):
+            try:
+                status = self._files.status(file)
+            except (FileNotFoundError, NotADirectoryError):
+                return 0
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
     def _read_span(self, span: Span) -> bytes:
         entry = self._info.files[span.file]

@@ -10,7 +10,7 @@ from typing import Optional, Union
 
 from ..metainfo.holdings import Holdings
 from ..metainfo.values import FileEntry, Metainfo
-from .checking import digest_of, file_digest
+from .checking import digest_at, digest_of
 from .directories import Directories
 from .failures import naming
 from .finishing import file_mode
@@ -100,17 +100,19 @@ class _Filling:
         """Find what is whole in the tree itself, though some piece that it has a part in is not."""
         payload = Payload(self._info, self._root)
         try:
-            for sha256, files in list(self.wanted.items()):
-                for file in list(files):
-                    present = payload.present(file)
-                    if present:
-                        self._begun.add(file)
-                    if present != self._info.files[file].length or not self._may_be_whole(file):
-                        continue
-                    if file_digest(payload, file) == sha256:
-                        self._found(sha256, file)
+            present = payload.present()
         finally:
             payload.close()
+        for sha256, files in list(self.wanted.items()):
+            for file in list(files):
+                entry = self._info.files[file]
+                if present[file]:
+                    self._begun.add(file)
+                if present[file] != entry.length or not self._may_be_whole(file):
+                    continue
+                with naming(self._directories, entry.path):
+                    if digest_at(self._directories, entry.path) == sha256:
+                        self._found(sha256, file)
 
     def take_from(self, former: Former) -> None:
         """Take all that *former* has of what is wanted."""

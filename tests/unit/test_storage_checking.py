@@ -13,6 +13,7 @@ from murder_fabric.bencoding import decode, encode
 from murder_fabric.errors import VerifyError
 from murder_fabric.metainfo.parsing import parse_metainfo
 from murder_fabric.metainfo.values import Metainfo
+from murder_fabric.storage import checking
 from murder_fabric.storage.checking import check, verify_tree
 from murder_fabric.storage.creation import create_metainfo
 from murder_fabric.storage.payload import Payload
@@ -138,6 +139,17 @@ def test_whatever_differs_is_named(
 ) -> None:
     change(tree)
     with pytest.raises(VerifyError, match=f"{tree.parent}.*{sentence}"):
+        verify_tree(made.info, str(tree))
+
+
+@pytest.mark.parametrize("read_size", [1, 999, 2500, 2501])
+def test_a_file_is_read_to_its_last_byte_however_much_is_read_at_once(
+    tree: pathlib.Path, made: Metainfo, monkeypatch: pytest.MonkeyPatch, read_size: int
+) -> None:
+    monkeypatch.setattr(checking, "READ_SIZE", read_size)
+    verify_tree(made.info, str(tree))
+    flip(tree / "data", 2499)
+    with pytest.raises(VerifyError, match=r"data does not hold the bytes that it should$"):
         verify_tree(made.info, str(tree))
 
 

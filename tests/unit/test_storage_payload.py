@@ -87,7 +87,7 @@ def test_a_block_may_come_in_any_parts_and_be_read_in_others(root: pathlib.Path)
     for start in range(0, PIECE, 100):
         payload.write(1, start, memoryview(CONTENT)[PIECE + start : PIECE + min(start + 100, PIECE)])
     assert payload.read(1, 3, 1000) == CONTENT[PIECE + 3 : PIECE + 1003]
-    assert [payload.present(file) for file in range(4)] == [1500, 548, 0, 0]
+    assert payload.present() == [1500, 548, 0, 0]
     with pytest.raises(IndexError):
         payload.write(1, 1, CONTENT[:PIECE])
     with pytest.raises(IndexError):
@@ -100,12 +100,31 @@ def test_a_descriptor_serves_a_file_that_is_there(root: pathlib.Path) -> None:
     payload.prepare()
     fill(payload, info)
     assert os.pread(payload.descriptor(1), 10, 5) == CONTENT[1505:1515]
-    assert b"".join(payload.contents(0)) == CONTENT[:1500]
+
+
+def test_what_lies_in_the_place_of_a_file_or_directory_is_none_of_its_bytes(root: pathlib.Path) -> None:
+    info = release()
+    payload = Payload(info, str(root))
+    payload.prepare()
+    fill(payload, info)
+    first, second = (root.joinpath(*map(os.fsdecode, entry.path)) for entry in info.files[:2])
+    lengths = [entry.length for entry in info.files]
+    assert payload.present() == lengths
+    second.rename(second.with_name("moved"))
+    second.symlink_to("moved")
+    assert payload.present() == [lengths[0], 0, *lengths[2:]]
+    first.unlink()
+    first.mkdir()
+    assert payload.present() == [0, 0, *lengths[2:]]
+    payload.close()
+    root.rename(root.with_name("moved"))
+    root.write_bytes(b"not a tree")
+    assert payload.present() == [0, 0, 0, 0]
 
 
 def test_nothing_is_created_by_looking(root: pathlib.Path) -> None:
     payload = Payload(release(), str(root))
-    assert payload.present(0) == 0
+    assert payload.present() == [0, 0, 0, 0]
     with pytest.raises(StorageError, match=r"No such file or directory: .*/releases/app/bin/run"):
         payload.read(0, 0, 1)
     assert not root.parent.exists()
