@@ -222,6 +222,15 @@ def package(c: Context) -> None:
     print(f"dist/{wheel.name} works where nothing else is installed")
 
 
+@task(help={"database": "a directory of advisories (OSV), such as a checkout of pypa/advisory-database"})
+def audit(c: Context, database: str = "") -> None:
+    """Say what is known against the packages we need; without a database, as PyPI tells pip-audit."""
+    place = os.path.abspath(database) if database else ""
+    with c.cd(str(REPOSITORY)):
+        done = c.run(f"{PYTHON} .ci/audit.py {shlex.quote(place) if place else ''}", warn=True)
+    raise Exit(code=done.exited if done else 1)
+
+
 @task(
     help={
         "hosts": "how many hosts, web1 to webN (default 8)",
@@ -295,5 +304,6 @@ ns = Collection(
     docs,
     changes,
     package,
+    audit,
     lab=Collection("lab", up, down),
 )
