@@ -7,7 +7,7 @@ import random
 import time
 
 from demo.pictures import LENGTH, fleet_at_work
-from murder_fabric.deploy.screen import INTERVAL, PATIENCE, Screen
+from murder_fabric.deploy.watching.screen import INTERVAL, PATIENCE, Screen
 
 #: Hosts, each of which tells how far it is once a second, and seconds that are measured.
 HOSTS, SECONDS = 500, 10.0

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from murder_fabric.deploy.drawing import Picture
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.fleet_state import FleetState
 from murder_fabric.deploy.outcome import HostState, Outcome
+from murder_fabric.deploy.watching.drawing import Picture
+from murder_fabric.deploy.watching.fleet_state import FleetState
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 #: Hosts, columns and rows of the terminals that are shown.

@@ -7,7 +7,7 @@ from .deploy.fleet import Fleet as Fleet
 from .deploy.outcome import HostResult as HostResult
 from .deploy.outcome import HostState as HostState
 from .deploy.results import Result as Result
-from .deploy.view import View as View
+from .deploy.watching.view import View as View
 
 deploy = tasks.deploy.function()
 fetch = tasks.fetch.function()

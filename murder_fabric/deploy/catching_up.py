@@ -10,8 +10,8 @@ from ..control import Message
 from ..errors import AllHostsFailed, HostsFailed
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
-from .attachments import with_torrents
 from .choosing import Behind, behind
+from .connecting.attachments import with_torrents
 from .deployment import Deployment
 from .failures import HostFailure
 from .inventory import counted, left_alone_lines

@@ -10,7 +10,7 @@ from .. import control
 from ..control import Message
 from ..errors import Interrupted
 from ..units import counted
-from .asking import Answer
+from .connecting.asking import Answer
 from .executor import GroupContext
 from .failures import HostFailure, printable
 from .forewarning import Forewarning

@@ -23,7 +23,7 @@ from invoke.parser.context import ParserContext
 from invoke.tasks import Call, Task
 
 from ..errors import HostRangeError, Interrupted, MurderError, SettingsError
-from .connections import Gateways, HostKwargs, connection, host_kwargs
+from .connecting.connections import Gateways, HostKwargs, connection, host_kwargs
 from .ranges import expand
 from .settings import SECTION, Settings
 

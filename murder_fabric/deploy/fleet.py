@@ -14,11 +14,11 @@ from invoke.context import Context
 from invoke.util import yaml  # type: ignore[attr-defined]  # its own, or the system's where that was split off
 
 from ..errors import SettingsError
-from .connections import HostKwargs, host_kwargs
+from .connecting.connections import HostKwargs, host_kwargs
 from .executor import GroupContext, fabric_config, group_context, load_environment
 from .ranges import expand
 from .settings import SECTION, Settings, defaults, write_settings
-from .view import View
+from .watching.view import View
 
 #: What every function takes for a fleet.
 AnyFleet = Union["Fleet", Context, fabric.Group, str, Iterable[str]]

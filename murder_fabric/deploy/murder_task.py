@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .fleet import AnyFleet
     from .results import Result
     from .undertaking import Undertaking
-    from .view import View
+    from .watching.view import View
 
     P = ParamSpec("P")
     #: Decides what a task does, given its hosts and flags. A task that asks no host is done with that.
@@ -184,7 +184,7 @@ def _body(plan: Plan[P], settings: Sequence[str]) -> Callable[..., Result]:
         from .again import command_again
         from .ending import signals_as_interrupts
         from .results import fault
-        from .view import View
+        from .watching.view import View
 
         view = View(sys.stderr, quiet=quiet)
         flags = {name: one for name, one in flags.items() if name not in settings or one is not None}

@@ -8,13 +8,13 @@ from .. import control
 from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
 from ..units import counted, shown_size
-from .asking import Answer, OnAnswer, OnEvent
-from .channels import Channels
+from .connecting.asking import Answer, OnAnswer, OnEvent
+from .connecting.channels import Channels
 from .failures import HostFailure, printable
 from .outcome import HostState, Outcome, grouped
 from .ranges import fold
 from .roles import HERE
-from .view import View
+from .watching.view import View
 
 #: Seconds an agent may take to start, which includes taking it in where a host has none.
 GREET_TIMEOUT = 120.0

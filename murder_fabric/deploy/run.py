@@ -18,8 +18,8 @@ from .outcome import HostState, Outcome
 from .ranges import fold
 from .roles import Roles
 from .settings import Settings
-from .view import View
 from .wanted import Wanted, operator_name
+from .watching.view import View
 from .waves import AT_ONCE, Pace
 
 

@@ -8,7 +8,7 @@ import stat
 from .. import control
 from ..control import Message
 from ..errors import BadInput, StorageError
-from .asking import Answer
+from .connecting.asking import Answer
 from .inventory import counted
 from .muster import PROMPT_TIMEOUT, Muster
 from .ranges import fold

@@ -14,8 +14,8 @@ from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url, redacted
 from ..units import counted, shown_size
-from .asking import Answer, OnEvent
-from .attachments import with_holdings, with_torrents
+from .connecting.asking import Answer, OnEvent
+from .connecting.attachments import with_holdings, with_torrents
 from .existing import tracker_of
 from .failures import HostFailure
 from .hope import Hope

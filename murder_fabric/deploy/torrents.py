@@ -15,7 +15,7 @@ from ..errors import AllHostsFailed, MurderError, StorageError
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..units import shown_size
-from .attachments import with_torrents
+from .connecting.attachments import with_torrents
 from .failures import HostFailure
 from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
 from .ranges import fold

@@ -13,7 +13,7 @@ from ..errors import HostsFailed, Interrupted, MurderError
 from .executor import GroupContext
 from .ranges import fold
 from .settings import Settings
-from .view import View
+from .watching.view import View
 
 if TYPE_CHECKING:
     from .muster import Muster
@@ -154,9 +154,9 @@ class _Course:
 
 
 def _go_through(context: GroupContext, course: _Course, outcome: Outcome, view: View) -> str:
-    from .bundle import build_bundle
+    from .connecting.bundle import build_bundle
+    from .connecting.remote import open_channels
     from .muster import Muster
-    from .remote import open_channels
 
     undertaking = course.undertaking
     settings, hosts = undertaking.settings, dict.fromkeys([*undertaking.hosts, *undertaking.others])

@@ -12,8 +12,8 @@ from ..metainfo.holdings import Holdings
 from ..metainfo.paths import shown
 from ..metainfo.values import Info, Metainfo
 from ..storage.payload import Payload
-from .asking import Ask
-from .channels import Channels
+from .connecting.asking import Ask
+from .connecting.channels import Channels
 from .failures import HostFailure
 
 #: Bytes on their way at a time: enough for SSH's window, little enough for memory.

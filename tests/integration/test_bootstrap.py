@@ -21,8 +21,8 @@ from typing import Any, Optional
 
 import pytest
 
-from murder_fabric.deploy.bootstrap import opening, remote_command
-from murder_fabric.deploy.bundle import Bundle, build_bundle
+from murder_fabric.deploy.connecting.bootstrap import opening, remote_command
+from murder_fabric.deploy.connecting.bundle import Bundle, build_bundle
 from murder_fabric.tracker.http import format_response, format_response_head
 
 SHELLS = ["sh", "dash", "bash", "zsh", "csh", "tcsh", "fish", "ksh"]

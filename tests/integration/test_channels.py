@@ -13,10 +13,10 @@ import pytest
 import sshd as sshds
 
 from murder_fabric.control import Message
-from murder_fabric.deploy.channels import MAX_STDERR, Channels, Opening
-from murder_fabric.deploy.connections import Gateways
+from murder_fabric.deploy.connecting.channels import MAX_STDERR, Channels, Opening
+from murder_fabric.deploy.connecting.connections import Gateways
+from murder_fabric.deploy.connecting.remote import connect_all
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.remote import connect_all
 
 pytestmark = pytest.mark.skipif(bool(sshds.missing()), reason=str(sshds.missing()))
 

@@ -12,9 +12,9 @@ from programs import PATIENCE, wait_until
 
 from murder_fabric import control
 from murder_fabric.control import Message
-from murder_fabric.deploy.channels import Channels
+from murder_fabric.deploy.connecting.channels import Channels
+from murder_fabric.deploy.connecting.local_agent import LocalAgent
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.local_agent import LocalAgent
 from murder_fabric.deploy.roles import HERE
 
 

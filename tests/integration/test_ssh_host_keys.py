@@ -8,7 +8,7 @@ import fabric
 import pytest
 import sshd as sshds
 
-from murder_fabric.deploy.connections import Gateways
+from murder_fabric.deploy.connecting.connections import Gateways
 from murder_fabric.deploy.failures import HostKeyError
 
 pytestmark = pytest.mark.skipif(bool(sshds.missing()), reason=str(sshds.missing()))

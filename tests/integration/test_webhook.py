@@ -13,7 +13,6 @@ import fabric
 import pytest
 
 from murder_fabric.deploy.executor import GroupContext
-from murder_fabric.deploy.fleet_state import FleetState
 from murder_fabric.deploy.history import notices
 from murder_fabric.deploy.history.chronicle import Chronicle
 from murder_fabric.deploy.history.notices import Notices
@@ -21,7 +20,8 @@ from murder_fabric.deploy.outcome import HostState, Outcome
 from murder_fabric.deploy.results import result_of
 from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.undertaking import Undertaking
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching.fleet_state import FleetState
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import SettingsError
 
 ADDRESS = "127.0.0.10"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
 
 from murder_fabric.control import Message
-from murder_fabric.deploy.asking import Answer, OnAnswer, OnEvent
+from murder_fabric.deploy.connecting.asking import Answer, OnAnswer, OnEvent
 from murder_fabric.deploy.failures import HostFailure
 
 #: What hosts say to a request: the fields of `done`, a failure, or what makes one of host and fields.

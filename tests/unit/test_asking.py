@@ -9,7 +9,7 @@ import pytest
 
 from murder_fabric.control import REQUESTS, Message, check_event
 from murder_fabric.control.answers import DONE, PROGRESS
-from murder_fabric.deploy.asking import Ask
+from murder_fabric.deploy.connecting.asking import Ask
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.errors import ControlError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from murder_fabric.control import Message
-from murder_fabric.deploy.attachments import with_holdings, with_torrents
+from murder_fabric.deploy.connecting.attachments import with_holdings, with_torrents
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.metainfo.holdings import Holdings
 from murder_fabric.metainfo.values import Info, Metainfo

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from murder_fabric.deploy import bootstrap
-from murder_fabric.deploy.bootstrap import opening, remote_command
-from murder_fabric.deploy.bundle import Bundle
+from murder_fabric.deploy.connecting import bootstrap
+from murder_fabric.deploy.connecting.bootstrap import opening, remote_command
+from murder_fabric.deploy.connecting.bundle import Bundle
 from murder_fabric.errors import SettingsError
 
 BUNDLE = Bundle(Path("agent.zip"), "ab" * 32, 1234, (3, 9))

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from murder_fabric.deploy import bundle
-from murder_fabric.deploy.bundle import DISTRIBUTIONS, Bundle, build_bundle, python_floor
+from murder_fabric.deploy.connecting import bundle
+from murder_fabric.deploy.connecting.bundle import DISTRIBUTIONS, Bundle, build_bundle, python_floor
 from murder_fabric.errors import BadInput, SettingsError
 
 
@@ -40,7 +40,7 @@ def test_it_is_named_by_its_bytes(built: Bundle) -> None:
 def test_equal_inputs_give_equal_bytes(built: Bundle, tmp_path: Path) -> None:
     """In another process with another hash seed, too."""
     script = (
-        "import sys, pathlib; from murder_fabric.deploy.bundle import build_bundle;"
+        "import sys, pathlib; from murder_fabric.deploy.connecting.bundle import build_bundle;"
         "print(build_bundle(pathlib.Path(sys.argv[1])).sha256)"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
@@ -217,7 +217,7 @@ def test_a_distribution_is_found_by_the_spelling_of_its_directory(
 
 def test_the_operators_side_imports_no_twisted(tmp_path: Path) -> None:
     script = (
-        "import sys, pathlib; from murder_fabric.deploy import bundle, bootstrap;"
+        "import sys, pathlib; from murder_fabric.deploy.connecting import bundle, bootstrap;"
         "bundle.build_bundle(pathlib.Path(sys.argv[1]));"
         "print(sorted({'twisted', 'attr', 'idna'} & set(sys.modules)))"
     )

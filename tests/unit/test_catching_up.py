@@ -20,8 +20,8 @@ from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
-from murder_fabric.deploy.view import View
 from murder_fabric.deploy.wanted import Wanted
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import AllHostsFailed, HostsFailed
 from murder_fabric.metainfo.holdings import Holdings
 from murder_fabric.metainfo.values import Metainfo

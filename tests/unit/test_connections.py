@@ -9,9 +9,9 @@ import fabric
 import pytest
 from paramiko import SSHConfig
 
-from murder_fabric.deploy.connections import Gateways, connection, host_kwargs
+from murder_fabric.deploy.connecting.connections import Gateways, connection, host_kwargs
+from murder_fabric.deploy.connecting.remote import connect_all
 from murder_fabric.deploy.failures import JumpHostError
-from murder_fabric.deploy.remote import connect_all
 
 SSH_CONFIG = """
 Host web*

@@ -13,7 +13,7 @@ from typing import Any, Union
 import pytest
 
 from murder_fabric.control import Message
-from murder_fabric.deploy.asking import Ask, OnAnswer, OnEvent
+from murder_fabric.deploy.connecting.asking import Ask, OnAnswer, OnEvent
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
@@ -23,8 +23,8 @@ from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.uploading import upload_pieces
-from murder_fabric.deploy.view import View
 from murder_fabric.deploy.wanted import Wanted, title_of
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import AllHostsFailed, BadInput, HostsFailed, Interrupted, StorageError, TreeError
 from murder_fabric.metainfo.holdings import Holdings
 from murder_fabric.metainfo.parsing import parse_metainfo

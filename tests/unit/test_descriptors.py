@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import fabric
 import pytest
 
-from murder_fabric.deploy import descriptors
-from murder_fabric.deploy.descriptors import AMPLE, CONNECTING, SPARE, make_room
+from murder_fabric.deploy.connecting import descriptors
+from murder_fabric.deploy.connecting.descriptors import AMPLE, CONNECTING, SPARE, make_room
 from murder_fabric.errors import BadInput
 from murder_fabric.storage import descriptors as of_trees
 

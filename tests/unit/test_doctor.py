@@ -18,8 +18,8 @@ from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
-from murder_fabric.deploy.view import View
 from murder_fabric.deploy.wanted import Wanted
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import AllHostsFailed
 from murder_fabric.storage.tree import scan
 

@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from demo import pictures
-from murder_fabric.deploy.drawing import Picture
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.fleet_state import FleetState
 from murder_fabric.deploy.outcome import HostState, Outcome
+from murder_fabric.deploy.watching.drawing import Picture
+from murder_fabric.deploy.watching.fleet_state import FleetState
 
 
 def fleet_of(count: int, name: str = "web{}") -> FleetState:

@@ -13,7 +13,7 @@ from murder_fabric.deploy.executor import GroupContext
 from murder_fabric.deploy.fleet import Fleet
 from murder_fabric.deploy.murder_task import settings_of
 from murder_fabric.deploy.settings import Settings
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import HostRangeError, SettingsError
 
 ROLES = "user: ann\nmurder: {roles: {peer: 'db[1-2]', canary: db1}, keep_releases: 7}\n"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.fleet_state import Doing, FleetState
 from murder_fabric.deploy.outcome import HostState, Outcome
+from murder_fabric.deploy.watching.fleet_state import Doing, FleetState
 
 LENGTH = 1_000_000
 

@@ -19,7 +19,6 @@ from murder_fabric.control import Message
 from murder_fabric.deploy.ending import signals_as_interrupts
 from murder_fabric.deploy.executor import GroupContext
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.fleet_state import FleetState
 from murder_fabric.deploy.history import shelf
 from murder_fabric.deploy.history.chronicle import check_report_path, write_page
 from murder_fabric.deploy.history.exchange import exchange_of
@@ -41,8 +40,9 @@ from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.transfers import note_senders, note_uploads
 from murder_fabric.deploy.undertaking import Undertaking, carry_out
-from murder_fabric.deploy.view import View
 from murder_fabric.deploy.wanted import Wanted
+from murder_fabric.deploy.watching.fleet_state import FleetState
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import BadInput, HostsFailed, StorageError
 from murder_fabric.storage.creation import create_metainfo
 

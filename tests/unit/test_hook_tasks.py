@@ -13,7 +13,7 @@ from invoke.exceptions import Exit, UnexpectedExit
 from invoke.runners import Result
 
 from murder_fabric.deploy import hook_tasks as module
-from murder_fabric.deploy.connections import Gateways
+from murder_fabric.deploy.connecting.connections import Gateways
 from murder_fabric.deploy.executor import GroupContext, group_task
 from murder_fabric.deploy.hook_tasks import call, hook_tasks
 from murder_fabric.deploy.tasks import murder

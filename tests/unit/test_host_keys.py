@@ -9,8 +9,8 @@ import types
 
 import pytest
 
+from murder_fabric.deploy.connecting.host_keys import HostKeys, _Policy, judge, names_host, parse_known_hosts
 from murder_fabric.deploy.failures import HostKeyError
-from murder_fabric.deploy.host_keys import HostKeys, _Policy, judge, names_host, parse_known_hosts
 
 LINES = """
 # a comment

@@ -12,7 +12,7 @@ from murder_fabric.control import Message
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import Muster, shared_addresses
 from murder_fabric.deploy.outcome import HostState, Outcome
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import AllHostsFailed, BadInput
 
 DOWN = HostFailure("refused", "refused the connection to port 22")

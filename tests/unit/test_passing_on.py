@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from murder_fabric.deploy.passing_on import FEW_LEFT, FIRST, MODEST_RATE, STEP, Do, PassingOn, Step
+from murder_fabric.deploy.connecting.passing_on import FEW_LEFT, FIRST, MODEST_RATE, STEP, Do, PassingOn, Step
 
 MEGABYTE = 1_000_000
 HOSTS = [f"web{number}" for number in range(1, 13)]

@@ -15,7 +15,7 @@ from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
 from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.settings import Settings
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import AllHostsFailed, BadInput, StorageError
 from murder_fabric.metainfo.parsing import parse_metainfo
 from murder_fabric.storage.creation import create_metainfo

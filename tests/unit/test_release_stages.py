@@ -22,8 +22,8 @@ from murder_fabric.deploy.revision import NO_REVISION, revision_of
 from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
-from murder_fabric.deploy.view import View
 from murder_fabric.deploy.wanted import Wanted
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import AllHostsFailed, BadInput, HostsFailed, Interrupted, SettingsError
 
 HOSTS = ["web1", "web2", "web3"]

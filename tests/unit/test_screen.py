@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from murder_fabric.deploy import screen
-from murder_fabric.deploy.fleet_state import FleetNow, FleetState
 from murder_fabric.deploy.outcome import Outcome
-from murder_fabric.deploy.screen import Screen
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching import screen
+from murder_fabric.deploy.watching.fleet_state import FleetNow, FleetState
+from murder_fabric.deploy.watching.screen import Screen
+from murder_fabric.deploy.watching.view import View
 
 #: Seconds within which a thread that draws at once has drawn, on a machine that is busy.
 PATIENCE = 60.0

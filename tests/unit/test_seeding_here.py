@@ -8,14 +8,14 @@ from typing import Any
 import fabric
 import pytest
 
-from murder_fabric.deploy import remote
-from murder_fabric.deploy.bundle import Bundle
+from murder_fabric.deploy.connecting import remote
+from murder_fabric.deploy.connecting.bundle import Bundle
 from murder_fabric.deploy.executor import GroupContext
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.roles import HERE
 from murder_fabric.deploy.seeding_here import address_here
 from murder_fabric.deploy.settings import Settings
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import BadInput
 
 

@@ -27,8 +27,8 @@ from murder_fabric.deploy.spreading import (
     pays,
 )
 from murder_fabric.deploy.swarming import swarm
-from murder_fabric.deploy.view import View
 from murder_fabric.deploy.wanted import Wanted
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.metainfo.holdings import Holdings
 from murder_fabric.metainfo.values import Metainfo
 from murder_fabric.storage.creation import create_metainfo

@@ -20,7 +20,7 @@ from murder_fabric.agent.state import state_directory
 from murder_fabric.agent.torrent import Progress
 from murder_fabric.deploy.muster import Muster
 from murder_fabric.deploy.status import MOST_NAMED, status, status_text
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import AllHostsFailed
 from murder_fabric.tracker.registry import Registry
 

@@ -10,7 +10,7 @@ from fake_channels import FakeChannels
 from murder_fabric.deploy import stopping
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import Muster
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import AllHostsFailed, BadInput
 
 HOSTS = ["web1", "web2", "web3"]

@@ -8,9 +8,9 @@ from typing import Any, Optional
 import pytest
 
 from murder_fabric.control import Message, PassOn
-from murder_fabric.deploy.asking import Listener
+from murder_fabric.deploy.connecting.asking import Listener
+from murder_fabric.deploy.connecting.supply import Supply
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.supply import Supply
 
 BUNDLE = b"zip" * 400_000
 HOSTS = [f"web{number}" for number in range(1, 13)]

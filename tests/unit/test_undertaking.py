@@ -15,7 +15,7 @@ import fabric
 import pytest
 from fake_channels import FakeChannels
 
-from murder_fabric.deploy import bundle, remote
+from murder_fabric.deploy.connecting import bundle, remote
 from murder_fabric.deploy.ending import SIGNALS
 from murder_fabric.deploy.executor import GroupContext
 from murder_fabric.deploy.failures import HostFailure
@@ -25,7 +25,7 @@ from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.results import Result
 from murder_fabric.deploy.settings import SECTION, Settings
 from murder_fabric.deploy.undertaking import Undertaking, carry_out
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import BadInput, HostsFailed, Interrupted, SettingsError
 
 HOSTS = ["web1", "web2", "web3"]

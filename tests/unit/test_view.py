@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from murder_fabric.deploy import view
 from murder_fabric.deploy.outcome import HostState, Outcome
-from murder_fabric.deploy.view import View
+from murder_fabric.deploy.watching import view
+from murder_fabric.deploy.watching.view import View
 
 
 class Terminal(io.StringIO):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from murder_fabric.deploy.writers import PART_LENGTH, Outgoing
+from murder_fabric.deploy.connecting.writers import PART_LENGTH, Outgoing
 
 
 class Channel:

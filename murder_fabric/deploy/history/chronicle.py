@@ -13,8 +13,8 @@ from ..outcome import Outcome
 from ..ranges import fold
 from ..results import Result
 from ..trust import certificates
-from ..view import View
 from ..wanted import operator_name
+from ..watching.view import View
 from . import shelf
 from .exchange import exchange_of
 from .notices import Notices

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..downloading import FAILURES, explain, opener
-from ..fleet_state import FleetState
+from ..watching.fleet_state import FleetState
 
 #: Seconds that one message may take, and that the end of a run waits for those still on their way.
 TIMEOUT = 5.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..fleet_state import FleetState
+from ..watching.fleet_state import FleetState
 from .record import Sample, StageRecord
 
 #: Seconds between two samples, as long as these are few.

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.style import Style
 
-from ..units import shown_seconds, shown_size
+from ...units import shown_seconds, shown_size
 from .fleet_state import Doing, FleetNow, HostNow, Slow
 
 #: How many hosts are named that the others wait for.

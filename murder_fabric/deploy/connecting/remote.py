@@ -15,20 +15,20 @@ from typing import Union
 import fabric
 from paramiko import Channel, SSHException
 
-from ..control import PassOn
-from ..units import counted
+from ...control import PassOn
+from ...units import counted
+from ..executor import GroupContext
+from ..failures import HostFailure, explain
+from ..muster import GREET_TIMEOUT
+from ..roles import HERE
+from ..settings import Settings
+from ..watching.view import View
 from .bootstrap import opening, remote_command
 from .bundle import Bundle
 from .channels import Channels, Opening
 from .descriptors import make_room
-from .executor import GroupContext
-from .failures import HostFailure, explain
 from .local_agent import LocalAgent
-from .muster import GREET_TIMEOUT
 from .passing_on import FEW_HOSTS
-from .roles import HERE
-from .settings import Settings
-from .view import View
 
 #: What the steps after the TCP connection may take altogether, seconds: key exchange, log-in, command.
 SETUP_LIMIT = 30.0

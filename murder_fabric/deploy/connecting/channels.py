@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, Optional, Union
 
 from paramiko import Channel, SSHException
 
-from ..control import HEARTBEAT_INTERVAL, VERSION, Heartbeat, Message, MessageReader, PassOn, encode_message
-from ..errors import ControlError
+from ...control import HEARTBEAT_INTERVAL, VERSION, Heartbeat, Message, MessageReader, PassOn, encode_message
+from ...errors import ControlError
+from ..failures import HostFailure, explain_ending, explain_start, printable
 from .asking import TICK, Answer, Ask, Listener, OnAnswer, OnEvent
-from .failures import HostFailure, explain_ending, explain_start, printable
 from .local_agent import LocalAgent
 from .supply import Supply
 from .writers import Outgoing, Writers

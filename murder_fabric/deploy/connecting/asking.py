@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Optional, Protocol, Union
 
-from ..control import WORKING, Message, check_event
-from ..errors import BadInput, ControlError, MurderError
-from .failures import HostFailure, printable
+from ...control import WORKING, Message, check_event
+from ...errors import BadInput, ControlError, MurderError
+from ..failures import HostFailure, printable
 
 #: How often who waits looks at the clock (seconds).
 TICK = 1.0

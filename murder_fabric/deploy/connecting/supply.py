@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable
 from typing import Optional, Protocol
 
-from ..control import Message, PassNoMore, PassOn, check_event
-from ..errors import ControlError
+from ...control import Message, PassNoMore, PassOn, check_event
+from ...errors import ControlError
 from .asking import Answer, Listener
 from .passing_on import Do, PassingOn, Place, Step
 

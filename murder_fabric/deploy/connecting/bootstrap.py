@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Optional
 
-from ..errors import SettingsError
+from ...errors import SettingsError
 from .bundle import Bundle
 
 #: No `'`, `!`, `$`, backslash or backtick: sh, dash, bash, zsh, csh, tcsh and fish all read the same in it.

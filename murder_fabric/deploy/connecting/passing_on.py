@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, NamedTuple, Optional
 
-from .spreading import patience_for
+from ..spreading import patience_for
 
 #: Hosts up to which nobody passes anything on, and all get it over SSH as they ask for it.
 FEW_HOSTS = 8

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import fabric
 from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
 
-from .failures import HostKeyError
+from ..failures import HostKeyError
 
 #: ssh_config(5), where the files are not named.
 USER_FILES = "~/.ssh/known_hosts ~/.ssh/known_hosts2"

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
+from ..outcome import Outcome
 from .fleet_state import FleetState
-from .outcome import Outcome
 from .screen import Screen
 
 #: Seconds between two progress lines where nobody watches.

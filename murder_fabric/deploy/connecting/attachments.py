@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..control import Message
-from ..errors import MetainfoError, RemoteProtocolError
-from ..metainfo.holdings import Holdings
-from ..metainfo.parsing import parse_metainfo
-from ..metainfo.values import Info
+from ...control import Message
+from ...errors import MetainfoError, RemoteProtocolError
+from ...metainfo.holdings import Holdings
+from ...metainfo.parsing import parse_metainfo
+from ...metainfo.values import Info
+from ..failures import HostFailure
 from .asking import Answer
-from .failures import HostFailure
 
 
 def with_holdings(info: Info, answers: Mapping[str, Answer]) -> dict[str, Answer]:

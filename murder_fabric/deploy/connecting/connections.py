@@ -9,10 +9,10 @@ from typing import Any, Optional, Union
 
 import fabric
 
-from .failures import HostFailure, JumpHostError, explain
+from ..failures import HostFailure, JumpHostError, explain
+from ..ranges import parse_host
+from ..settings import Settings
 from .host_keys import HostKeys
-from .ranges import parse_host
-from .settings import Settings
 
 #: What a `Connection` is made of, as in `@task(hosts=[{...}])`: `host` and, where wanted, `user`, `port`, …
 HostKwargs = dict[str, Any]

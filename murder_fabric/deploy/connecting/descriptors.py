@@ -7,9 +7,9 @@ from collections.abc import Collection
 
 import fabric
 
-from ..errors import BadInput
-from ..storage.descriptors import open_now
-from ..units import counted
+from ...errors import BadInput
+from ...storage.descriptors import open_now
+from ...units import counted
 
 #: What is asked for besides the hosts, where the kernel gives it.
 AMPLE = 128

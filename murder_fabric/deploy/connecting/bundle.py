@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Optional
 
-from ..errors import BadInput, SettingsError
+from ...errors import BadInput, SettingsError
 
 #: Distribution -> what of it travels. Compiled speed-ups stay at home: each package works without.
 DISTRIBUTIONS = {
@@ -71,7 +71,7 @@ sys.exit(main())
 #: The package `zope` has no file of its own; with one, no other `zope` of the host can take its place.
 ZOPE = b'"""The roof over zope.interface."""\n'
 
-PACKAGE = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parents[2]
 #: Seconds a bundle of other sources stays in the cache after its last use.
 KEPT_UNUSED = 30 * 24 * 3600.0
 

@@ -11,8 +11,8 @@ from heapq import nsmallest
 from statistics import median
 from typing import Any, NamedTuple
 
-from ..units import counted, shown_seconds, shown_size
-from .outcome import HostState, Outcome
+from ...units import counted, shown_seconds, shown_size
+from ..outcome import HostState, Outcome
 
 #: An agent tells how far it is every second; of one that is silent for so many, that is what is known.
 FRESH = 3.0

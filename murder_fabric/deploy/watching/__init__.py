@@ -1,0 +1,1 @@
+"""What the operator sees of all hosts while a run goes on."""
