@@ -55,6 +55,11 @@ def test_a_line_we_cannot_use_does_not_hide_the_others():
         (hashed("web1"), "web2", False),
         ("|1|no base64|", "web1", False),
         ("|1|\u00e9|c2FsdA==", "web1", False),
+        ("*" * 60 + "x", "web1", False),
+        ("*e" * 60, "e" * 59, False),
+        ("web[12]", "web1", False),
+        ("web[12]", "web[12]", True),
+        ("we\\w1", "web1", False),
     ],
 )
 def test_a_pattern_means_its_hosts_only(patterns, name, means):
