@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from deploying import slow_down
 from extent import ALL
+from programs import Programs
+from swarm import PEERS, SEEDER, Firewall, Swarm
 
 from demo import tree
 from lab import rig
@@ -27,6 +29,28 @@ def slow_seeder(lab: rig.Lab) -> Iterator[None]:
     slow_down(lab, "web1", "8mbit")
     yield
     slow_down(lab, "web1", None)
+
+
+@pytest.fixture
+def calm(lab: rig.Lab, programs: Programs, tmp_path: Path) -> Iterator[Swarm]:
+    """A swarm of which nothing runs yet."""
+    made = Swarm(lab, programs, tmp_path)
+    yield made
+    slow_down(lab, SEEDER, None)
+    for host in lab.names:
+        Firewall(lab, host).open()
+
+
+@pytest.fixture
+def swarm(calm: Swarm) -> Swarm:
+    """A swarm with three peers, under way: each has something."""
+    calm.start_tracker()
+    calm.start_seeder()
+    for host in PEERS:
+        calm.start_peer(host)
+    for host in PEERS:
+        calm.wait_for_bytes(host, 100_000)
+    return calm
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -17,13 +17,15 @@ from deploying import slow_down
 from programs import AGENT, REPOSITORY, Program, Programs, contents, create, make_tree, wait_until
 
 from lab import machine, rig
+from murder_fabric.metainfo.parsing import parse_metainfo
 
 TRACKER, SEEDER = "web1", "web2"
+PEERS = ("web3", "web4", "web5")
 #: Bytes of the payload, and what the seeder may send a second: one copy takes it four seconds.
 SIZE, RATE = 2_000_000, "4mbit"
 #: Seconds that everything may take once nothing is in the way any more.
 PATIENCE = 60.0
-DETOUR = str(Path(__file__).with_name("detour.py"))
+DETOUR, ODD_PEER = (str(Path(__file__).with_name(name)) for name in ("detour.py", "odd_peer.py"))
 #: An agent on a copy of a machine, woken from the same memory: it draws what all copies draw.
 SAME_MEMORY = "import os, runpy; os.urandom = bytes; os.getpid = lambda: 1234"
 CLONE = (sys.executable, "-c", f"{SAME_MEMORY}; runpy.run_module('murder_fabric', None, '__main__')")
@@ -42,24 +44,29 @@ class Swarm:
         self._tree = make_tree(place / "source" / "app", size)
         self._torrent = place / "app.torrent"
         create(self._tree, self._torrent, *(("--piece-length", "16384") if size == SIZE else ()))
-        self._announce = ""
+        #: The URL of the tracker that was started last.
+        self.announce = ""
+        self.info = parse_metainfo(self._torrent.read_bytes()).info
         slow_down(lab, SEEDER, rate)
 
-    def start_tracker(self, port: int = 0) -> Program:
-        """Start the tracker, at *port* if it is one."""
-        tracker = self.agent(TRACKER, "tracker", "--listen", f"{self.lab.address(TRACKER)}:{port}")
-        self._announce = f"http://{self.lab.address(TRACKER)}:{tracker.event('started')['port']}/announce"
+    def start_tracker(self, port: int = 0, prefix: Sequence[str] = ()) -> Program:
+        """Start the tracker, at *port* if it is one; *prefix* is what its command is run under."""
+        where = ("--listen", f"{self.lab.address(TRACKER)}:{port}")
+        tracker = self.agent(TRACKER, "tracker", *where, prefix=prefix)
+        self.announce = f"http://{self.lab.address(TRACKER)}:{tracker.event('started')['port']}/announce"
+        self.tracker = tracker
         return tracker
 
     @property
     def tracker_port(self) -> int:
         """The port of the tracker that was started last."""
-        return int(self._announce.rpartition(":")[2].partition("/")[0])
+        return int(self.announce.rpartition(":")[2].partition("/")[0])
 
     def start_seeder(self) -> Program:
         """Start the seeder, wherever it finds a port."""
         seeder = self.agent(SEEDER, "seed", self._torrent, self._tree, *self._where(SEEDER))
         seeder.event("started")
+        self.seeder = seeder
         return seeder
 
     def start_peer(self, host: str, *prefix: str, program: Sequence[str] = AGENT) -> Program:
@@ -67,6 +74,14 @@ class Swarm:
         arguments = (self._torrent, self.home(host), *self._where(host), "--seed-for", "60")
         self.peers[host] = self.agent(host, "peer", *arguments, prefix=prefix, program=program)
         return self.peers[host]
+
+    def start_odd_peer(self, host: str, kind: str, other: str = "") -> Program:
+        """Start a peer as no client is (`odd_peer.py`); it says its port once it is there."""
+        what = (kind, self.info.info_hash.hex(), self.info.geometry.piece_count, self.lab.address(host))
+        inside = ("ip", "netns", "exec", self.lab.prefix + host, sys.executable, ODD_PEER)
+        odd = self._programs.start(*inside, *map(str, what), other or self.announce)
+        wait_until(lambda: "\n" in odd.out, f"the peer that is {kind} is there: {odd.told()}")
+        return odd
 
     def agent(
         self, host: str, *arguments: Any, prefix: Sequence[str] = (), program: Sequence[str] = AGENT
@@ -95,7 +110,7 @@ class Swarm:
             assert contents(self.home(host) / "app") == contents(self._tree), host
 
     def _where(self, host: str) -> tuple[str, ...]:
-        return ("--listen", f"{self.lab.address(host)}:0", "--announce", self._announce)
+        return ("--listen", f"{self.lab.address(host)}:0", "--announce", self.announce)
 
 
 class Firewall:
@@ -130,6 +145,13 @@ def reset(lab: rig.Lab, host: str) -> None:
     """End every connection of a host at once, with an error at both ends."""
     inside = ["ip", "netns", "exec", lab.prefix + host]
     subprocess.run([*inside, "ss", "-K", "state", "established"], capture_output=True, timeout=30)
+
+
+def connected(lab: rig.Lab, host: str, other: str, port: int | None = None) -> bool:
+    """Tell whether the kernel of a host has a connection to another one, or to a *port* of it."""
+    match = ["dst", lab.address(other), *(() if port is None else ("and", "dport", "=", f":{port}"))]
+    inside = ("ip", "netns", "exec", lab.prefix + host)
+    return bool(machine.run(*inside, "ss", "-Htn", "state", "established", *match))
 
 
 def pause(seconds: float) -> None:

@@ -1,0 +1,94 @@
+"""Rows 40, 86 and 90: agents with a slow disk, little memory, few threads."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+from extent import long
+from programs import Program, wait_until
+from swarm import PEERS, group
+
+from lab import rig
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(rig.missing() is not None, reason=str(rig.missing())),
+]
+#: What each write takes on the slow disk, in microseconds: some 300 kB a second with pieces of 16 KiB.
+WRITE = 50_000
+
+
+def completed(peer: Program) -> bool:
+    """Tell whether a peer has said that it has everything."""
+    return any(event["event"] == "completed" for event in peer.events)
+
+
+@long
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here")
+def test_row_40_a_slow_disk_is_slow_for_its_host_alone(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    slow, *others = PEERS
+    calls = "pwrite64,pwritev,pwritev2"
+    disk = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}")
+    calm.start_peer(slow, *disk, "-e", f"inject={calls}:delay_enter={WRITE}")
+    for host in others:
+        calm.start_peer(host)
+    calm.must_complete(*others)
+    assert not completed(calm.peers[slow])
+    calm.must_complete(slow, patience=120)
+
+
+@long
+def test_row_86_a_peer_does_with_96_megabytes(calm):
+    calm.start_tracker()
+    calm.start_seeder()
+    with group("memory", memory__limit_in_bytes="96M") as small:
+        calm.start_peer("web3", *small.prefix)
+        calm.must_complete()
+
+
+@long
+def test_row_86_a_tracker_of_a_thousand_does_with_128_megabytes(calm):
+    with group("memory", memory__limit_in_bytes="128M") as small:
+        tracker = calm.start_tracker(prefix=small.prefix)
+        for number in range(1000):
+            query = {
+                "peer_id": b"-XX0000-%012d" % number,
+                "port": 1024 + number,
+                "info_hash": calm.info.info_hash,
+            }
+            amounts = {"uploaded": 0, "downloaded": 0, "left": 1, "compact": 1}
+            url = f"{calm.announce}?{urllib.parse.urlencode({**query, **amounts})}"
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                said = answer.read()
+        assert b"10:incompletei1000e" in said
+        calm.start_seeder()
+        calm.start_peer(PEERS[0])
+        calm.must_complete()
+        assert tracker.process.poll() is None
+        most = Path(f"/proc/{tracker.process.pid}/status").read_text()
+        assert int(re.findall(r"VmHWM:\s+(\d+)", most)[0]) < 128 << 10
+
+
+@long
+@pytest.mark.parametrize("threads", [1, 2, 3, 5])
+def test_row_90_with_too_few_threads_it_is_said_or_done_without(calm, threads):
+    calm.start_tracker()
+    calm.start_seeder()
+    with group("pids", pids__max=str(threads)) as alone:
+        peer = calm.start_peer(PEERS[0], *alone.prefix)
+        wait_until(
+            lambda: peer.process.poll() is not None or completed(peer), "it neither ends nor completes"
+        )
+        if peer.process.poll() is not None:
+            assert peer.wait() == 3, peer.told()
+            assert peer.err.count("\n") == 1
+        else:
+            calm.must_complete()
+        assert "Traceback" not in peer.err
