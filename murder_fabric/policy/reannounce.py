@@ -6,8 +6,9 @@ import random
 
 #: Fewer peers than this, and a leecher is short of them.
 ENOUGH_PEERS = 4
-#: Seconds to wait after the first, second, ... announce in a row that did not help; the last one stays.
-LADDER = (1.0, 2.0, 4.0, 5.0)
+#: Seconds to wait after the first, second, ... announce in a row that did not help; the last one stays. With
+#: `JITTER` and what it takes to connect, a host begins within five seconds of its tracker.
+LADDER = (1.0, 2.0, 4.0)
 #: Share of a delay that is added or taken by chance, so that hosts started together drift apart.
 JITTER = 0.1
 

@@ -63,8 +63,8 @@ def test_while_the_tracker_is_down_it_is_asked_more_and_more_slowly():
     rig = Rig(TrackerError("down"))
     rig.start()
     rig.clock.pump([1.0] * 20)
-    assert rig.asked == [(at, "started") for at in (0, 1, 3, 7, 12, 17)]
-    assert len(rig.failures) == 6
+    assert rig.asked == [(at, "started") for at in (0, 1, 3, 7, 11, 15, 19)]
+    assert len(rig.failures) == 7
     assert rig.heard == []
 
 
@@ -79,10 +79,10 @@ def test_who_is_short_of_peers_asks_soon_again():
     rig = Rig(15.0, peers=0)
     rig.start()
     rig.clock.pump([1.0] * 12)
-    assert [at for at, _ in rig.asked] == [0, 1, 3, 7, 12]
+    assert [at for at, _ in rig.asked] == [0, 1, 3, 7, 11]
     rig.peers = 4
     rig.clock.pump([1.0] * 20)
-    assert [at for at, _ in rig.asked] == [0, 1, 3, 7, 12, 17, 32]
+    assert [at for at, _ in rig.asked] == [0, 1, 3, 7, 11, 15, 30]
 
 
 def test_completing_is_told_at_once():
@@ -165,10 +165,10 @@ def test_a_goodbye_that_fails_changes_nothing(answers):
         (0, 0, 5, 4, 15.0),
         (0, 1, 5, 3, 1.0),
         (0, 3, 5, 0, 4.0),
-        (0, 99, 5, 0, 5.0),
+        (0, 99, 5, 0, 4.0),
         (1, 0, 0, 9, 1.0),
         (2, 0, 5, 9, 2.0),
-        (99, 7, 5, 0, 5.0),
+        (99, 7, 5, 0, 4.0),
     ],
 )
 def test_when_to_announce_again(failures, fruitless, left, peers, delay):
