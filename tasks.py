@@ -118,17 +118,21 @@ def simulate(c: Context, seeds: int = 500, first: int = 1) -> None:
 
 @task(
     help={
-        "examples": "how many inputs each parser gets (default 50000)",
+        "inputs": "how many chance draws for each parser (default 1000000)",
+        "seed": "the first seed, of which each draws 50000 of them (default 1)",
+        "examples": "how many Hypothesis draws for each of its tests (default 1000)",
         "seconds": "let atheris look for inputs that reach new code instead, for so long with each parser",
     }
 )
-def fuzz(c: Context, examples: int = 50_000, seconds: int = 0) -> None:
+def fuzz(c: Context, inputs: int = 1_000_000, seed: int = 1, examples: int = 1000, seconds: int = 0) -> None:
     """Feed every parser inputs that are almost right, on all cores."""
     command = f"{PYTHON} -m pytest -q -n auto --durations=0 tests/fuzz"
     if seconds:
         command = f"{PYTHON} tests/fuzz/guided.py --seconds={seconds}"
+    wanted = {"INPUTS": inputs, "SEED": seed, "EXAMPLES": examples}
+    numbers = {f"MURDER_FUZZ_{name}": str(number) for name, number in wanted.items()}
     with c.cd(str(REPOSITORY)):
-        done = c.run(command, env={"MURDER_FUZZ_EXAMPLES": str(examples)}, warn=True, pty=sys.stdout.isatty())
+        done = c.run(command, env=numbers, warn=True, pty=sys.stdout.isatty())
     raise Exit(code=done.exited if done else 1)
 
 

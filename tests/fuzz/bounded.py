@@ -1,33 +1,31 @@
-"""How many examples are tried, what is made of a valid input, and how long and large its reading may be."""
+"""How many inputs are tried, what Hypothesis makes of a valid one, and what reading one may cost."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import time
+from collections.abc import Iterator
+from typing import Any, Callable, Optional, Union
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from mutating import TOKENS
 
-#: Examples for each parser: few in the normal suite, as many as `./dev fuzz` says in a long run.
+#: Inputs that chance draws for each parser, and the first of the seeds, of which each draws `OF_A_SEED`.
+INPUTS = int(os.environ.get("MURDER_FUZZ_INPUTS", "50000"))
+FIRST_SEED = int(os.environ.get("MURDER_FUZZ_SEED", "1"))
+OF_A_SEED = 50_000
+#: Examples that Hypothesis draws for each test: few in the normal suite.
 EXAMPLES = int(os.environ.get("MURDER_FUZZ_EXAMPLES", "60"))
 #: CPU seconds that reading 64 KiB may take; more where somebody looks on.
 SECONDS = 0.05 * float(os.environ.get("MURDER_FUZZ_SLOWER", "1"))
-#: What breaks parsers: limits of numbers, ends of words, pieces of other formats.
-TOKENS = [
-    *(b"", b"0", b"-", b"-1", b"00", b"e", b"i", b"l", b"d", b":", b"1:", b"d1:", b"i-0e", b"99999999999:"),
-    *(b"\x00", b"\xff", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", b"\r\n", b"\n", b"%"),
-    *(
-        b"9223372036854775808",
-        b"18446744073709551616",
-        b"../",
-        b"/",
-        b"..",
-        b"\\u0000",
-        b"{",
-        b"[" * 40,
-        b"&",
-    ),
-]
+#: Bytes that reading one input may take; the hundred thousand hosts of a host list are the most that is made.
+MEMORY = 128 << 20
+
+#: What a parser is declared to refuse with; an empty tuple where it returns None instead.
+Refusal = Union[type[Exception], tuple[()]]
 
 patient = settings(
     max_examples=EXAMPLES,
@@ -52,19 +50,25 @@ def mutated(draw, whole):
     return bytes(data)
 
 
-def cut(data, lengths):
-    """Yield *data* in pieces of these lengths, the rest at last."""
-    for length in lengths:
-        yield data[:length]
-        data = data[length:]
-    yield data
+@contextlib.contextmanager
+def little_memory(limit: int = MEMORY) -> Iterator[None]:
+    """Let what is done meanwhile take so many bytes more than there are now, or end in a `MemoryError`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with open("/proc/self/statm") as sizes:
+        now = int(sizes.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (now + limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def read(parse, data, refusal, size=None):
+def read(parse: Callable[[Any], Any], data: Any, refusal: Refusal, size: Optional[int] = None) -> Any:
     """
     Return what *parse* makes of *data*, or None where it refuses with the one declared exception.
 
-    Any other exception leaves, and so does an `AssertionError` where it took too long three times in a row.
+    Any other exception leaves, and so does an `AssertionError` where it took too long three times in a row,
+    or where the refusal is no sentence that can be shown on one line.
     """
     allowed = SECONDS * max(1.0, (len(data) if size is None else size) / 65536)
     took = []
@@ -78,7 +82,7 @@ def read(parse, data, refusal, size=None):
         else:
             sentence = "taken"
         assert sentence
-        assert "\n" not in sentence
+        assert sentence.isprintable(), ascii(sentence)
         took.append(time.process_time() - began)
         if took[-1] <= allowed:
             return found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from bencoded import torrent_of
 from bounded import patient
 from hypothesis import given, note
-from test_bencoded import changed, torrent_of, trees
+from test_bencoded import changed, trees
 
 from murder_fabric.errors import MetainfoError
 from murder_fabric.metainfo.parsing import parse_metainfo

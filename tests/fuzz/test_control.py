@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 
-from bounded import cut, mutated, patient, read
+from bounded import mutated, patient
+from every_parser import PARSERS
 from hypothesis import given
 from hypothesis import strategies as st
 
 from murder_fabric.agent.detached import parse_state
-from murder_fabric.control import REQUESTS, MessageReader, encode_message, parse_request
-from murder_fabric.control.framing import MAX_ATTACHED
-from murder_fabric.errors import ControlError
+from murder_fabric.control import REQUESTS, MessageReader, encode_message
 
 jsons = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -29,18 +28,10 @@ conversations = st.lists(st.tuples(fields, st.binary(max_size=30)), max_size=4).
 
 
 @patient
-@given(mutated(conversations), st.lists(st.integers(0, 60), max_size=6), st.booleans())
-def test_messages(data, sizes, noise):
-    def parse(one):
-        reader, found = MessageReader(noise=noise), []
-        for part in cut(one, sizes):
-            found += reader.receive(part)
-        return found
-
-    found = read(parse, data, ControlError)
-    for message in found or ():
-        assert isinstance(message.fields, dict)
-        assert len(message.attached) <= MAX_ATTACHED
+@given(mutated(conversations))
+def test_messages(data):
+    PARSERS["messages"].read(data)
+    PARSERS["messages after a greeting"].read(data)
 
 
 @patient
@@ -55,9 +46,7 @@ def test_a_conversation_says_what_was_said(said):
 @patient
 @given(fields)
 def test_requests(said):
-    request = read(parse_request, said, ControlError, size=1)
-    if request is not None:
-        assert parse_request(request.fields()) == request
+    PARSERS["requests"].read(json.dumps(said).encode())
 
 
 states = st.fixed_dictionaries({"pid": jsons | st.integers(-5, 99999), "start_time": jsons | st.integers()})
@@ -66,12 +55,7 @@ states = st.fixed_dictionaries({"pid": jsons | st.integers(-5, 99999), "start_ti
 @patient
 @given(mutated(states.map(lambda state: json.dumps(state).encode())))
 def test_state_files(data):
-    """None is ever taken for a process that is not an agent's: 0, 1 and -1 would hit others."""
-    found = read(parse_state, data, ())
-    if found is not None:
-        pid, started = found
-        assert 1 < pid < 2**31
-        assert type(started) is int
+    PARSERS["state files"].read(data)
 
 
 def test_a_state_file_that_says_nothing_at_all_names_no_process():

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import random
 
-from bounded import cut, mutated, patient, read
+from bounded import mutated, patient
+from every_parser import PARSERS
 from hypothesis import given
 from hypothesis import strategies as st
 from memory_swarm import PIECE_LENGTH, Host, Script, World, torrent
+from peer_streams import HELLO, MAX_BLOCK, PIECES
 
-from murder_fabric.errors import RemoteProtocolError
 from murder_fabric.wire import messages as wire
-from murder_fabric.wire.connection import MAX_EXTENDED, WireConnection
+from murder_fabric.wire.connection import WireConnection
 
-PIECES, MAX_BLOCK = 12, 1 << 16
-HELLO = wire.Handshake(b"h" * 20, b"-MF0100-abcdefghijkl")
 numbers = st.integers(0, 20) | st.sampled_from([PIECE_LENGTH, 2**31 - 1, 2**31, 2**32 - 1])
 triples = st.tuples(numbers, numbers, numbers)
 messages = st.one_of(
@@ -67,25 +66,10 @@ def streams(draw):
     return data
 
 
-def listen(data, sizes):
-    """Return the messages in *data*, cut into these sizes; blocks whole."""
-    connection, found = WireConnection(PIECES, MAX_BLOCK), []
-    connection.send(HELLO)
-    for part in cut(data, sizes):
-        for message in connection.receive(part):
-            if type(message) is not wire.BlockPart:
-                found.append(message)
-            elif message.last:
-                found.append("the end of a block")
-        assert len(connection._buffer) <= MAX_EXTENDED + 4
-    return found
-
-
 @patient
-@given(mutated(streams()), st.lists(st.integers(0, 40), max_size=8))
-def test_streams_of_messages(data, sizes):
-    found = read(lambda one: listen(one, sizes), data, RemoteProtocolError)
-    assert found == read(lambda one: listen(one, [1] * len(one)), data, RemoteProtocolError)
+@given(mutated(streams()))
+def test_streams_of_messages(data):
+    PARSERS["streams of messages"].read(data)
 
 
 @patient
