@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
@@ -23,6 +24,12 @@ def _requests() -> Iterator[type[Request]]:
 REQUESTS: dict[str, type[Request]] = {kind.name: kind for kind in _requests()}
 
 
+@functools.cache
+def _types(name: str) -> dict[str, Any]:
+    """Return what each field of the request called *name* must be; to find it out takes as long as all else."""
+    return get_type_hints(REQUESTS[name])
+
+
 def parse_request(fields: Mapping[str, Any]) -> Request:
     """
     Return the request that a message's fields stand for; keys it does not know are ignored.
@@ -34,7 +41,7 @@ def parse_request(fields: Mapping[str, Any]) -> Request:
     if kind is None:
         raise ControlError(f"no request is called {fields.get('do')!r:.60}: is the operator's version newer?")
     values = {}
-    types = get_type_hints(kind)
+    types = _types(kind.name)
     for field in dataclasses.fields(kind):
         if field.name in fields:
             value = fields[field.name]

@@ -100,7 +100,7 @@ PARSERS = [
         "scrapes",
         parse_scrape,
         TrackerError,
-        tuple(scrape_query([bytes(range(count, count + 20))] * count) for count in (1, 2, 64)),
+        tuple(scrape_query([bytes(range(count, count + 20))] * count) for count in (1, 2, 9)),
         are_hashes,
         parts(b"&"),
         QUERIES,
