@@ -26,7 +26,7 @@ REQUESTS: dict[str, type[Request]] = {kind.name: kind for kind in _requests()}
 
 @functools.cache
 def _types(name: str) -> dict[str, Any]:
-    """Return what each field of the request called *name* must be; to find it out takes as long as all else."""
+    """Return what each field of the request called *name* must be; finding out takes as long as all else."""
     return get_type_hints(REQUESTS[name])
 
 
