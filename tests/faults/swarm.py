@@ -41,6 +41,7 @@ class Swarm:
         self.peers: dict[str, Program] = {}
         self._programs = programs
         self._place = place
+        place.mkdir(exist_ok=True)
         self._tree = make_tree(place / "source" / "app", size)
         self._torrent = place / "app.torrent"
         create(self._tree, self._torrent, *(("--piece-length", "16384") if size == SIZE else ()))
@@ -215,6 +216,7 @@ class Group:
 
     def __init__(self, place: Path) -> None:
         self._place = place
+        place.mkdir(exist_ok=True)
         join = f'echo $$ >"{place}/cgroup.procs" && exec "$@"'
         self.prefix = ("/bin/sh", "-c", join, "sh")
 
