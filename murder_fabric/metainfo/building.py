@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Callable, Optional, Union
 
 from ..bencoding import encode
@@ -13,13 +13,16 @@ from .parsing import LONGEST_PIECE, SHORTEST_PIECE, parse_info
 from .paths import Path, shown
 from .values import Directory, Hasher, Info
 
+#: The entry of a file, its keys in their order: attributes, length, mode, hash, path.
+_ENCODED_FILE = b"d%b6:lengthi%de11:murder modei%de13:murder sha25632:%b4:pathl%bee"
+
 
 class InfoBuilder:
     """
     Takes the files of a tree in the order of their paths, and returns the info dictionary they make.
 
     Bytes are hashed as they come: SHA-1 and SHA-256 of each piece, SHA-256 of each file.  The same files
-    under the same name always make the same bytes.  Pieces may be hashed beside files, in another thread.
+    under the same name always make the same bytes.
     """
 
     def __init__(self, name: bytes, piece_length: int, *, single_file: bool = False) -> None:
@@ -35,8 +38,9 @@ class InfoBuilder:
         self._entries: list[dict[bytes, Any]] = []
         self._directories: list[Directory] = []
         self._last: Path = ()
-        self._file: Optional[Hasher] = None
-        self._length = 0
+        self._files = _FileHashes()
+        #: Bytes so far of the file that was begun last, if that is how it came.
+        self._length: Optional[int] = None
 
     def add_directory(self, path: Path, mode: int) -> None:
         """Take a directory, () being the root; `mode` is cut to permission bits.  The order is free."""
@@ -48,33 +52,36 @@ class InfoBuilder:
         entry: dict[bytes, Any] = {b"attr": b"l", b"symlink path": list(target)}
         if link_text(path, target) != text:
             entry[b"murder symlink"] = text
-        self._begin(path, entry)
-        self._end_file()
+        self._add(path, {**entry, b"length": 0})
+
+    def add_file(self, path: Path, mode: int, length: int) -> None:
+        """Take the next file; its bytes follow through `hashes`."""
+        entry: dict[bytes, Any] = {b"length": length, b"murder mode": mode & 0o777}
+        if mode & 0o100:
+            entry[b"attr"] = b"x"
+        self._add(path, entry)
+
+    @property
+    def hashes(self) -> Sequence[Callable[[memoryview, Sequence[int]], None]]:
+        """
+        What the bytes of files have to be told that came by `add_file`, all files one after the other.
+
+        Each of these takes the next bytes, however many, and where in them files end; it may be called in a
+        thread of its own.
+        """
+        return self._sha256.update, self._sha1.update, self._files.update
 
     def begin_file(self, path: Path, mode: int) -> None:
         """Take the next file; its bytes follow through `update`, and its end is the next file or `build`."""
-        entry: dict[bytes, Any] = {b"murder mode": mode & 0o777}
-        if mode & 0o100:
-            entry[b"attr"] = b"x"
-        self._begin(path, entry)
-        self._file = hashlib.sha256()
+        self.add_file(path, mode, 0)
+        self._length = 0
 
     def update(self, data: Union[bytes, memoryview]) -> None:
         """Take the next bytes of the file begun last, as many as there are at hand."""
-        self.update_file(data)
-        self.update_pieces(data)
-
-    def update_file(self, data: Union[bytes, memoryview]) -> None:
-        """Take bytes as `update` does, for their file; `update_pieces` has to follow."""
-        if self._file is None:
+        if self._length is None:
             raise ValueError("bytes without a file")
         self._length += len(data)
-        self._file.update(data)
-
-    def update_pieces(self, data: Union[bytes, memoryview]) -> None:
-        """Take the next bytes of all files, one after the other, however many that are, for their pieces."""
-        self._sha1.update(data)
-        self._sha256.update(data)
+        self._hash(memoryview(data), ())
 
     def build(self) -> Info:
         """
@@ -84,6 +91,9 @@ class InfoBuilder:
             MetainfoError: a path or link that no torrent may hold.
         """
         self._end_file()
+        files = [entry for entry in self._entries if b"murder mode" in entry]
+        for entry, digest in zip(files, self._files.digests):
+            entry[b"murder sha256"] = digest
         info: dict[bytes, Any] = {
             b"name": self._name,
             b"piece length": self._piece_length,
@@ -100,25 +110,58 @@ class InfoBuilder:
                 {b"path": list(directory.path), b"murder mode": directory.mode}
                 for directory in sorted(self._directories, key=lambda directory: directory.path)
             ]
+        parts = {key: encode(value) for key, value in info.items() if key != b"files"}
+        if not self._single_file:
+            parts[b"files"] = b"l%be" % b"".join(map(_encode_entry, self._entries))
+        raw = b"d%be" % b"".join(encode(key) + value for key, value in sorted(parts.items()))
         # Through the door that every torrent comes in by: what we make, we also take.
-        return parse_info(info, encode(info))
+        return parse_info(info, raw)
 
-    def _begin(self, path: Path, entry: dict[bytes, Any]) -> None:
+    def _add(self, path: Path, entry: dict[bytes, Any]) -> None:
         self._end_file()
         if path <= self._last:
             raise MetainfoError(
                 f"{shown(path)} comes after {shown(self._last)}: files must be sorted by path"
             )
         self._last = path
-        self._entries.append({b"path": list(path), **entry})
+        entry[b"path"] = list(path)
+        self._entries.append(entry)
 
     def _end_file(self) -> None:
-        if not self._entries or b"length" in self._entries[-1]:
-            return
-        self._entries[-1][b"length"] = self._length
-        if self._file is not None:
-            self._entries[-1][b"murder sha256"] = self._file.digest()
-        self._file, self._length = None, 0
+        if self._length is not None:
+            self._entries[-1][b"length"] = self._length
+            self._hash(memoryview(b""), (0,))
+            self._length = None
+
+    def _hash(self, data: memoryview, ends: Sequence[int]) -> None:
+        for update in self.hashes:
+            update(data, ends)
+
+
+def _encode_entry(entry: dict[bytes, Any]) -> bytes:
+    """Return what `encode` does; of a file in a fifth of the time, since a tree may hold 100,000."""
+    if b"murder mode" not in entry:
+        return encode(entry)
+    path = b"".join([b"%d:%b" % (len(name), name) for name in entry[b"path"]])
+    attributes = b"4:attr1:x" if b"attr" in entry else b""
+    numbers = entry[b"length"], entry[b"murder mode"]
+    return _ENCODED_FILE % (attributes, *numbers, entry[b"murder sha256"], path)
+
+
+class _FileHashes:
+    """The SHA-256 of each file of a run of bytes."""
+
+    def __init__(self) -> None:
+        self.digests: list[bytes] = []
+        self._hasher = hashlib.sha256()
+
+    def update(self, data: memoryview, ends: Sequence[int]) -> None:
+        begin = 0
+        for end in ends:
+            self._hasher.update(data[begin:end])
+            self.digests.append(self._hasher.digest())
+            self._hasher, begin = hashlib.sha256(), end
+        self._hasher.update(data[begin:])
 
 
 class _PieceHashes:
@@ -131,17 +174,16 @@ class _PieceHashes:
         self._missing = piece_length
         self._digests: list[bytes] = []
 
-    def update(self, data: Union[bytes, memoryview]) -> None:
-        view = memoryview(data)
-        while len(view) >= self._missing:
-            self._hasher.update(view[: self._missing])
-            view = view[self._missing :]
+    def update(self, data: memoryview, _: Sequence[int]) -> None:
+        while len(data) >= self._missing:
+            self._hasher.update(data[: self._missing])
+            data = data[self._missing :]
             self._digests.append(self._hasher.digest())
             self._hasher = self._algorithm()
             self._missing = self._piece_length
-        if view:
-            self._hasher.update(view)
-            self._missing -= len(view)
+        if data:
+            self._hasher.update(data)
+            self._missing -= len(data)
 
     def finish(self) -> bytes:
         last: Iterable[bytes] = () if self._missing == self._piece_length else (self._hasher.digest(),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable, Optional, Union
 
@@ -15,7 +15,7 @@ from ..metainfo.values import Metainfo
 from .checking import Progress
 from .directories import Directories
 from .payload import READ_SIZE
-from .tree import SourceFile, Tree, scan, stamp
+from .tree import SourceFile, Tree, is_unchanged, scan, stamp
 
 #: Bytes.  Handing smaller reads to another thread costs more than it gains.
 WORTH_A_THREAD = 256 * 1024
@@ -48,33 +48,73 @@ def create_metainfo(
         choose_piece_length(total) if piece_length is None else piece_length,
         single_file=tree.single_file,
     )
-    with ThreadPoolExecutor(1) as pool:
-        _feed(builder, tree, _Beside(pool, builder.update_pieces), total, progress)
-    _must_be_unchanged(tree, scan(path, patterns))
+    hashes = [_Hash(update) for update in builder.hashes]
+    try:
+        _feed(builder, tree, _Beside(hashes), total, progress)
+    finally:
+        for one in hashes:
+            one.close()
+    if not is_unchanged(tree, patterns):
+        _must_be_unchanged(tree, scan(path, patterns))
     return Metainfo(builder.build(), announce, mtimes=tuple(file.mtime for file in tree.files))
 
 
-class _Beside:
-    """Two buffers: while one is filled, what is in the other is hashed; in a thread, if we may have one."""
+class _Hash:
+    """One of the hashes of a run of bytes, in a thread of its own, if we may have one."""
 
-    def __init__(self, pool: ThreadPoolExecutor, hash_pieces: Callable[[memoryview], None]) -> None:
-        self._pool: Optional[ThreadPoolExecutor] = pool
-        self._hash_pieces = hash_pieces
+    def __init__(self, update: Callable[[memoryview, Sequence[int]], None]) -> None:
+        self._update = update
+        self._pool: Optional[ThreadPoolExecutor] = ThreadPoolExecutor(1)
+        self._under_way: Optional[Future[None]] = None
+
+    def begin(self, data: memoryview, ends: Sequence[int]) -> None:
+        """Take the next bytes, in which files end at *ends*; they must stay until `wait` returns."""
+        if self._pool is None or len(data) < WORTH_A_THREAD:
+            self._update(data, ends)
+            return
+        try:
+            self._under_way = self._pool.submit(self._update, data, ends)
+        except RuntimeError:
+            # The kernel lets us have none. It is never asked again: what a pool was handed it keeps, and
+            # would hash once more in a thread that starts later.
+            self._pool = None
+            self._update(data, ends)
+
+    def wait(self) -> None:
+        """Return when what was begun is done."""
+        if self._under_way is not None:
+            self._under_way.result()
+            self._under_way = None
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
+class _Beside:
+    """Two buffers: while one is filled, what is in the other is hashed."""
+
+    def __init__(self, hashes: Sequence[_Hash]) -> None:
+        self._hashes = hashes
         self._filled, self._other = memoryview(bytearray(READ_SIZE)), memoryview(bytearray(READ_SIZE))
         self._length = 0
-        self._under_way: Optional[Future[None]] = None
+        #: Where in the buffer that is being filled files end.
+        self._ends: list[int] = []
 
     def room(self) -> memoryview:
         """Return where the next bytes go; never empty."""
         return self._filled[self._length :]
 
-    def add(self, length: int) -> memoryview:
-        """Count so many bytes of `room` as read, and return them; they stay until `room` is called."""
-        data = self._filled[self._length : self._length + length]
+    def add(self, length: int) -> None:
+        """Count so many bytes of `room` as read."""
         self._length += length
         if self._length == READ_SIZE:
             self._hand_over()
-        return data
+
+    def end_file(self) -> None:
+        """Take note that a file ends here."""
+        self._ends.append(self._length)
 
     def finish(self) -> None:
         """Return when all is hashed."""
@@ -83,23 +123,15 @@ class _Beside:
 
     def _hand_over(self) -> None:
         self._wait()
-        data, self._length = self._filled[: self._length], 0
+        data, ends = self._filled[: self._length], self._ends
+        self._length, self._ends = 0, []
         self._filled, self._other = self._other, self._filled
-        if self._pool is None or len(data) < WORTH_A_THREAD:
-            self._hash_pieces(data)
-            return
-        try:
-            self._under_way = self._pool.submit(self._hash_pieces, data)
-        except RuntimeError:
-            # The kernel lets us have none. It is never asked again: what a pool was handed it keeps, and
-            # would hash once more in a thread that starts later.
-            self._pool = None
-            self._hash_pieces(data)
+        for one in self._hashes:
+            one.begin(data, ends)
 
     def _wait(self) -> None:
-        if self._under_way is not None:
-            self._under_way.result()
-            self._under_way = None
+        for one in self._hashes:
+            one.wait()
 
 
 def _feed(
@@ -114,19 +146,19 @@ def _feed(
             if file.symlink is not None:
                 builder.add_link(file.path, file.symlink)
                 continue
-            builder.begin_file(file.path, file.mode)
-            for data in _read(directories, file, beside):
-                builder.update_file(data)
-                done += len(data)
+            builder.add_file(file.path, file.mode, file.length)
+            for count in _read(directories, file, beside):
+                done += count
                 if progress is not None:
                     progress(done, total)
+            beside.end_file()
         beside.finish()
     finally:
         directories.close()
 
 
-def _read(directories: Directories, file: SourceFile, beside: _Beside) -> Iterator[memoryview]:
-    """Yield the bytes of a file, as many at a time as there is room for."""
+def _read(directories: Directories, file: SourceFile, beside: _Beside) -> Iterator[int]:
+    """Read a file, as much of it at a time as there is room for; yield how many bytes that were."""
     try:
         parent = directories.open(file.path[:-1])
         descriptor = os.open(file.path[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
@@ -139,7 +171,8 @@ def _read(directories: Directories, file: SourceFile, beside: _Beside) -> Iterat
                 if not count:
                     raise _changed(directories.full(file.path))
                 left -= count
-                yield beside.add(count)
+                beside.add(count)
+                yield count
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):

@@ -37,14 +37,20 @@ class Excludes:
     """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
-        self._patterns = [_parse(pattern) for pattern in (*ALWAYS, *patterns) if pattern.strip("!/")]
+        parsed = [_parse(pattern) for pattern in (*ALWAYS, *patterns) if pattern.strip("!/")]
+        self._patterns = parsed[::-1]
 
     def __call__(self, path: Path, is_directory: bool) -> bool:
         """Say whether something at this path stays at home."""
-        for pattern in reversed(self._patterns):
+        for pattern in self._patterns:
             if pattern.only_directories and not is_directory:
                 continue
-            if _matches(pattern.names, path if pattern.anchored else path[-1:]):
+            first = pattern.names[0]
+            if pattern.anchored or first is None:
+                matches = _matches(pattern.names, path if pattern.anchored else path[-1:])
+            else:  # one name, as nearly every pattern is
+                matches = first.match(path[-1]) is not None
+            if matches:
                 return pattern.excludes
         return False
 

@@ -29,6 +29,7 @@ from .excludes import Excludes
 
 #: Where a host keeps what it knows of the releases of a destination, at its top.
 RECORDS = ".murder"
+_RECORDS: Path = (os.fsencode(RECORDS),)
 
 
 class SourceFile(NamedTuple):
@@ -92,24 +93,50 @@ def scan(path: Union[str, bytes], exclude: Iterable[str] = ()) -> Tree:
         directories.close()
 
 
+def is_unchanged(tree: Tree, exclude: Iterable[str] = ()) -> bool:
+    """
+    Say whether another `scan` would find the same *tree*, in less time than it takes.
+
+    No means perhaps: a single file, and whatever cannot be looked at, are for `scan`.
+    """
+    if tree.single_file:
+        return False
+    stamps = {file.path: file.stamp for file in tree.files}
+    modes = {directory.path: directory.mode for directory in tree.directories}
+    directories = Directories(tree.root)
+    try:
+        if os.fstat(directories.open_root()).st_mode & 0o777 != modes.pop(()):
+            return False
+        for path, status in directories.walk(Excludes(exclude)):
+            if path in stamps:
+                if stamps.pop(path) != stamp(status):
+                    return False
+            elif not stat.S_ISDIR(status.st_mode) or modes.pop(path, None) != status.st_mode & 0o777:
+                return False
+    except OSError:
+        return False
+    finally:
+        directories.close()
+    return not stamps and not modes
+
+
 def _scan_directory(directories: Directories, name: bytes, exclude: Excludes) -> Tree:
     files: list[SourceFile] = []
-    root_mode = stat.S_IMODE(os.fstat(directories.open_root()).st_mode)
-    found = [Directory((), root_mode & 0o777)]
+    found = [Directory((), os.fstat(directories.open_root()).st_mode & 0o777)]
     for path, status in directories.walk(exclude):
         fault = path_fault(path)
         if fault is not None:
             raise TreeError(f"the path {directories.shown(path)} {fault}")
-        if path == (os.fsencode(RECORDS),):
+        if path == _RECORDS:
             raise TreeError(
                 f"{shown(directories.root)} holds {RECORDS}, so it is where releases are put, and not one:"
                 f" name the tree itself, such as {shown(directories.full((b'current',)))}, or --exclude"
                 f" /{RECORDS}"
             )
-        if stat.S_ISDIR(status.st_mode):
-            found.append(Directory(path, stat.S_IMODE(status.st_mode) & 0o777))
-        elif stat.S_ISREG(status.st_mode):
+        if stat.S_ISREG(status.st_mode):
             files.append(_source_file(path, status))
+        elif stat.S_ISDIR(status.st_mode):
+            found.append(Directory(path, status.st_mode & 0o777))
         elif stat.S_ISLNK(status.st_mode):
             text = os.readlink(path[-1], dir_fd=directories.open(path[:-1]))
             files.append(_source_file(path, status, text))
@@ -133,8 +160,7 @@ def _scan_directory(directories: Directories, name: bytes, exclude: Excludes) ->
 
 def _source_file(path: Path, status: os.stat_result, symlink: Optional[bytes] = None) -> SourceFile:
     length = 0 if symlink is not None else status.st_size
-    mode = stat.S_IMODE(status.st_mode) & 0o777
-    return SourceFile(path, length, mode, status.st_mtime_ns, symlink, stamp(status))
+    return SourceFile(path, length, status.st_mode & 0o777, status.st_mtime_ns, symlink, stamp(status))
 
 
 def _kind(status: os.stat_result) -> str:

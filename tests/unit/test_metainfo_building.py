@@ -55,14 +55,20 @@ def test_how_the_bytes_are_cut_changes_nothing(tree: dict[Any, Any]) -> None:
 
 
 @given(trees, st.sampled_from([1, 700, 5000]))
-def test_pieces_may_be_hashed_after_the_files_that_they_are_of(tree: dict[Any, Any], cut: int) -> None:
-    builder, run = InfoBuilder(b"tree", PIECE), b""
+def test_bytes_may_follow_all_files_and_each_hash_go_its_own_way(tree: dict[Any, Any], cut: int) -> None:
+    builder, run, ends = InfoBuilder(b"tree", PIECE), b"", []
     for path, (content, mode) in sorted(tree.items()):
-        builder.begin_file(path, mode)
-        builder.update_file(content)
+        builder.add_file(path, mode, len(content))
         run += content
-    for start in range(0, len(run), cut):
-        builder.update_pieces(run[start : start + cut])
+        ends.append(len(run))
+    for update in builder.hashes:
+        done = 0
+        for start in range(0, len(run), cut):
+            part = memoryview(run)[start : start + cut]
+            here = [end - start for end in ends[done:] if end <= start + len(part)]
+            update(part, here)
+            done += len(here)
+        update(memoryview(b""), [0] * (len(ends) - done))
     assert builder.build() == build(tree)
 
 

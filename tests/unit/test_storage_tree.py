@@ -7,6 +7,7 @@ import os
 import pathlib
 import socket
 import threading
+from collections.abc import Iterable
 
 import pytest
 
@@ -15,7 +16,7 @@ from murder_fabric.metainfo.values import Directory
 from murder_fabric.storage import creation
 from murder_fabric.storage.creation import create_metainfo
 from murder_fabric.storage.excludes import Excludes
-from murder_fabric.storage.tree import scan
+from murder_fabric.storage.tree import Tree, is_unchanged, scan
 
 
 @pytest.fixture
@@ -221,7 +222,7 @@ def test_where_no_thread_can_be_started_a_tree_is_hashed_in_the_one_there_is(
     monkeypatch.setattr(creation, "READ_SIZE", 1 << 20)
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert create_metainfo(str(tree), None).info == expected
-    assert len(tried) == 1
+    assert len(tried) == 3  # one for each hash, and none a second time
 
 
 def test_progress_ends_at_the_whole(tree: pathlib.Path) -> None:
@@ -242,6 +243,38 @@ def _rewrite_with_the_old_time(tree: pathlib.Path) -> None:
     os.utime(tree / "bin" / "run", ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
+def _turn_the_link(tree: pathlib.Path) -> None:
+    (tree / "link").unlink()
+    (tree / "link").symlink_to("none")
+
+
+def test_what_comes_and_goes_and_what_stays_at_home_changes_no_tree(
+    tree: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "log").touch()
+    found = scan(str(tree), ["log"])
+    scans: list[str] = []
+
+    def counted(path: str, exclude: Iterable[str]) -> Tree:
+        scans.append(path)
+        return scan(path, exclude)
+
+    monkeypatch.setattr(creation, "scan", counted)
+    with (tree / "log").open("a") as log:
+        create_metainfo(
+            str(tree), None, exclude=["log"], progress=lambda done, total: print(done, file=log, flush=True)
+        )
+    assert len(scans) == 1
+    assert is_unchanged(found, ["log"])
+    assert not is_unchanged(found)
+    (tree / "later").touch()
+    assert not is_unchanged(found, ["log"])
+    (tree / "later").unlink()
+    assert is_unchanged(found, ["log"])
+    tree.rename(tree.with_name("gone"))
+    assert not is_unchanged(found, ["log"])
+
+
 @pytest.mark.parametrize(
     ("change", "path"),
     [
@@ -254,6 +287,8 @@ def _rewrite_with_the_old_time(tree: pathlib.Path) -> None:
         (lambda tree: (tree / "later").touch(), "later"),
         (lambda tree: (tree / "later").mkdir(), "later"),
         (lambda tree: (tree / "bin").chmod(0o700), "bin"),
+        (lambda tree: tree.chmod(0o711), ""),
+        (_turn_the_link, "link"),
     ],
 )
 def test_a_tree_that_changes_while_it_is_read_makes_no_torrent(
@@ -266,7 +301,7 @@ def test_a_tree_that_changes_while_it_is_read_makes_no_torrent(
         while pending:
             pending.pop()(tree)  # type: ignore[operator]
 
-    with pytest.raises(TreeError, match=f"source changed: .*/app/{path} "):
+    with pytest.raises(TreeError, match=f"source changed: .*/app/?{path} "):
         create_metainfo(str(tree), None, progress=progress)
 
 
