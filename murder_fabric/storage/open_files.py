@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -73,9 +74,14 @@ class OpenFiles:
         return os.stat(path[-1], dir_fd=self._directories.open(path[:-1]), follow_symlinks=False)
 
     def close(self) -> None:
-        """Close all of them; what is asked for afterwards is opened again."""
+        """
+        Close all of them; what is asked for afterwards is opened again.
+
+        What the disk says now is not heard: what counts was synced before, all else is checked again.
+        """
         while self._open:
-            os.close(self._open.popitem()[1].descriptor)
+            with contextlib.suppress(OSError):
+                os.close(self._open.popitem()[1].descriptor)
 
     def _keep(self, file: int, opened: _OpenFile) -> int:
         self._open[file] = opened
@@ -133,10 +139,9 @@ def copy_bytes(source: int, copy: int, offset: int = 0) -> None:
 
 def write_all(descriptor: int, data: Union[bytes, memoryview], offset: int) -> None:
     """Write bytes at an offset, all of them: the kernel may take fewer at once."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
+    written = os.pwrite(descriptor, data, offset)
+    while written < len(data):
+        written += os.pwrite(descriptor, memoryview(data)[written:], offset + written)
 
 
 def _in_the_way() -> OSError:

@@ -1,4 +1,4 @@
-"""Rows 40, 86 and 90: agents with a slow disk, little memory, few threads."""
+"""Rows 33, 40, 86 and 90: agents with a bad or slow disk, little memory, few threads."""
 
 from __future__ import annotations
 
@@ -28,8 +28,28 @@ def completed(peer: Program) -> bool:
     return any(event["event"] == "completed" for event in peer.events)
 
 
+with_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here")
+
+
 @long
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not here")
+@with_strace
+def test_row_33_a_file_that_cannot_be_closed_fails_its_host_in_a_sentence(calm):
+    """Until what was written is on the disk; a disk far away may say so late (NFS)."""
+    calm.start_tracker()
+    calm.start_seeder()
+    bad, *others = PEERS
+    file = calm.home(bad) / "app/big"
+    disk = ("strace", "-f", "-qq", "-o", "/dev/null", "-P", str(file), "-e", "trace=close")
+    peer = calm.start_peer(bad, *disk, "-e", "inject=close:error=EIO")
+    for host in others:
+        calm.start_peer(host)
+    assert peer.wait() == 3, peer.told()
+    assert peer.err == f"murder-agent peer: Input/output error: {file}\n"
+    calm.must_complete(*others)
+
+
+@long
+@with_strace
 def test_row_40_a_slow_disk_is_slow_for_its_host_alone(calm):
     calm.start_tracker()
     calm.start_seeder()

@@ -387,6 +387,39 @@ def test_a_failure_to_reach_the_disk_is_never_silent(
         payload.sync()
 
 
+def test_what_the_disk_says_as_files_are_closed_in_the_end_comes_after_all_that_counts(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 33: it ended a peer in a traceback. While pieces come it fails their host, as a write does."""
+    close, refused = os.close, []
+
+    def broken(descriptor: int) -> None:
+        close(descriptor)
+        if stat.S_ISREG(kinds.get(descriptor, 0)):
+            refused.append(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    info = release()
+    payload = Payload(info, str(root))
+    payload.prepare()
+    fill(payload, info)
+    kinds = {int(name): mode_of(int(name)) for name in os.listdir("/proc/self/fd")}
+    monkeypatch.setattr(os, "close", broken)
+    payload.close()
+    assert refused
+    before = set(os.listdir("/proc/self/fd"))
+    payload.close()
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def mode_of(descriptor: int) -> int:
+    """Return what kind of thing is open; 0 where it was closed meanwhile."""
+    try:
+        return os.fstat(descriptor).st_mode
+    except OSError:
+        return 0
+
+
 def test_syncing_a_file_system_through_a_bad_descriptor_says_so() -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         durability.sync_file_system(-1)
