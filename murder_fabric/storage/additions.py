@@ -59,7 +59,7 @@ class Additions:
                 mode = modes.get(path, DIRECTORY_MODE if path else None)
                 if mode is not None:
                     with naming(directories, path):
-                        os.fchmod(directories.open(path), mode)
+                        directories.set_mode(path, mode)
         finally:
             directories.close()
 

@@ -31,6 +31,8 @@ class Directories:
         self.root = os.fsencode(root)
         self._owned = owned
         self._open: OrderedDict[Path, int] = OrderedDict()
+        #: Those of them that are known to let us put something in.
+        self._usable: set[Path] = set()
         self._most_open = kept_open(MOST_OPEN)
         self._root: Optional[int] = None
 
@@ -62,7 +64,18 @@ class Directories:
         """Return a descriptor of a directory to put something in; what is missing is created."""
         return self._descend(path, _open_for_use)
 
+    def set_mode(self, path: Path, mode: int) -> None:
+        """Give a directory its permission bits."""
+        descriptor = self.open(path)
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+            self._usable.discard(path)
+            os.fchmod(descriptor, mode)
+
     def _descend(self, path: Path, step: Callable[[int, bytes], int]) -> int:
+        found = self._open.get(path)
+        if found is not None and (step is _open_existing or path in self._usable):
+            self._open.move_to_end(path)
+            return found
         # Not recursive: a legal path may have 2,000 components.
         depth = len(path)
         while depth and path[:depth] not in self._open:
@@ -72,12 +85,17 @@ class Directories:
             self._open.move_to_end(path[:depth])
             if step is _open_for_use:
                 _make_usable(here)
+                self._usable.add(path[:depth])
         while depth < len(path):
             here = step(here, path[depth])
             depth += 1
             self._open[path[:depth]] = here
+            if step is _open_for_use:
+                self._usable.add(path[:depth])
             if len(self._open) > self._most_open:
-                os.close(self._open.popitem(last=False)[1])
+                least, descriptor = self._open.popitem(last=False)
+                self._usable.discard(least)
+                os.close(descriptor)
         return here
 
     def walk(
@@ -105,6 +123,7 @@ class Directories:
         """Close every descriptor; what is asked for afterwards is opened again."""
         while self._open:
             os.close(self._open.popitem()[1])
+        self._usable.clear()
         if self._root is not None:
             os.close(self._root)
             self._root = None

@@ -64,9 +64,7 @@ def finish_tree(
     # Deepest first: a directory may close itself to us.
     for path, mode in sorted(directory_modes(info).items(), reverse=True):
         with naming(directories, path):
-            descriptor = directories.open(path)
-            if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
-                os.fchmod(descriptor, mode)
+            directories.set_mode(path, mode)
 
 
 def _finish_whole_file(directories: Directories, entry: FileEntry, mtime: Optional[int]) -> bool:

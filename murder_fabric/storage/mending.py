@@ -60,7 +60,7 @@ def mend(info: Info, root: Union[str, bytes], whole: Union[str, bytes], wrong: C
             mode = modes.get(path, DIRECTORY_MODE if path else None)
             if mode is not None:
                 with naming(live, path):
-                    os.fchmod(live.open(path), mode)
+                    live.set_mode(path, mode)
     finally:
         live.close()
         fresh.close()

@@ -16,6 +16,7 @@ from murder_fabric.metainfo.building import InfoBuilder
 from murder_fabric.metainfo.parsing import parse_metainfo
 from murder_fabric.metainfo.values import Info
 from murder_fabric.storage import directories, durability, open_files
+from murder_fabric.storage.directories import Directories
 from murder_fabric.storage.payload import Payload
 
 PIECE = 1024
@@ -100,6 +101,21 @@ def test_a_descriptor_serves_a_file_that_is_there(root: pathlib.Path) -> None:
     payload.prepare()
     fill(payload, info)
     assert os.pread(payload.descriptor(1), 10, 5) == CONTENT[1505:1515]
+
+
+def test_a_directory_that_was_closed_is_opened_for_what_comes_later(root: pathlib.Path) -> None:
+    directories, path, there = Directories(str(root)), (b"a", b"b"), root / "a" / "b"
+    directories.make_root(0o700)
+    for _ in range(2):
+        directories.make(path)
+        assert mode(there) == 0o700
+        directories.set_mode(path, 0o555)
+        directories.open(path)
+        assert mode(there) == 0o555
+        directories.make(path)
+        assert mode(there) == 0o755
+        directories.close()
+        there.chmod(0o500)
 
 
 def test_what_lies_in_the_place_of_a_file_or_directory_is_none_of_its_bytes(root: pathlib.Path) -> None:
