@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from typing import Any, Callable
 
 from mutating import parts
@@ -73,25 +74,20 @@ def known(data: bytes) -> Any:
 
 # Said twice in a word, the first range makes 2,209 hosts; said three times, too many. Short ranges would
 # be said ten times before that, and cost as much as all the other inputs.
-EXPRESSIONS = ("web[1-47]", "web[08-10],db", "a@h:22,!b", "[::1]:22,::1", "web[1,2,5-9/2].x", "x[1-2]y")
+EXPRESSIONS = (
+    "web[1-47]",
+    "web[08-10],db",
+    "a@h:22,b,!b",
+    "[::1]:22,::1",
+    "web[1,2,5-9/2].x",
+    "x[1-2]y",
+    "@db,!db2",
+)
+ROLES = {"db": ["db1", "db2", "@web"], "web": "web1", "itself": "@itself"}
 HOSTS = ("web1", "root@web1:2222", "::1", "root@[fd00::1]:22", "fe80::1%eth0", "DOM\\user@a.b-c")
 OF_HOSTS = (
-    "{a,b}",
-    "@",
-    ":22",
-    "[::1]",
-    "^",
-    "!",
-    "-oProxyCommand=x",
-    "$(id)",
-    "`",
-    "*",
-    "~",
-    ";",
-    "user@",
-    "[",
-    "]",
-    "é",
+    *("{a,b}", "@", ":22", "[::1]", "^", "!", "$(id)", "`", "*", "~", ";", "user@", "[", "]"),
+    *("-oProxyCommand=x", "é", "@itself", "@none"),
 )
 PATHS = ("/srv/app", "~/app", "~root/app", "/srv/a b", "/srv/app/", "/srv/./x", "/var/tmp/é")
 OF_PATHS = ("~", "~root", "~nobody/", "//", "/./", "/../", "$(id)", "\\", "\0")
@@ -104,7 +100,7 @@ PARSERS = [
     # A few signs may name a hundred thousand hosts, and no more.
     Parser(
         "host lists",
-        text(expand),
+        text(partial(expand, roles=ROLES)),
         HostRangeError,
         said(*EXPRESSIONS),
         are_hosts,

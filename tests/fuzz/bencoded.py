@@ -30,9 +30,12 @@ def info(**fields: Any) -> bytes:
     """Return a torrent as other makers write it: of one file, but for these *fields*."""
     said = {"name": "tree", "piece length": 1024, "length": 2000, "pieces": b"p" * 40, **fields}
     kept = {name: value for name, value in said.items() if value is not None}
-    return encode(
-        {"announce": "http://10.0.0.1/announce", "info": kept, "url-list": ["http://10.0.0.2/f/", ""]}
-    )
+    return encode({
+        "announce": "http://10.0.0.1/announce",
+        "announce-list": [["http://10.0.0.1/announce", "http://10.0.0.3/announce"], []],
+        "info": kept,
+        "url-list": ["http://10.0.0.2/f/", ""],
+    })  # fmt: skip
 
 
 def a_tree_is_safe(metainfo: Metainfo, data: bytes) -> None:
@@ -55,13 +58,21 @@ TREES = (
     {(b"bin", b"run"): (b"y" * 900, 0o755), (b"empty",): (b"", 0o600), (b"z \xff",): (b"z" * 100, 0o444)},
 )
 FILES = [{"length": 1000, "path": ["a", "b"]}, {"length": 1000, "path": ["a", "c"], "attr": "x"}]
-LINKS = [*FILES, {"length": 0, "path": ["a", "l"], "attr": "l", "symlink path": ["a", "b"]}]
+LINKS = [
+    {"path": ["l"], "attr": "l", "symlink path": ["a"], "murder symlink": "./a"},
+    {"path": ["m", "n"], "attr": "l", "symlink path": ["l", "b"], "murder symlink": "../l/b"},
+    {"length": 0, "path": ["a", "o"], "attr": "l", "symlink path": ["m", "n"]},
+]
+PADS = [
+    {"length": 40, "path": [".pad", "40"], "attr": "p"},
+    {"length": 8, "path": ["b"], "murder sha256": b"s" * 32},
+]
 TORRENTS = (
     *(torrent_of(tree).encode() for tree in TREES),
     info(),
-    info(**{"files": LINKS, "length": None}),
-    info(**{"files": [*FILES, {"length": 48, "path": [".pad", "48"], "attr": "p"}], "length": None}),
-    info(**{"private": 1, "murder pieces sha256": b"s" * 64}),
+    info(**{"files": [*FILES, *LINKS], "length": None}),
+    info(**{"files": [*FILES, *PADS], "length": None}),
+    info(**{"private": 1, "murder pieces sha256": b"s" * 64, "file tree": {"tree": {"": {"length": 2000}}}}),
     info(
         **{"files": FILES, "length": None, "murder directories": [{"path": ["d"], "murder mode": 0o755}]},
     ),

@@ -76,23 +76,16 @@ EXTENDED = (
     ExtendedHandshake(1, MAX_REQUEST_LENGTH, 0, True, "\u00e9").payload(),
     encode({"m": {"ut_pex": 1, "murder_auth": 255}, "v": "aria2", "reqq": 500, "yourip": b"\x0a\0\0\1"}),
 )
-AGAIN = (
-    wire.Choke(),
-    wire.Unchoke(),
-    wire.Interested(),
-    wire.NotInterested(),
-    wire.KeepAlive(),
-    wire.HaveNone(),
-)
+WORDS = (wire.Choke(), wire.Unchoke(), wire.Interested(), wire.NotInterested(), wire.KeepAlive())
 STREAMS = (
-    stream(wire.Extended(0, EXTENDED[0]), wire.Bitfield(b"\xff\xf0"), *AGAIN[:5], wire.Have(11)),
+    stream(wire.Extended(0, EXTENDED[0]), wire.Bitfield(b"\xff\xf0"), *WORDS, wire.Have(11)),
     stream(
         wire.HaveAll(), wire.Request(0, 16384, 16384), wire.Cancel(0, 0, 1), wire.Reject(3, 2**31, 2**32 - 1)
     ),
     stream(wire.HaveNone(), (wire.Piece(1, 0, 300), b"b" * 300), wire.Suggest(2), wire.AllowedFast(3)),
     stream(
         wire.Bitfield(bytes(2)),
-        *AGAIN[:3],
+        *WORDS,
         hello=wire.Handshake(b"h" * 20, b"x" * 20, fast=False, extended=False),
     ),
 )

@@ -24,9 +24,9 @@ def test_nothing_but_its_refusal_leaves_a_parser(name, seed, record_property):
     with little_memory():
         while len(seen) < count:
             data = mutants.draw()
-            if data in seen:
+            if hash(data) in seen:
                 continue
-            seen.add(data)
+            seen.add(hash(data))  # not the inputs themselves, as the memory is for reading them
             try:
                 taken += parser.read(data) is not None
             except Exception:

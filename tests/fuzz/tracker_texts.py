@@ -82,17 +82,7 @@ SCRAPES = (
     {},
 )
 HEAD = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 5-14/"
-QUERIES = (
-    b"info_hash=%00%ff",
-    b"peer_id=",
-    b"port=",
-    b"uploaded=",
-    b"event=started",
-    b"numwant=0",
-    b"compact=0",
-    b"%2",
-    b"%zz",
-)
+QUERIES = tuple(b"info_hash=%00%ff peer_id= port= uploaded= event=started numwant=0 compact=0 %2 %zz".split())
 LINES = parts(b"\r\n")
 PARSERS = [
     Parser("announces", parse_announce, TrackerError, ANNOUNCES, is_announced, parts(b"&"), QUERIES),
