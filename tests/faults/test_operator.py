@@ -1,4 +1,4 @@
-"""Rows 11, 12, 28, 68, 71 and 76: operators who go away, and what they may call things."""
+"""Rows 11, 12, 28, 68, 71, 74 and 76: operators who go away or have little, and what they may call things."""
 
 from __future__ import annotations
 
@@ -104,6 +104,16 @@ def test_row_68_no_word_of_the_user_is_in_a_command_line_of_a_host(lab, fab, app
         shim.unlink()
         shim.symlink_to(real)
         log.unlink(missing_ok=True)
+
+
+@long
+def test_row_74_a_whole_deploy_does_with_few_files_beside_its_connections(lab, fab, app, large):
+    few = len(lab.names) + 24
+    fab.prefix = ("prlimit", f"--nofile={few}:{few}")
+    arguments = ("--files-path", str(large), "--destination-path", app, "--tag", "v1")
+    said = fab("web[1-8]", *arguments, "--report", "out.html")
+    assert "8 of 8 hosts switched to v1" in said
+    assert [arrived(lab, host, app, large) for host in lab.names] == [[]] * len(lab.names)
 
 
 @long

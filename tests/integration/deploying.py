@@ -74,12 +74,14 @@ class Fab:
         self.lab = lab
         #: Nobody waits for a moment, but where moments are what is tested.
         self.environment = {"FABRIC_MURDER_SWITCH_DELAY": "0"}
+        #: What `fab` is run under.
+        self.prefix: tuple[str, ...] = ()
         (directory / "fabfile.py").write_text(FABFILE)
 
     def start(self, hosts: str, *arguments: str) -> Running:
         """Begin a deploy, or another task if one is the first argument."""
         task = () if arguments[:1] and arguments[0].startswith("murder.") else ("murder.deploy",)
-        argv = [FAB, "-S", str(self.lab.ssh_config), "-H", hosts, *task]
+        argv = [*self.prefix, FAB, "-S", str(self.lab.ssh_config), "-H", hosts, *task]
         own = {"PYTHONPATH": str(REPOSITORY), "HOME": str(self.directory), "XDG_STATE_HOME": ""}
         environment = {**os.environ, **own, **self.environment}
         return Running([*argv, *arguments], self.directory, environment)
