@@ -37,6 +37,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"version", "api", "deploy"},
     "__main__": {"agent"},
 }
+#: Rooms of `deploy` -> what of it they may import, beside themselves.
+WITHIN_DEPLOY = {
+    "connecting": {"failures", "ranges", "roles", "settings", "spreading"},
+    "watching": {"outcome"},
+}
 #: Third-party packages, and the only rooms that may import them.
 THIRD_PARTY = {
     "bencodepy": {"bencoding"},
@@ -100,6 +105,15 @@ def is_wrong_import(here: str, name: str) -> bool:
     if top in NOT_EVEN_STORAGE and here == "storage":
         return True
     return here not in THIRD_PARTY.get(top, {here}) or (top in IMPURE and here not in MAY_BE_IMPURE)
+
+
+@pytest.mark.parametrize("inner", WITHIN_DEPLOY)
+def test_the_rooms_of_deploy_know_little_of_what_is_beside_them(inner: str) -> None:
+    modules = sorted((PACKAGE / "deploy" / inner).glob("*.py"))
+    assert modules
+    for path in modules:
+        beside = {name.split(".")[2] for name in imports(path) if name.startswith("murder_fabric.deploy.")}
+        assert beside <= WITHIN_DEPLOY[inner] | {inner}, path
 
 
 @EACH_MODULE

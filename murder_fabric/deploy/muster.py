@@ -8,7 +8,7 @@ from .. import control
 from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
 from ..units import counted, shown_size
-from .connecting.asking import Answer, OnAnswer, OnEvent
+from .connecting.asking import GREET_TIMEOUT, Answer, OnAnswer, OnEvent
 from .connecting.channels import Channels
 from .failures import HostFailure, printable
 from .outcome import HostState, Outcome, grouped
@@ -16,8 +16,6 @@ from .ranges import fold
 from .roles import HERE
 from .watching.view import View
 
-#: Seconds an agent may take to start, which includes taking it in where a host has none.
-GREET_TIMEOUT = 120.0
 #: Seconds for what takes no time on a host that is well.
 PROMPT_TIMEOUT = 30.0
 #: Seconds for what reads or writes the whole payload.

@@ -17,9 +17,10 @@ from .. import control, units
 from ..control import Message
 from ..errors import AllHostsFailed, BadInput, MurderError
 from ..tracker.keys import announce_url
+from .connecting.asking import GREET_TIMEOUT
 from .failures import HostFailure
 from .inventory import counted
-from .muster import GREET_TIMEOUT, PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
+from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState
 from .roles import Roles
 from .settings import Settings

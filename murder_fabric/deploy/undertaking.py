@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import HostsFailed, Interrupted, MurderError
+from ..units import counted
 from .executor import GroupContext
 from .ranges import fold
+from .roles import HERE
 from .settings import Settings
 from .watching.view import View
 
@@ -162,7 +164,15 @@ def _go_through(context: GroupContext, course: _Course, outcome: Outcome, view: 
     settings, hosts = undertaking.settings, dict.fromkeys([*undertaking.hosts, *undertaking.others])
     with view.aside():
         undertaking.first()
-    with open_channels(context, hosts, settings, build_bundle(), view) as channels:
+    bundle = build_bundle()
+    view.begin("connect")  # which ends with the greeting
+    gateways = context.gateways()
+    connections = {host: gateways.connection(context.kwargs_of(host)) for host in hosts if host != HERE}
+
+    def show(count: int) -> None:
+        view.progress(f"{count} of {counted(len(connections), 'host')} let us in")
+
+    with open_channels(gateways, connections, settings, bundle, show, here=HERE in hosts) as channels:
         course.has_begun = True
         muster = Muster(channels, outcome, view)
         try:

@@ -10,12 +10,11 @@ import pytest
 
 from murder_fabric.deploy.connecting import remote
 from murder_fabric.deploy.connecting.bundle import Bundle
-from murder_fabric.deploy.executor import GroupContext
+from murder_fabric.deploy.connecting.connections import Gateways
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.roles import HERE
 from murder_fabric.deploy.seeding_here import address_here
 from murder_fabric.deploy.settings import Settings
-from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import BadInput
 
 
@@ -56,7 +55,8 @@ def test_the_agent_here_is_started_once_the_hosts_were_waited_for(
     monkeypatch.setattr(remote, "_start_here", start)
     (tmp_path / "agent.pyz").write_bytes(b"agent")
     bundle = Bundle(tmp_path / "agent.pyz", "ab" * 32, 5, (3, 9))
-    context = GroupContext(fabric.Config(lazy=True), ["web1"])
-    with remote.open_channels(context, ["web1", HERE], Settings(), bundle, View(None)) as channels:
+    gateways = Gateways(fabric.Config(lazy=True))
+    connections = {"web1": gateways.connection({"host": "web1"})}
+    with remote.open_channels(gateways, connections, Settings(), bundle, print, here=True) as channels:
         assert set(channels.failures()) == {"web1", HERE}
     assert done == ["connect web1", "start"]

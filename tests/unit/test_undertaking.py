@@ -23,6 +23,7 @@ from murder_fabric.deploy.murder_task import MurderTask, murder_task
 from murder_fabric.deploy.muster import Muster
 from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.results import Result
+from murder_fabric.deploy.roles import HERE
 from murder_fabric.deploy.settings import SECTION, Settings
 from murder_fabric.deploy.undertaking import Undertaking, carry_out
 from murder_fabric.deploy.watching.view import View
@@ -38,8 +39,8 @@ def channels(monkeypatch: pytest.MonkeyPatch) -> FakeChannels:
     """What is opened instead of connections; `hosts` says to whom."""
     channels = FakeChannels({})
 
-    def open_channels(context: Any, hosts: Any, *others: Any) -> Any:
-        channels.hosts = list(hosts)
+    def open_channels(gateways: Any, connections: Any, *others: Any, here: bool) -> Any:
+        channels.hosts = [*connections, *[HERE] * here]
         return nullcontext(channels)
 
     monkeypatch.setattr(remote, "open_channels", open_channels)
@@ -89,8 +90,8 @@ def test_what_stages_noted_is_in_the_result(channels: FakeChannels) -> None:
 
 def ctrl_c_as_channels_close(monkeypatch: pytest.MonkeyPatch, channels: FakeChannels) -> None:
     @contextmanager
-    def open_channels(context: Any, hosts: Any, *others: Any) -> Any:
-        channels.hosts = list(hosts)
+    def open_channels(gateways: Any, connections: Any, *others: Any, here: bool) -> Any:
+        channels.hosts = [*connections, *[HERE] * here]
         try:
             yield channels
         finally:
@@ -190,7 +191,7 @@ def test_a_task_that_ends_early_has_a_result_too(channels: FakeChannels) -> None
 
 
 def test_ctrl_c_is_told_with_what_it_leaves(channels: FakeChannels, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: Any) -> Any:
+    def interrupt(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
     with pytest.raises(Interrupted, match="half of it is there") as caught:

@@ -12,6 +12,8 @@ from ...control import WORKING, Message, check_event
 from ...errors import BadInput, ControlError, MurderError
 from ..failures import HostFailure, printable
 
+#: Seconds an agent may take to start, which includes taking it in where a host has none.
+GREET_TIMEOUT = 120.0
 #: How often who waits looks at the clock (seconds).
 TICK = 1.0
 

@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Union
 
@@ -16,16 +16,14 @@ import fabric
 from paramiko import Channel, SSHException
 
 from ...control import PassOn
-from ...units import counted
-from ..executor import GroupContext
 from ..failures import HostFailure, explain
-from ..muster import GREET_TIMEOUT
 from ..roles import HERE
 from ..settings import Settings
-from ..watching.view import View
+from .asking import GREET_TIMEOUT
 from .bootstrap import opening, remote_command
 from .bundle import Bundle
 from .channels import Channels, Opening
+from .connections import Gateways
 from .descriptors import make_room
 from .local_agent import LocalAgent
 from .passing_on import FEW_HOSTS
@@ -37,24 +35,25 @@ UNACKNOWLEDGED_LIMIT = 30_000
 
 
 def open_channels(
-    context: GroupContext, hosts: Iterable[str], settings: Settings, bundle: Bundle, view: View
+    gateways: Gateways,
+    connections: Mapping[str, fabric.Connection],
+    settings: Settings,
+    bundle: Bundle,
+    on_result: Callable[[int], None],
+    *,
+    here: bool = False,
 ) -> Channels:
     """
-    Connect to *hosts*, start an agent on each, and return them; `Channels.greet` says which of them speak.
-
-    The stage `connect` begins here, and ends with the greeting.
+    Connect, start an agent on each host, and return them; `Channels.greet` says which of them speak.
 
     Args:
-        context: whose configuration and host arguments count; *hosts* may be others too.
-        hosts: as they were written, such as `root@web1:2222`; `HERE` is a process of this machine.
+        gateways: what made *connections*, and shares jump hosts among them.
+        connections: not open yet, by the name the host is reported under.
         settings: how to connect, and what the agent is started with.
         bundle: the agent itself, for hosts that have none yet.
-        view: shown how many hosts let us in so far.
+        on_result: told now and then how many hosts let us in.
+        here: whether an agent is to run on this machine too, as the host `HERE`.
     """
-    view.begin("connect")
-    gateways = context.gateways()
-    named = list(hosts)
-    connections = {host: gateways.connection(context.kwargs_of(host)) for host in named if host != HERE}
     command = remote_command(settings.python, settings.sudo)
     pass_on = _pass_on(settings) if len(connections) > FEW_HOSTS else None
     start = Opening(
@@ -68,10 +67,10 @@ def open_channels(
         command,
         pool_size=settings.pool_size,
         open_connection=gateways.open,
-        on_result=lambda count: view.progress(f"{count} of {counted(len(connections), 'host')} let us in"),
+        on_result=on_result,
     )
     # Not before: hosts that cannot be reached may take longer than the lease of an agent that hears nothing.
-    local = {HERE: _start_here()} if HERE in named else {}
+    local = {HERE: _start_here()} if here else {}
     return Channels({**opened, **local}, start, on_closed=gateways.close, running=local)
 
 
