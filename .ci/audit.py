@@ -30,17 +30,18 @@ def normalized(name: str) -> str:
 
 def needed(package: str) -> dict[str, str]:
     """Return the installed version of all that *package* needs to run, by normalized name."""
-    found: dict[str, str] = {}
-    todo = [package]
+    done = {(package, "")}
+    todo = list(done)
     while todo:
-        for text in metadata.requires(todo.pop()) or ():
+        name, extra = todo.pop()
+        for text in metadata.requires(name) or ():
             requirement = Requirement(text)
-            name = normalized(requirement.name)
-            if name in found or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
                 continue
-            found[name] = metadata.version(name)
-            todo.append(name)
-    return found
+            wanted = {(normalized(requirement.name), one) for one in ("", *requirement.extras)} - done
+            done |= wanted
+            todo.extend(wanted)
+    return {name: metadata.version(name) for name, _ in done if name != package}
 
 
 def advisories(database: Path) -> Iterator[Mapping[str, Any]]:
@@ -71,8 +72,7 @@ def is_affected(version: str, affected: Mapping[str, Any]) -> bool:
 def _is_within(version: Version, events: Iterable[Mapping[str, str]]) -> bool:
     """Go through *events* from the lowest version on; what begins with `introduced` ends with the others."""
     within = False
-    for kind, text in sorted((next(iter(event.items())) for event in events), key=lambda one: _known(one[1])):
-        bound = _known(text)
+    for bound, kind in sorted((bound, kind) for event in events for kind, bound in _known(event)):
         if kind == "introduced" and version >= bound:
             within = True
         elif (kind == "fixed" and version >= bound) or (kind == "last_affected" and version > bound):
@@ -80,11 +80,14 @@ def _is_within(version: Version, events: Iterable[Mapping[str, str]]) -> bool:
     return within
 
 
-def _known(text: str) -> Version:
-    try:
-        return Version(text)
-    except InvalidVersion:  # nobody who cannot say which version is believed that it is an old one
-        return Version("0")
+def _known(event: Mapping[str, str]) -> Iterator[tuple[str, Version]]:
+    """Yield what an event says; what began with a version that cannot be read was always so, or ends never."""
+    for kind, text in event.items():
+        try:
+            yield kind, Version(text)
+        except InvalidVersion:
+            if kind == "introduced":
+                yield kind, Version("0")
 
 
 def against(packages: Mapping[str, str], known: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from .. import control
 from ..net.file_site import FileSite
@@ -15,6 +16,8 @@ from .answer import Answer
 
 class PassingOn:
     """The port at which others fetch their agent, while there is one."""
+
+    _log = Logger()
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
@@ -32,7 +35,7 @@ class PassingOn:
         listen = Listen(address, request.first_port, request.last_port, "murder.tracker_port")
         site = FileSite(request.path.encode("ascii"), bundle, self._reactor)
         self._port = listen_on(self._reactor, listen, site, BACKLOG)
-        self._timer = self._reactor.callLater(request.lifetime, lambda: Deferred.fromCoroutine(self.end()))
+        self._timer = self._reactor.callLater(request.lifetime, self._end_late)
         return Answer({"address": address, "port": self._port.getHost().port})
 
     async def end(self) -> None:
@@ -43,3 +46,8 @@ class PassingOn:
         if self._timer.active():
             self._timer.cancel()
         await port.stopListening()
+
+    def _end_late(self) -> None:
+        Deferred.fromCoroutine(self.end()).addErrback(
+            lambda failure: self._log.failure("listening for who wants an agent does not end", failure)
+        )

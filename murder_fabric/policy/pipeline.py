@@ -6,7 +6,8 @@ from __future__ import annotations
 AHEAD = 0.1
 #: The same for peers that serve blocks of 16 KiB only: Transmission looks at its requests twice a second.
 STOCK_AHEAD = 1.0
-#: Seconds of such a way that are believed at the most: what waits behind much else takes longer.
+#: Seconds that a question and its answer are believed to be on their way, at the most: what waits behind much
+#: else takes longer.
 LONGEST_WAY = 1.0
 #: Blocks of 16 KiB kept asked for at the least, for peers that serve no longer ones …
 FEWEST_BLOCKS = 16

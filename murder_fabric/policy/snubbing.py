@@ -29,14 +29,14 @@ class Patience(Enum):
 class Wait:
     """How long a peer has kept us waiting for what it was asked."""
 
-    __slots__ = ("_before", "_began", "_longest", "_moved_at", "_received", "_since", "_unsaid", "shortest")
+    __slots__ = ("_before", "_longest", "_moved_at", "_owing", "_received", "_since", "_unsaid", "shortest")
 
     def __init__(self, *, now: float) -> None:
         self._since = self._moved_at = now
         self._received = self._before = 0
         self._longest = 0.0
         #: When it was asked for something that nothing was before, until the first of that comes.
-        self._began: float | None = None
+        self._owing: float | None = None
         #: The fewest seconds that such a thing was on its way, both ways; 0 until that is known.
         self.shortest = 0.0
         #: Whether what it was asked last may not have left yet.
@@ -45,7 +45,7 @@ class Wait:
     def began(self, *, now: float) -> None:
         """It was asked for something, and owed nothing before."""
         self._since, self._received = now, 0
-        self._began = now
+        self._owing = now
 
     def asked(self) -> None:
         """It was asked for something more."""
@@ -70,8 +70,8 @@ class Wait:
 
     def received(self, length: int, *, ended: bool, now: float) -> bool:
         """*length* bytes of a block came, its last ones if *ended*; return whether that is an answer."""
-        if self._began is not None:
-            spent, self._began = now - self._began, None
+        if self._owing is not None:
+            spent, self._owing = now - self._owing, None
             self.shortest = min(spent, self.shortest or spent)
         self._received += length
         if not ended and self._received < ANSWER:

@@ -33,6 +33,8 @@ def advisory(*events, name="Twisted", versions=(), **more):
         ([("introduced", "20.3")], "19.10.0", False),
         ([("introduced", "1"), ("fixed", "2"), ("introduced", "10"), ("fixed", "11")], "10.5", True),
         ([("introduced", "1"), ("fixed", "2"), ("introduced", "10"), ("fixed", "11")], "9.0", False),
+        ([("introduced", "long ago"), ("fixed", "2")], "1.0", True),
+        ([("introduced", "1"), ("fixed", "4c5e0dc")], "3.0", True),
         ([], "1.0", False),
     ],
 )
