@@ -81,7 +81,7 @@ def _is_within(version: Version, events: Iterable[Mapping[str, str]]) -> bool:
 
 
 def _known(event: Mapping[str, str]) -> Iterator[tuple[str, Version]]:
-    """Yield what an event says; what began with a version that cannot be read was always so, or ends never."""
+    """Yield what an event says; what began with a version nobody can read was always so, or ends never."""
     for kind, text in event.items():
         try:
             yield kind, Version(text)
