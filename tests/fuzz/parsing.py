@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import zlib
 from collections.abc import Iterator
 from typing import Any, Callable, Optional
@@ -62,12 +61,3 @@ def received(reader: Any, data: bytes) -> Any:
         if found is not None:
             return found
     return None
-
-
-def text(parse: Callable[[str], Any]) -> Callable[[bytes], Any]:
-    """Return what *parse* makes of an argument as the system hands it over, which need be no UTF-8."""
-    return lambda data: parse(os.fsdecode(data))
-
-
-def words(*said: str) -> tuple[bytes, ...]:
-    return tuple(map(os.fsencode, said))
