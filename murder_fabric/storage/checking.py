@@ -17,7 +17,7 @@ from .additions import Additions
 from .directories import Directories
 from .failures import naming
 from .finishing import directory_modes, file_mode
-from .open_files import READ_ONLY
+from .open_files import open_to_read
 from .payload import READ_SIZE, Payload
 
 #: Told how many bytes are done, and of how many.
@@ -220,7 +220,7 @@ def _mode_fault(mode: int, status: os.stat_result) -> Optional[str]:
 
 def digest_at(directories: Directories, path: Path) -> bytes:
     """Return the SHA-256 of a file as it lies there; raises plain OSError."""
-    descriptor = os.open(path[-1], READ_ONLY, dir_fd=directories.open(path[:-1]))
+    descriptor = open_to_read(directories.open(path[:-1]), path[-1])
     try:
         return digest_of(descriptor)
     finally:

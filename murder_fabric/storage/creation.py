@@ -10,12 +10,11 @@ from typing import Callable, Optional, Union
 from ..errors import TreeError
 from ..metainfo.building import InfoBuilder
 from ..metainfo.geometry import choose_piece_length
-from ..metainfo.paths import shown
 from ..metainfo.values import Metainfo
 from .checking import Progress
 from .directories import Directories
 from .payload import READ_SIZE
-from .tree import SourceFile, Tree, is_unchanged, scan, stamp
+from .tree import SourceFile, Tree, changed, is_unchanged, scan, stamp
 
 #: Bytes.  Handing smaller reads to another thread costs more than it gains.
 WORTH_A_THREAD = 256 * 1024
@@ -164,19 +163,19 @@ def _read(directories: Directories, file: SourceFile, beside: _Beside) -> Iterat
         descriptor = os.open(file.path[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
         try:
             if stamp(os.fstat(descriptor)) != file.stamp:
-                raise _changed(directories.full(file.path))
+                raise changed(directories.full(file.path))
             left = file.length
             while left:
                 count = os.readv(descriptor, [beside.room()[:left]])
                 if not count:
-                    raise _changed(directories.full(file.path))
+                    raise changed(directories.full(file.path))
                 left -= count
                 beside.add(count)
                 yield count
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
-        raise _changed(directories.full(file.path)) from None
+        raise changed(directories.full(file.path)) from None
     except OSError as error:
         raise TreeError(f"{directories.shown(file.path)} cannot be read: {error.strerror}") from None
 
@@ -187,14 +186,7 @@ def _must_be_unchanged(before: Tree, after: Tree) -> None:
         return
     old = {file.path: file for file in before.files}
     new = {file.path: file for file in after.files}
-    changed = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
-    if not changed:
-        changed = sorted({d.path for d in set(before.directories) ^ set(after.directories)})
-    raise _changed(os.path.join(before.root, *(changed[0] if changed else ())))
-
-
-def _changed(path: bytes) -> TreeError:
-    return TreeError(
-        f"source changed: {shown(path)} was changed while its tree was read; no torrent was made."
-        " Run it again once nothing writes there"
-    )
+    differ = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    if not differ:
+        differ = sorted({d.path for d in set(before.directories) ^ set(after.directories)})
+    raise changed(os.path.join(before.root, *(differ[0] if differ else ())))

@@ -109,14 +109,15 @@ class Directories:
         ahead: list[Path] = [()]
         while ahead:
             here = ahead.pop()
+            found: list[tuple[Path, os.stat_result]] = []
             with os.scandir(self.open(here)) as entries:
-                found = [((*here, os.fsencode(e.name)), e.stat(follow_symlinks=False)) for e in entries]
+                for entry in entries:
+                    path = (*here, os.fsencode(entry.name))
+                    if not skip(path, entry.is_dir(follow_symlinks=False)):
+                        found.append((path, entry.stat(follow_symlinks=False)))
             for path, status in found:
-                is_directory = stat.S_ISDIR(status.st_mode)
-                if skip(path, is_directory):
-                    continue
                 yield path, status
-                if is_directory:
+                if stat.S_ISDIR(status.st_mode):
                     ahead.append(path)
 
     def close(self) -> None:

@@ -50,10 +50,7 @@ class OpenFiles:
             self._open.move_to_end(file)
             return found.descriptor
         path = self._files[file].path
-        descriptor = os.open(path[-1], READ_ONLY, dir_fd=self._directories.open(path[:-1]))
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise _in_the_way()
+        descriptor = open_to_read(self._directories.open(path[:-1]), path[-1])
         return self._keep(file, _OpenFile(descriptor, False))
 
     def for_writing(self, file: int) -> int:
@@ -106,6 +103,15 @@ def _open_for_writing(parent: int, entry: FileEntry) -> int:
         descriptor = os.open(name, os.O_RDWR | _FLAGS, dir_fd=parent)
     if status.st_size > entry.length:
         os.ftruncate(descriptor, entry.length)
+    return descriptor
+
+
+def open_to_read(parent: int, name: bytes) -> int:
+    """Return a descriptor of a file in the directory *parent*; raises OSError if it is something else."""
+    descriptor = os.open(name, READ_ONLY, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _in_the_way()
     return descriptor
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
 from collections.abc import Sequence
 from typing import Optional, Union
 
+from ..errors import StorageError
 from ..metainfo.geometry import Span
 from ..metainfo.paths import Path
 from ..metainfo.values import Info
@@ -75,14 +75,29 @@ class Payload:
 
     def present(self) -> list[int]:
         """Return how many bytes of each file are there, right or wrong; 0 where there is no such file."""
-        if self._info.single_file:  # beside it there may be anything
-            return [self._present(file) for file in range(len(self._info.files))]
-        lengths: dict[Path, int] = {}
-        with naming(self._directories, ()), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            for path, status in self._directories.walk():
-                if stat.S_ISREG(status.st_mode):
-                    lengths[path] = status.st_size
-        return [lengths.get(entry.path, 0) for entry in self._info.files]
+        files = range(len(self._info.files))
+        try:
+            with naming(self._directories, ()):
+                self._directories.open_root()
+        except StorageError as error:
+            if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+                return [0 for _ in files]
+            raise
+        found = None if self._info.single_file else self._found()
+        if found is None:
+            return [self._present(file) for file in files]
+        return [found.get(entry.path, 0) for entry in self._info.files]
+
+    def _found(self) -> Optional[dict[Path, int]]:
+        """Return the lengths of our files, looked for by directory; None where somebody takes some away."""
+        # Beside them there may be anything: what was left out of the torrent, and nobody may read.
+        ours = {entry.path[:depth] for entry in self._info.files for depth in range(1, len(entry.path) + 1)}
+        with naming(self._directories, ()):
+            try:
+                walked = [*self._directories.walk(lambda path, is_directory: path not in ours)]
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return {path: status.st_size for path, status in walked if stat.S_ISREG(status.st_mode)}
 
     def finish(self, mtimes: Optional[Sequence[int]] = None) -> None:
         """

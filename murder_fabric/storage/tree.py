@@ -87,6 +87,8 @@ def scan(path: Union[str, bytes], exclude: Iterable[str] = ()) -> Tree:
     directories = Directories(where)
     try:
         return _scan_directory(directories, name, Excludes(exclude))
+    except (FileNotFoundError, NotADirectoryError):  # something was there when its directory was read
+        raise changed(where) from None
     except OSError as error:
         raise TreeError(f"{shown(where)} cannot be read: {error.strerror}") from None
     finally:
@@ -118,6 +120,14 @@ def is_unchanged(tree: Tree, exclude: Iterable[str] = ()) -> bool:
     finally:
         directories.close()
     return not stamps and not modes
+
+
+def changed(path: bytes) -> TreeError:
+    """Return what is said of a tree of which something came, went or changed while it was read."""
+    return TreeError(
+        f"source changed: {shown(path)} was changed while its tree was read; no torrent was made."
+        " Run it again once nothing writes there"
+    )
 
 
 def _scan_directory(directories: Directories, name: bytes, exclude: Excludes) -> Tree:

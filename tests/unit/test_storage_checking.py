@@ -14,8 +14,9 @@ from murder_fabric.errors import VerifyError
 from murder_fabric.metainfo.parsing import parse_metainfo
 from murder_fabric.metainfo.values import Metainfo
 from murder_fabric.storage import checking
-from murder_fabric.storage.checking import check, verify_tree
+from murder_fabric.storage.checking import check, digest_at, verify_tree
 from murder_fabric.storage.creation import create_metainfo
+from murder_fabric.storage.directories import Directories
 from murder_fabric.storage.payload import Payload
 
 PIECE = 1024
@@ -171,3 +172,12 @@ def test_around_a_single_file_other_things_may_lie(tree: pathlib.Path) -> None:
     (tree / "data").unlink()
     with pytest.raises(VerifyError, match="data is missing"):
         verify_tree(made.info, str(tree))
+
+
+def test_a_pipe_that_takes_the_place_of_an_empty_file_has_no_hash(tmp_path: pathlib.Path) -> None:
+    """As swapped in between the look at its kind and the reading."""
+    os.mkfifo(tmp_path / "none")
+    directories = Directories(str(tmp_path))
+    with pytest.raises(OSError, match="not a file is in the place of a file"):
+        digest_at(directories, (b"none",))
+    directories.close()

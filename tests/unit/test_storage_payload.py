@@ -9,6 +9,7 @@ import resource
 import stat
 
 import pytest
+from vanishing import vanishes_once_listed
 
 from murder_fabric.bencoding import encode
 from murder_fabric.errors import StorageError
@@ -136,6 +137,38 @@ def test_what_lies_in_the_place_of_a_file_or_directory_is_none_of_its_bytes(root
     root.rename(root.with_name("moved"))
     root.write_bytes(b"not a tree")
     assert payload.present() == [0, 0, 0, 0]
+
+
+def test_what_lies_beside_the_files_is_not_looked_into(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be what was left out of the torrent, and closed to everybody."""
+    payload = Payload(release(), str(root))
+    payload.prepare()
+    fill(payload, release())
+    (root / "lost+found").mkdir()
+    (root / "bin" / "core.d").mkdir()
+    opened, real = [], Directories.open
+
+    def noted(directories: Directories, path: tuple[bytes, ...]) -> int:
+        opened.append(path)
+        return real(directories, path)
+
+    monkeypatch.setattr(Directories, "open", noted)
+    assert payload.present() == [entry.length for entry in release().files]
+    assert (b"bin",) in opened
+    assert {path[-1] for path in opened if path}.isdisjoint({b"lost+found", b"core.d"})
+
+
+def test_a_file_that_goes_meanwhile_costs_no_other_file(
+    root: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = release()
+    payload = Payload(info, str(root))
+    payload.prepare()
+    fill(payload, info)
+    vanishes_once_listed(monkeypatch, root.joinpath(*map(os.fsdecode, info.files[0].path)))
+    assert payload.present() == [0, *(entry.length for entry in info.files[1:])]
 
 
 def test_nothing_is_created_by_looking(root: pathlib.Path) -> None:

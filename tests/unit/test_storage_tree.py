@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable
 
 import pytest
+from vanishing import vanishes_once_listed
 
 from murder_fabric.errors import BadInput, TreeError
 from murder_fabric.metainfo.values import Directory
@@ -303,6 +304,14 @@ def test_a_tree_that_changes_while_it_is_read_makes_no_torrent(
 
     with pytest.raises(TreeError, match=f"source changed: .*/app/?{path} "):
         create_metainfo(str(tree), None, progress=progress)
+
+
+def test_what_goes_between_its_directory_and_itself_is_a_change_too(
+    tree: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vanishes_once_listed(monkeypatch, tree / "none")
+    with pytest.raises(TreeError, match=r"source changed: .*/app was changed while its tree was read"):
+        scan(str(tree))
 
 
 def test_a_piece_length_nobody_takes_is_bad_input(tree: pathlib.Path) -> None:
