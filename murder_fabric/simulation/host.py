@@ -68,6 +68,8 @@ class Host:
         #: Seconds of CPU that whatever happens here takes.
         self.effort = 0.0
         self.super_seed = False
+        #: The pieces that were verified, in this life or when it began.
+        self.had: set[int] = set()
         self.max_connections = SwarmConfig.max_connections
         #: When every piece was there and right, on the disk; None while that is not so.
         self.verified_at: float | None = None
@@ -156,6 +158,14 @@ class Host:
     def freeze(self, seconds: float) -> None:
         """Do nothing for so long; the kernel goes on taking what comes."""
         self.busy_until = max(self.busy_until, self.clock.now + seconds)
+
+    def has(self) -> set[int]:
+        """
+        Return the pieces that it knows it has, and has.
+
+        Of two blocks that were wrong, parts may make one that is right: nobody knows, so nobody has it.
+        """
+        return self.had & self.disk.right()
 
     def standing(self) -> str:
         """Return how far it is, for people."""

@@ -86,18 +86,16 @@ class World:
         return one.name, self.rng.choice([name for name in self._hosts if name != one.name])
 
     def holds_everything(self, hosts: Collection[Host]) -> bool:
-        """Return whether each piece is right on the disk of one of *hosts* that is up and reads truly."""
+        """Return whether one of *hosts* that is up and reads truly has each piece."""
         pieces: set[int] = set()
         for host in hosts:
             if host.up and not host.disk.was_rotten:
-                pieces |= host.disk.right()
+                pieces |= host.has()
         return len(pieces) == self.plan.pieces
 
     def can_complete(self, host: Host) -> bool:
         """Return whether what *host* lacks is to be had."""
-        return self.holds_everything([self.seeder, *self.peers]) or not self.plan.pieces - len(
-            host.disk.right()
-        )
+        return self.holds_everything([self.seeder, *self.peers]) or len(host.has()) == self.plan.pieces
 
     def join(self, kind: type[HostilePeer]) -> None:
         """A hostile peer joins."""

@@ -145,6 +145,18 @@ def test_who_is_left_with_a_trickle_alone_ends_soon_and_names_who_it_comes_from(
     assert world.finished_at < 65
 
 
+def test_what_became_right_by_chance_is_nothing_that_a_host_has():
+    """Seed 3958: a corrupter's block whose wrong byte a trickler mended. Who does not know cannot give it."""
+    world = World(Plan(seed=1, hosts=1, pieces=1, piece_length=1024))
+    (peer,) = world.peers
+    peer.disk.write(0, 0, memoryview(world.seeder.disk.read(0, 0, 1024)))
+
+    assert peer.disk.right() == {0}
+    assert not world.can_complete(peer)
+    peer.had.add(0)
+    assert world.can_complete(peer)
+
+
 def test_a_wrong_piece_that_counts_as_right_is_a_violation(monkeypatch):
     monkeypatch.setattr("murder_fabric.swarm.download.Download._is_right", lambda self, assembly: True)
     account = simulate(Plan(seed=2, faults=("corrupter", "corrupter"), slowest=1e6, fastest=1e6, **SMALL))
