@@ -91,11 +91,11 @@ def test_a_source_that_comes_back_in_time_is_enough(byte_count, has_source):
 
 
 def test_the_sentences_say_what_is_missing_and_what_to_start():
-    assert "3 of 9 pieces are missing and nothing came, as no peer is" in sentence(
-        3, 9, "nothing came,", [], None
-    )
-    assert "Start the seeder" in sentence(3, 9, "nothing came", ["192.0.2.1"], None)
-    assert "nothing came: refused" in sentence(3, 9, "nothing came", ["192.0.2.1"], "refused")
+    came = Stall(now=0.0).came(now=GIVE_UP_AFTER)
+    alone = sentence(3, 9, came, [], None)
+    assert "3 of 9 pieces are missing and nothing came for 60 s as no peer is connected;" in alone
+    assert "Start the seeder" in sentence(3, 9, came, ["192.0.2.1"], None)
+    assert "nothing came for 60 s: refused;" in sentence(3, 9, came, ["192.0.2.1"], "refused")
     assert "3 of 9 pieces are missing, no connected peer has them" in orphaned_sentence(3, 9, 1)
     assert "none of the 2 connected peers has them all" in orphaned_sentence(3, 9, 2)
     assert "refused" in never_began_sentence("http://t/announce: refused")
@@ -112,4 +112,4 @@ def test_the_sentences_say_what_is_missing_and_what_to_start():
 )
 def test_who_was_waited_for_in_vain_is_named(count, named):
     peers = [f"192.0.2.{number}" for number in range(1, count + 1)]
-    assert named in sentence(3, 9, "nothing came", peers, None)
+    assert named in sentence(3, 9, Stall(now=0.0).came(now=GIVE_UP_AFTER), peers, None)
