@@ -15,6 +15,8 @@ TRICKLE = ANSWER / STALL_AFTER
 ORPHANED_AFTER = 25.0
 #: Seconds in which a tracker or a peer must have answered at all; they may be started some seconds later.
 REACH_WITHIN = 30.0
+#: Seconds of silence that count between two looks, which are a second apart: in the rest it was us who slept.
+LONGEST_LOOK = 5.0
 #: Peers that a sentence names.
 NAMED = 3
 
@@ -74,7 +76,8 @@ class Stall:
         return f"only {count} bytes came in {now - self._well_at:.0f} s"
 
     def _note(self, byte_count: int, *, now: float) -> None:
-        self._patience += (byte_count - self._bytes) / TRICKLE - (now - self._noted_at)
+        spent = min(now - self._noted_at, LONGEST_LOOK)
+        self._patience += (byte_count - self._bytes) / TRICKLE - spent
         self._noted_at = now
         if byte_count != self._bytes:
             self._bytes = byte_count
