@@ -10,7 +10,7 @@ from ..control import check_tag
 from ..errors import BadInput, StorageError
 from ..metainfo.parsing import LONGEST_TORRENT
 from .files import read_limited, write_atomically
-from .records import read_record
+from .records import LONGEST_RECORD, parse_record
 from .state import state_directory
 
 
@@ -38,12 +38,18 @@ def recall(tag: str) -> tuple[bytes, str, str]:
     Return the torrent kept as *tag*, where its payload lay, and a secret for its swarm, in hex.
 
     Raises:
-        BadInput: there is none.
+        BadInput: there is none, or it cannot be read, or it is damaged.
     """
     kept, record = _paths(tag)
-    if not os.path.exists(record):
-        raise BadInput(f"no torrent of {tag} is kept here; murder.create-torrent --tag {tag} makes one")
-    fields = read_record(record)
+    try:
+        os.stat(record)
+    except FileNotFoundError:
+        missing = f"no torrent of {tag} is kept here; murder.create-torrent --tag {tag} makes one"
+        raise BadInput(missing) from None
+    except OSError as error:
+        raise BadInput(f"{record}: {error.strerror}") from None
+    # Not `read_record`: a new torrent is no help against a disk or permissions that say no.
+    fields = parse_record(read_limited(record, LONGEST_RECORD))
     path, token = fields.get("path"), fields.get("token")
     if not isinstance(path, str) or not isinstance(token, str):
         raise BadInput(f"{record} is damaged; murder.create-torrent --tag {tag} makes a new one")

@@ -137,3 +137,19 @@ def test_the_torrent_kept_under_a_tag_comes_back_with_its_path(home):
         "foo.json is damaged; murder.create-torrent --tag foo"
         in ask(protocol, wire, control.Recall("foo"))["reason"]
     )
+
+
+def test_a_kept_torrent_that_the_disk_does_not_give_is_not_called_damaged(home):
+    """A new one would be no help, and may be refused as well."""
+    from murder_fabric.agent.kept import keep, recall
+
+    keep("foo", b"torrent", "/srv/build")
+    record = home / ".murder/state/torrents/foo.json"
+    record.unlink()
+    record.mkdir()
+    with pytest.raises(BadInput, match=r"foo\.json: Is a directory$"):
+        recall("foo")
+    record.rmdir()
+    record.symlink_to(record)
+    with pytest.raises(BadInput, match=r"foo\.json: Too many levels of symbolic links$"):
+        recall("foo")
