@@ -19,7 +19,7 @@ MAX_DEPTH = 32
 
 _INTEGER = re.compile(rb"i(0|-?[1-9][0-9]{0,18})e")
 _LENGTH = re.compile(rb"(0|[1-9][0-9]{0,9}):")
-_COLON, _INT, _LIST, _END = b":ile"
+_COLON, _INT, _END = b":ie"
 #: Nearly every string is as short, and what is found here is canonical.
 _SHORT = {str(length).encode(): length for length in range(1000)}
 

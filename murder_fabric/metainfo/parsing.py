@@ -135,7 +135,7 @@ class _Fields:
 
     def names(self, key: bytes) -> Path:
         found = self.items(key)
-        if {*map(type, found)} - {bytes}:
+        if not all(isinstance(name, bytes) for name in found):
             self.refuse(f"{key.decode()} is not a list of strings")
         return tuple(found)
 
