@@ -30,7 +30,7 @@ THREADS = 50
 
 @pytest.fixture
 def sshd(tmp_path):
-    """One at every address of loopback; who speaks there is no agent, but says what one says first."""
+    """One for a thousand names; who speaks there is no agent, but says what one says first."""
     hello = encode_message({"event": "hello", "version": VERSION, "agent": "none", "pid": 1})
     (tmp_path / "hello").write_bytes(hello)
     settings = [
@@ -38,7 +38,9 @@ def sshd(tmp_path):
         "MaxStartups 2000:30:4000",
         "SetEnv SHLVL=2",  # bash reads no ~/.bashrc then, which on some machines takes half a second
     ]
-    made = sshds.prepare(tmp_path, ["127.*"], ["0.0.0.0"], "\n".join(settings))
+    made = sshds.prepare(tmp_path, ["127.0.0.1"], ["127.0.0.1"], "\n".join(settings))
+    with made.ssh_config.open("a") as config:
+        config.write("    HostName 127.0.0.1\n")
     (tmp_path / "fabfile.py").write_text(FABFILE)
     with made.running():
         yield made
@@ -81,7 +83,10 @@ def test_row_74_a_thousand_hosts_take_a_file_and_a_thread_each(sshd):
 
 def test_row_74_where_fewer_files_may_be_open_no_host_is_touched(sshd):
     running = begin(sshd, HOSTS)
-    said = running.communicate(timeout=PATIENCE)[0]
+    try:
+        said = running.communicate(timeout=PATIENCE)[0]
+    finally:
+        running.kill()
     assert running.returncode == 2, said
     assert f"of which {HOSTS} are allowed (ulimit -Hn); raise that limit or name fewer hosts" in said
     assert "Traceback" not in said
