@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any, Callable, Optional, Union
+from typing import Any, Callable
 
 from ..bencoding import encode
 from ..errors import MetainfoError
@@ -39,8 +39,6 @@ class InfoBuilder:
         self._directories: list[Directory] = []
         self._last: Path = ()
         self._files = _FileHashes()
-        #: Bytes so far of the file that was begun last, if that is how it came.
-        self._length: Optional[int] = None
 
     def add_directory(self, path: Path, mode: int) -> None:
         """Take a directory, () being the root; `mode` is cut to permission bits.  The order is free."""
@@ -64,24 +62,12 @@ class InfoBuilder:
     @property
     def hashes(self) -> Sequence[Callable[[memoryview, Sequence[int]], None]]:
         """
-        What the bytes of files have to be told that came by `add_file`, all files one after the other.
+        What the bytes of the files have to be told, all files one after the other.
 
         Each of these takes the next bytes, however many, and where in them files end; it may be called in a
         thread of its own.
         """
         return self._sha256.update, self._sha1.update, self._files.update
-
-    def begin_file(self, path: Path, mode: int) -> None:
-        """Take the next file; its bytes follow through `update`, and its end is the next file or `build`."""
-        self.add_file(path, mode, 0)
-        self._length = 0
-
-    def update(self, data: Union[bytes, memoryview]) -> None:
-        """Take the next bytes of the file begun last, as many as there are at hand."""
-        if self._length is None:
-            raise ValueError("bytes without a file")
-        self._length += len(data)
-        self._hash(memoryview(data), ())
 
     def build(self) -> Info:
         """
@@ -90,7 +76,6 @@ class InfoBuilder:
         Raises:
             MetainfoError: a path or link that no torrent may hold.
         """
-        self._end_file()
         files = [entry for entry in self._entries if b"murder mode" in entry]
         for entry, digest in zip(files, self._files.digests):
             entry[b"murder sha256"] = digest
@@ -114,11 +99,11 @@ class InfoBuilder:
         if not self._single_file:
             parts[b"files"] = b"l%be" % b"".join(map(_encode_entry, self._entries))
         raw = b"d%be" % b"".join(encode(key) + value for key, value in sorted(parts.items()))
-        # Through the door that every torrent comes in by: what we make, we also take.
+        # What we make, we also take: the dictionary passes all that one of another maker has to. To decode
+        # `raw`, which is its bencoding, would tell no more.
         return parse_info(info, raw)
 
     def _add(self, path: Path, entry: dict[bytes, Any]) -> None:
-        self._end_file()
         if path <= self._last:
             raise MetainfoError(
                 f"{shown(path)} comes after {shown(self._last)}: files must be sorted by path"
@@ -126,16 +111,6 @@ class InfoBuilder:
         self._last = path
         entry[b"path"] = list(path)
         self._entries.append(entry)
-
-    def _end_file(self) -> None:
-        if self._length is not None:
-            self._entries[-1][b"length"] = self._length
-            self._hash(memoryview(b""), (0,))
-            self._length = None
-
-    def _hash(self, data: memoryview, ends: Sequence[int]) -> None:
-        for update in self.hashes:
-            update(data, ends)
 
 
 def _encode_entry(entry: dict[bytes, Any]) -> bytes:

@@ -211,6 +211,7 @@ class World:
 
 def _info(original: bytes, piece_length: int) -> Info:
     builder = InfoBuilder(b"payload", piece_length, single_file=True)
-    builder.begin_file((b"payload",), 0o644)
-    builder.update(original)
+    builder.add_file((b"payload",), 0o644, len(original))
+    for update in builder.hashes:
+        update(memoryview(original), [len(original)])
     return builder.build()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from feeding import add_file
 from mutating import BENCODING
 from parsing import Parser
 
@@ -21,8 +22,7 @@ def torrent_of(tree: dict[tuple[bytes, ...], tuple[bytes, int]]) -> Metainfo:
     """Return the torrent of a tree: the content and mode of each path."""
     builder = InfoBuilder(b"tree", 1024)
     for path, (content, mode) in sorted(tree.items()):
-        builder.begin_file(path, mode)
-        builder.update(content)
+        add_file(builder, path, mode, content)
     return Metainfo(builder.build(), "http://10.0.0.1:8998/announce", mtimes=tuple(range(len(tree))))
 
 

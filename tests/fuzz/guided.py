@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument("--found", type=Path, default=HERE / "found", help="where inputs that fail are put")
     parser.add_argument("--target", help="one of them, as this program calls itself")
     options, rest = parser.parse_known_args()
-    sys.path[:0] = map(str, (HERE, HERE.parent.parent))
+    sys.path[:0] = map(str, (HERE, HERE.parent, HERE.parent.parent))
     if options.target is None:
         return run_all(options.seconds, options.found)
     run_target(options.target, rest)

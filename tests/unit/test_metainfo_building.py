@@ -6,12 +6,14 @@ import hashlib
 from typing import Any
 
 import pytest
+from feeding import add_file
 from hypothesis import given
 from hypothesis import strategies as st
 
+from murder_fabric.bencoding import decode, encode
 from murder_fabric.errors import MetainfoError
 from murder_fabric.metainfo.building import InfoBuilder
-from murder_fabric.metainfo.parsing import parse_metainfo
+from murder_fabric.metainfo.parsing import parse_info, parse_metainfo
 from murder_fabric.metainfo.paths import conflict
 from murder_fabric.metainfo.values import Directory, FileEntry, Info, Metainfo
 
@@ -26,9 +28,7 @@ def build(tree: dict[tuple[bytes, ...], tuple[bytes, int]], cut: int = 1000, **h
     """Feed a tree to a builder, `cut` bytes at a time."""
     builder = InfoBuilder(b"tree", PIECE, **how)
     for path, (content, mode) in sorted(tree.items()):
-        builder.begin_file(path, mode)
-        for start in range(0, len(content), cut):
-            builder.update(content[start : start + cut])
+        add_file(builder, path, mode, content, cut)
     return builder.build()
 
 
@@ -78,7 +78,7 @@ def test_links_and_directories_are_kept() -> None:
     builder.add_directory((), 0o700)
     builder.add_link((b"a", b"short"), b"../b")
     builder.add_link((b"a", b"winding"), b".././b")
-    builder.begin_file((b"b",), 0o4711)
+    add_file(builder, (b"b",), 0o4711)
     info = builder.build()
     assert info.directories == (Directory((), 0o700), Directory((b"z",), 0o755))
     assert info.files == (
@@ -92,6 +92,30 @@ def test_links_and_directories_are_kept() -> None:
     assert b"4:attr1:x" in info.raw
 
 
+@given(
+    st.booleans(),
+    st.dictionaries(names, st.sampled_from([None, 0o644, 0o711, 0o755, 0o4100]), min_size=2, max_size=5),
+)
+def test_the_bytes_that_are_hashed_are_the_dictionary_that_was_checked(
+    single_file: bool, made: dict[bytes, Any]
+) -> None:
+    """`raw` is put together by a template, and only the dictionary beside it is parsed."""
+    builder = InfoBuilder(b"tree", PIECE, single_file=single_file)
+    if single_file:
+        add_file(builder, (b"tree",), next(iter(made.values())) or 0o600, b"content")
+    else:
+        builder.add_directory((), 0o750)
+        for name, mode in sorted(made.items()):  # None: links, told in short and in full
+            if mode is None:
+                builder.add_link((b"d", name, b"plain"), b"../../b")
+                builder.add_link((b"d", name, b"winding"), b"../.././b")
+            else:
+                add_file(builder, (b"d", name), mode, b"x" * mode)
+    info = builder.build()
+    assert encode(decode(info.raw, len(info.raw))) == info.raw
+    assert parse_info(decode(info.raw, len(info.raw)), info.raw) == info
+
+
 def test_a_single_file_carries_the_same_at_the_level_of_the_info() -> None:
     info = build({(b"tree",): (b"content", 0o755)}, single_file=True)
     assert info.single_file
@@ -102,9 +126,9 @@ def test_a_single_file_carries_the_same_at_the_level_of_the_info() -> None:
 @pytest.mark.parametrize("second", [b"a", b"b", b"B"])
 def test_files_out_of_order_are_refused(second: bytes) -> None:
     builder = InfoBuilder(b"tree", PIECE)
-    builder.begin_file((b"b",), 0o644)
+    add_file(builder, (b"b",), 0o644)
     with pytest.raises(MetainfoError, match="sorted by path"):
-        builder.begin_file((second,), 0o644)
+        builder.add_file((second,), 0o644, 0)
 
 
 @pytest.mark.parametrize("piece_length", [0, 3, -1024, 2**40])

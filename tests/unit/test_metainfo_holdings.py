@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from feeding import add_file
 
 from murder_fabric.errors import RemoteProtocolError
 from murder_fabric.metainfo.building import InfoBuilder
@@ -14,8 +15,7 @@ from murder_fabric.metainfo.values import Info
 def payload(*lengths: int) -> Info:
     builder = InfoBuilder(b"app", 1024)
     for number, length in enumerate(lengths):
-        builder.begin_file((b"file%d" % number,), 0o644)
-        builder.update(bytes(length))
+        add_file(builder, (b"file%d" % number,), 0o644, bytes(length))
     return builder.build()
 
 

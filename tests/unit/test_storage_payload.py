@@ -9,6 +9,7 @@ import resource
 import stat
 
 import pytest
+from feeding import add_file
 from vanishing import vanishes_once_listed
 
 from murder_fabric.bencoding import encode
@@ -30,12 +31,10 @@ def release() -> Info:
     builder.add_directory((), 0o750)
     builder.add_directory((b"bin",), 0o555)
     builder.add_directory((b"empty",), 0o700)
-    builder.begin_file((b"bin", b"run"), 0o555)
-    builder.update(CONTENT[:1500])
-    builder.begin_file((b"data",), 0o440)
-    builder.update(CONTENT[1500:])
+    add_file(builder, (b"bin", b"run"), 0o555, CONTENT[:1500])
+    add_file(builder, (b"data",), 0o440, CONTENT[1500:])
     builder.add_link((b"link",), b"bin/./run")
-    builder.begin_file((b"none",), 0o644)
+    add_file(builder, (b"none",), 0o644)
     return builder.build()
 
 
@@ -253,8 +252,7 @@ def test_a_link_stays_only_where_mode_and_time_are_right_and_the_live_file_keeps
     builder = InfoBuilder(b"app", PIECE)
     builder.add_directory((), 0o755)
     for name in (b"mode", b"right", b"time"):
-        builder.begin_file((name,), 0o440)
-        builder.update(CONTENT[:100])
+        add_file(builder, (name,), 0o440, CONTENT[:100])
     live = root.parent / "live"
     live.mkdir(parents=True)
     root.mkdir()
