@@ -19,8 +19,9 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(rig.missing() is not None, reason=str(rig.missing())),
 ]
-#: What each write takes on the slow disk, in microseconds: some 300 kB a second with pieces of 16 KiB.
-WRITE = 50_000
+#: What each write takes on the slow disk, in microseconds: some 50 kB a second with pieces of 16 KiB, so that
+#: the others have long finished, on a busy machine too.
+WRITE = 300_000
 
 
 def completed(peer: Program) -> bool:
@@ -61,7 +62,7 @@ def test_row_40_a_slow_disk_is_slow_for_its_host_alone(calm):
         calm.start_peer(host)
     calm.must_complete(*others)
     assert not completed(calm.peers[slow])
-    calm.must_complete(slow, patience=120)
+    calm.must_complete(slow, patience=300)
 
 
 @long
