@@ -7,7 +7,6 @@ import signal
 import time
 
 import pytest
-from deploying import slow_down
 from extent import long, so_many
 from swarm import (
     CLONE,
@@ -151,19 +150,18 @@ def test_row_19_connections_are_reset_again_and_again(swarm):
 
 
 @long
-def test_row_20_packets_are_lost(lab, programs, tmp_path):
+def test_row_20_packets_are_lost(calm, programs, tmp_path):
     """One of a hundred, one of ten: at most half as long again, at most six times as long."""
     took = {}
     for percent in (0, 1, 10):
-        swarm = Swarm(lab, programs, tmp_path / str(percent))
-        walls = [Firewall(lab, host) for host in (SEEDER, *PEERS)]
+        swarm = Swarm(calm.lab, programs, tmp_path / str(percent))
+        walls = [Firewall(calm.lab, host) for host in (SEEDER, *PEERS)]
         for wall in walls if percent else ():
             wall.drop(f"numgen random mod 100 < {percent}")
         took[percent] = timed(swarm)
         programs.kill_all()
         for wall in walls:
             wall.open()
-    slow_down(lab, SEEDER, None)
     assert took[1] < 1.5 * took[0] + BUSY, took
     assert took[10] < 6 * took[0] + BUSY, took
 
@@ -280,15 +278,16 @@ def test_row_25_packets_come_late_and_twice_and_overtake_each_other(calm):
 
 @long
 @pytest.mark.parametrize("seconds", [0.05, 0.1])
-def test_row_25_a_long_way_to_the_seeder_costs_half_of_the_rate_at_the_most(lab, programs, tmp_path, seconds):
+def test_row_25_a_long_way_to_the_seeder_costs_half_of_the_rate_at_the_most(
+    calm, programs, tmp_path, seconds
+):
     """There and back it takes so long: without several requests on their way little would come."""
     took = {}
     for delay in (0.0, seconds / 2):
-        swarm = Swarm(lab, programs, tmp_path / str(delay), size=16_000_000, rate="24mbit")
-        with detour(lab, SEEDER, delay):
+        swarm = Swarm(calm.lab, programs, tmp_path / str(delay), size=16_000_000, rate="24mbit")
+        with detour(calm.lab, SEEDER, delay):
             took[delay] = timed(swarm)
         programs.kill_all()
-    slow_down(lab, SEEDER, None)
     assert took[seconds / 2] < 2 * took[0.0], took
 
 
