@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from .. import control, units
 from ..control import Message
 from ..errors import AllHostsFailed, HostsFailed
-from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from .choosing import Behind, behind
 from .connecting.attachments import with_torrents
@@ -144,8 +143,9 @@ def _torrent(run: Run, plan: Behind) -> tuple[Metainfo, bytes, str]:
     message = Message(recall.fields())
     for source in plan.sources():
         answers = run.muster.channels.ask({source: message}, PROMPT_TIMEOUT)
-        for answer in run.muster.settle(with_torrents(recall.name, answers, plan.digest)).values():
-            return parse_metainfo(answer.attached), answer.attached, str(answer.fields["revision"])
+        answers, torrents = with_torrents(recall.name, answers, plan.digest)
+        for answer in run.muster.settle(answers).values():
+            return torrents[answer.attached], answer.attached, str(answer.fields["revision"])
     raise HostsFailed(
         f"{fold(plan.sources())} could not give the torrent of {plan.tag}; nothing was switched"
     )

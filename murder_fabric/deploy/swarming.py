@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
+from typing import Callable
 
 from .. import control
 from ..control import Message, Request
 from ..errors import BadInput
 from ..metainfo.holdings import Holdings
-from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..tracker.keys import announce_url, redacted
 from ..units import counted, shown_size
@@ -50,14 +50,19 @@ def create(run: Run) -> tuple[Metainfo, bytes]:
     request = control.Create(
         wanted.files_path, exclude=list(wanted.exclude), title=title_of(wanted.destination)
     )
+    torrents: dict[bytes, Metainfo] = {}
+
+    def look(answers: Mapping[str, Answer]) -> Mapping[str, Answer]:
+        looked_at, found = with_torrents(request.name, answers)
+        torrents.update(found)
+        return looked_at
+
     with run.stage("create") as said:
         hashing = run.muster.hashing()
-        message = _need(
-            run, run.seeders(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing, gives_torrent=True
-        )
+        message = _need(run, run.seeders(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing, look=look)
         files, length = message.fields["file_count"], message.fields["length"]
         said.append(f"{counted(files, 'file')}, {shown_size(length)}")
-    metainfo = parse_metainfo(message.attached)
+    metainfo = torrents[message.attached]
     if wanted.digest and metainfo.info.digest.hex() != wanted.digest:
         raise BadInput(
             f"what lies at {wanted.files_path} on the seeder differs from the {wanted.tag} that hosts may"
@@ -252,13 +257,13 @@ def _need(
     on_event: OnEvent | None = None,
     attached: bytes = b"",
     *,
-    gives_torrent: bool = False,
+    look: Callable[[Mapping[str, Answer]], Mapping[str, Answer]] | None = None,
 ) -> Message:
-    """Ask the first of *hosts* that does it; nothing goes on without one."""
+    """Ask the first of *hosts* that does it; nothing goes on without one. *look* finds faults in answers."""
     message = Message(request.fields(), attached)
     for host in hosts:
         answers = run.muster.channels.ask({host: message}, timeout, on_event, SILENCE_LIMIT)
-        answer = (with_torrents(request.name, answers) if gives_torrent else answers)[host]
+        answer = (look(answers) if look is not None else answers)[host]
         if isinstance(answer, Message):
             return answer
         run.muster.drop(host, answer)

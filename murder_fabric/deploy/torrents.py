@@ -12,7 +12,6 @@ from typing import NamedTuple
 from .. import control
 from ..control import Message
 from ..errors import AllHostsFailed, MurderError, StorageError
-from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
 from ..units import shown_size
 from .connecting.attachments import with_torrents
@@ -61,7 +60,7 @@ def create_torrent(
     message = Message(request.fields())
     with muster.view.stage("create"):
         asked = dict.fromkeys(hosts, message)
-        answers = with_torrents(
+        answers, _ = with_torrents(
             request.name, muster.channels.ask(asked, PAYLOAD_TIMEOUT, muster.hashing(), SILENCE_LIMIT)
         )
         if not any(isinstance(answer, Message) for answer in answers.values()):
@@ -97,7 +96,8 @@ def kept_torrent(muster: Muster, hosts: list[str], tag: str) -> Torrent:
     """
     request = Message(control.Recall(tag).fields())
     for host in hosts:
-        answers = with_torrents(control.Recall.name, muster.channels.ask({host: request}, PROMPT_TIMEOUT))
+        answers = muster.channels.ask({host: request}, PROMPT_TIMEOUT)
+        answers, found = with_torrents(control.Recall.name, answers)
         try:
             kept = muster.must_have_done(host, answers[host])
         except MurderError:
@@ -106,7 +106,7 @@ def kept_torrent(muster: Muster, hosts: list[str], tag: str) -> Torrent:
             muster.view.say(f"  {host}: {muster.refused[host].reason}")
             continue
         path, token = str(kept.fields["path"]), str(kept.fields["token"])
-        torrent = Torrent(parse_metainfo(kept.attached), kept.attached, path, token)
+        torrent = Torrent(found[kept.attached], kept.attached, path, token)
         muster.outcome.digest = torrent.digest
         return torrent
     raise AllHostsFailed(f"no seeder was named that could have a torrent of {tag}")

@@ -49,7 +49,8 @@ def test_a_host_that_says_it_has_pieces_of_another_payload_fails_alone(info: Inf
 def test_a_host_whose_torrent_is_none_fails_alone(metainfo: Metainfo) -> None:
     whole = Message({}, metainfo.encode())
     said = {"web1": Message({}, whole.attached[:-1]), "web2": whole, "web3": DOWN, "web4": Message({})}
-    answers = with_torrents("recall", said)
+    answers, torrents = with_torrents("recall", said)
+    assert torrents == {whole.attached: metainfo}
     assert (answers["web2"], answers["web3"]) == (whole, DOWN)
     for host in ("web1", "web4"):
         failure = answers[host]
@@ -60,7 +61,7 @@ def test_a_host_whose_torrent_is_none_fails_alone(metainfo: Metainfo) -> None:
 def test_a_torrent_is_the_one_that_its_host_says_it_is(metainfo: Metainfo, other: Metainfo) -> None:
     digest = metainfo.info.digest.hex()
     true = Message({"digest": digest}, metainfo.encode())
-    answers = with_torrents("create", {"web1": Message({"digest": digest}, other.encode()), "web2": true})
+    answers, _ = with_torrents("create", {"web1": Message({"digest": digest}, other.encode()), "web2": true})
     assert answers["web2"] == true
     assert str(answers["web1"]).endswith(f"that of another release, {other.info.digest.hex()[:12]}")
 
@@ -73,5 +74,5 @@ def test_a_torrent_is_the_one_that_was_asked_for(metainfo: Metainfo, other: Meta
         "web2": Message({"digest": other.info.digest.hex()}, other.encode()),
         "web3": Message({}, metainfo.encode()),
     }
-    answers = with_torrents("recall_release", said, digest)
+    answers, _ = with_torrents("recall_release", said, digest)
     assert [isinstance(answers[host], HostFailure) for host in said] == [True, True, False]
