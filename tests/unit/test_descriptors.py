@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import fabric
 import pytest
 
-from murder_fabric.deploy.connecting import descriptors
-from murder_fabric.deploy.connecting.descriptors import AMPLE, CONNECTING, SPARE, make_room
+from murder_fabric.deploy.connecting import room
+from murder_fabric.deploy.connecting.room import AMPLE, CONNECTING, SPARE, make_room
 from murder_fabric.errors import BadInput
 from murder_fabric.storage import descriptors as of_trees
 
@@ -22,7 +22,7 @@ TAKEN = 5
 def limits(monkeypatch):
     """The soft and the hard limit, as a list that may be written to."""
     kept = [1024, 4096]
-    monkeypatch.setattr(descriptors, "open_now", lambda: TAKEN)
+    monkeypatch.setattr(room, "open_now", lambda: TAKEN)
     monkeypatch.setattr(resource, "getrlimit", lambda _: tuple(kept))
     monkeypatch.setattr(resource, "setrlimit", lambda _, both: kept.__setitem__(slice(None), both))
     return kept

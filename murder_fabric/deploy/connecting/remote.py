@@ -24,9 +24,9 @@ from .bootstrap import opening, remote_command
 from .bundle import Bundle
 from .channels import Channels, Opening
 from .connections import Gateways
-from .descriptors import make_room
 from .local_agent import LocalAgent
 from .passing_on import FEW_HOSTS
+from .room import make_room
 
 #: What the steps after the TCP connection may take altogether, seconds: key exchange, log-in, command.
 SETUP_LIMIT = 30.0
