@@ -6,7 +6,7 @@ import io
 import json
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -341,6 +341,15 @@ def test_a_function_says_what_it_takes(task: MurderTask[Any]) -> None:
 # What ends the process --------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def plain_signals() -> Iterator[None]:
+    """Signals that end a process, also where these tests run under `nohup`."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def signalled(number: signal.Signals, cleaned_up: list[int]) -> MurderTask[Any]:
     """Return a task in which the signal comes, and while it cleans up comes again."""
 
@@ -360,6 +369,7 @@ def signalled(number: signal.Signals, cleaned_up: list[int]) -> MurderTask[Any]:
     return try_it
 
 
+@pytest.mark.usefixtures("plain_signals")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_would_end_a_task_is_as_ctrl_c(channels: FakeChannels, number: signal.Signals) -> None:
     cleaned_up: list[int] = []
@@ -393,6 +403,7 @@ def asking(found: list[Any]) -> MurderTask[Any]:
     return try_it
 
 
+@pytest.mark.usefixtures("plain_signals")
 def test_in_another_thread_and_in_a_program_of_the_users_signals_are_left_alone(
     channels: FakeChannels,
 ) -> None:
