@@ -40,10 +40,16 @@ class History:
         return self._read("order")
 
     def switched(self, tag: str, previous: str | None, *, now: float) -> None:
-        """*tag* is current now, *previous* was before; that one may be new to us."""
+        """
+        *tag* is current now, *previous* was before; that one may be new to us.
+
+        Where both are the same nothing is noted, unless a crash had kept that from being noted.
+        """
         before = self.order()
+        if previous == tag and before and before[-1].tag == tag:
+            return
         known = {entry.tag for entry in before}
-        if previous is not None and previous not in known:
+        if previous not in (None, tag) and previous not in known:
             before.append(Switched(previous, now))
         order = [entry for entry in before if entry.tag != tag]
         self._write(order=[*order, Switched(tag, now)], before=before)

@@ -41,8 +41,7 @@ def _switch(request: control.Switch) -> Answer:
     fields = {"previous": previous, "clock": destination.pointed_at, "warning": ""}
     # The switch is made: what cannot be noted about it is no reason to call it failed.
     try:
-        if previous != request.tag:
-            history.History(destination.own).switched(request.tag, previous, now=now)
+        history.History(destination.own).switched(request.tag, previous, now=now)
         history.append_line(destination.path, line)
     except StorageError as error:
         fields["warning"] = f"the switch could not be noted: {error}"

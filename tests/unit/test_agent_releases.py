@@ -123,6 +123,19 @@ def test_a_release_with_a_name_we_would_not_give_is_gone_back_to(app: Destinatio
     assert app.current() == "1.0+build.5"
 
 
+def test_what_is_current_and_not_noted_after_a_crash_is_noted_by_the_next_switch(
+    app: Destination, source: Path
+) -> None:
+    """Else it would count as never current, and one release more would stay."""
+    for tag in ("v1", "v2"):
+        deploy(app, source, tag)
+    switch(app, "v1")
+    app.switch("v2")  # and killed before it was noted
+    for _ in range(2):
+        switch(app, "v2")
+        assert [entry.tag for entry in history.History(app.own).order()] == ["v1", "v2"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"[]", b'{"order": 1}', b'{"order": [["v1"]]}', b"\xff"])
 def test_a_damaged_history_is_an_empty_one(app: Destination, damage: bytes) -> None:
     (Path(app.own) / "history").write_bytes(damage)
