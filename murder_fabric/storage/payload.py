@@ -8,7 +8,6 @@ import stat
 from collections.abc import Sequence
 from typing import Optional, Union
 
-from ..errors import StorageError
 from ..metainfo.geometry import Span
 from ..metainfo.paths import Path
 from ..metainfo.values import Info
@@ -76,13 +75,11 @@ class Payload:
     def present(self) -> list[int]:
         """Return how many bytes of each file are there, right or wrong; 0 where there is no such file."""
         files = range(len(self._info.files))
-        try:
-            with naming(self._directories, ()):
+        with naming(self._directories, ()):
+            try:
                 self._directories.open_root()
-        except StorageError as error:
-            if isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError)):
+            except (FileNotFoundError, NotADirectoryError):
                 return [0 for _ in files]
-            raise
         found = None if self._info.single_file else self._found()
         if found is None:
             return [self._present(file) for file in files]
