@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
+import random
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ from pathlib import Path
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.runners import Result
 from invoke.tasks import task
 
 REPOSITORY = Path(__file__).resolve().parent
@@ -30,6 +33,8 @@ WITH_PROGRAMS = "tests/faults tests/integration tests/interop"
 #: What Invoke leaves alone: `inv test -- -k lab`.
 REST = shlex.join(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
 PYTHON = shlex.quote(sys.executable)
+#: What pytest ends with where no test is left.
+NOTHING_RAN = 5
 
 
 @task(
@@ -39,12 +44,12 @@ PYTHON = shlex.quote(sys.executable)
         "files": "how many files (default 3000)",
     }
 )
-def demo(c: Context, hosts: int = 8, size: str = "48MB", files: int = 3000) -> None:
+def demo(c: Context, hosts: str = "8", size: str = "48MB", files: str = "3000") -> None:
     """Deploy a tree twice to hosts inside one process here, and compare every byte."""
     argv = [sys.executable, "-m", "demo.demo", f"--hosts={hosts}", f"--size={size}", f"--files={files}"]
     with c.cd(str(REPOSITORY)):
         done = c.run(shlex.join(argv), warn=True, pty=sys.stdout.isatty())
-    raise Exit(code=done.exited if done else 1)
+    raise as_ended(done)
 
 
 @task
@@ -96,7 +101,7 @@ def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
         "small": "few hosts and little data, to see that it works",
     }
 )
-def bench(c: Context, rows: str = "", rounds: int = 3, small: bool = False) -> None:
+def bench(c: Context, rows: str = "", rounds: str = "3", small: bool = False) -> None:
     """Measure ours beside other clients and tools; figures go to bench/results/."""
     # It has wheels for some machines only; where it has none, it is reported as missing.
     wheels = "--quiet --disable-pip-version-check --only-binary :all:"
@@ -105,7 +110,7 @@ def bench(c: Context, rows: str = "", rounds: int = 3, small: bool = False) -> N
     argv += [f"--rows={rows}"] * bool(rows) + ["--small"] * small
     with c.cd(str(REPOSITORY)):
         done = c.run(shlex.join(argv), warn=True, pty=sys.stdout.isatty())
-    raise Exit(code=done.exited if done else 1)
+    raise as_ended(done)
 
 
 @task(
@@ -114,49 +119,62 @@ def bench(c: Context, rows: str = "", rounds: int = 3, small: bool = False) -> N
         "first": "the first of them (default 1)",
     }
 )
-def simulate(c: Context, seeds: int = 500, first: int = 1) -> None:
+def simulate(c: Context, seeds: str = "500", first: str = "1") -> None:
     """Run the swarm on virtual time with the faults that seeds draw, on all cores."""
     with c.cd(str(REPOSITORY)):
-        done = c.run(
-            f"{PYTHON} tests/simulation/long_run.py --seeds={seeds} --first={first}", warn=True, pty=False
-        )
-    raise Exit(code=done.exited if done else 1)
+        argv = [sys.executable, "tests/simulation/long_run.py", f"--seeds={seeds}", f"--first={first}"]
+        done = c.run(shlex.join(argv), warn=True, pty=False)
+    raise as_ended(done)
 
 
 @task(
     help={
         "inputs": "how many chance draws for each parser (default 1000000)",
-        "seed": "the first seed, of which each draws 50000 of them (default 1)",
+        "seed": "the first seed, of which each draws 50000 of them (default: another one each time)",
         "examples": "how many Hypothesis draws for each of its tests (default 1000)",
         "seconds": "let atheris look for inputs that reach new code instead, for so long with each parser",
     }
 )
-def fuzz(c: Context, inputs: int = 1_000_000, seed: int = 1, examples: int = 1000, seconds: int = 0) -> None:
+def fuzz(
+    c: Context, inputs: str = "1000000", seed: str = "", examples: str = "1000", seconds: str = "0"
+) -> None:
     """Feed every parser inputs that are almost right, on all cores."""
-    command = f"{PYTHON} -m pytest -q -n auto --durations=0 tests/fuzz"
-    if seconds:
-        command = f"{PYTHON} tests/fuzz/guided.py --seconds={seconds}"
-    wanted = {"INPUTS": inputs, "SEED": seed, "EXAMPLES": examples}
-    numbers = {f"MURDER_FUZZ_{name}": str(number) for name, number in wanted.items()}
+    seed = seed or str(random.randrange(1, 10**9))
+    wanted = {
+        # Of few, a parser may take all or none, and two seeds may draw the same: tests do not let that pass.
+        "INPUTS": number("--inputs", inputs, 1000),
+        "SEED": number("--seed", seed),
+        "EXAMPLES": number("--examples", examples, 10),
+    }
+    numbers = {f"MURDER_FUZZ_{name}": str(value) for name, value in wanted.items()}
+    if guided := number("--seconds", seconds, 0):
+        command = f"{PYTHON} tests/fuzz/guided.py --seconds={guided}"
+    else:
+        command = f"{PYTHON} -m pytest -q -n auto --durations=0 tests/fuzz"
+        print(f"fuzz: seed {seed}", file=sys.stderr, flush=True)
     with c.cd(str(REPOSITORY)):
         done = c.run(command, env=numbers, warn=True, pty=sys.stdout.isatty())
-    raise Exit(code=done.exited if done else 1)
+    raise as_ended(done)
 
 
 @task(help={"times": "how often each is run (default 3)", "rows": "what pytest -k takes, such as row_12"})
-def faults(c: Context, times: int = 3, rows: str = "") -> None:
+def faults(c: Context, times: str = "3", rows: str = "") -> None:
     """Let real processes and hosts suffer the faults of docs/reliability.md, all of them (needs root)."""
     chosen = f" -k {shlex.quote(rows)}" if rows else ""
-    failed = False
+    failed, often = False, number("--times", times)
     with c.cd(str(REPOSITORY)):
-        for number in range(1, times + 1):
-            print(f"== {number} of {times}", file=sys.stderr, flush=True)
+        for turn in range(1, often + 1):
+            print(f"== {turn} of {often}", file=sys.stderr, flush=True)
             done = c.run(
                 f"{PYTHON} -m pytest -q --durations=10 tests/faults{chosen}",
                 env={"MURDER_FAULTS": "all"},
                 warn=True,
                 pty=sys.stdout.isatty(),
             )
+            if done is not None and done.exited == NOTHING_RAN:
+                raise Exit(f"faults: --rows {rows!r:.60} names no test; row_12 names those of row 12", code=2)
+            if done is None or done.exited > 1:  # Ctrl-C, or what is no test's fault
+                raise as_ended(done)
             failed |= not done
     raise Exit(code=int(failed))
 
@@ -167,16 +185,17 @@ def faults(c: Context, times: int = 3, rows: str = "") -> None:
         "seed": "of the faults that are drawn (default 1)",
     }
 )
-def soak(c: Context, deploys: int = 50, seed: int = 1) -> None:
+def soak(c: Context, deploys: str = "50", seed: str = "1") -> None:
     """Deploy back to back, with a fault each time; nothing may be lost, and nothing stay (needs root)."""
+    wanted = {"SOAK": number("--deploys", deploys), "SOAK_SEED": number("--seed", seed)}
     with c.cd(str(REPOSITORY)):
         done = c.run(
             f"{PYTHON} -m pytest -q -s tests/faults/test_soak.py",
-            env={"MURDER_FAULTS": "all", "MURDER_SOAK": str(deploys), "MURDER_SOAK_SEED": str(seed)},
+            env={"MURDER_FAULTS": "all", **{f"MURDER_{name}": str(value) for name, value in wanted.items()}},
             warn=True,
             pty=sys.stdout.isatty(),
         )
-    raise Exit(code=done.exited if done else 1)
+    raise as_ended(done)
 
 
 @task
@@ -184,7 +203,7 @@ def planted(c: Context) -> None:
     """Plant each bug of tests/planted in a copy, and say which the tests find."""
     with c.cd(str(REPOSITORY)):
         done = c.run(f"{PYTHON} tests/planted/run.py", warn=True, pty=False)
-    raise Exit(code=done.exited if done else 1)
+    raise as_ended(done)
 
 
 @task
@@ -239,7 +258,7 @@ def audit(c: Context, database: str = "") -> None:
     place = os.path.abspath(database) if database else ""
     with c.cd(str(REPOSITORY)):
         done = c.run(f"{PYTHON} .ci/audit.py {shlex.quote(place) if place else ''}", warn=True)
-    raise Exit(code=done.exited if done else 1)
+    raise as_ended(done)
 
 
 @task(
@@ -249,16 +268,17 @@ def audit(c: Context, database: str = "") -> None:
         "python": "what the hosts have as python3 (default: the system's)",
     }
 )
-def up(c: Context, hosts: int = 8, rate: str = "", python: str = "") -> None:
+def up(c: Context, hosts: str = "8", rate: str = "", python: str = "") -> None:
     """Put up hosts with real sshd as network namespaces (needs root)."""
     from lab.machine import LabError
     from lab.rig import Lab
 
+    count = number("--hosts", hosts)
     try:
-        Lab(LAB, hosts=hosts, rate=rate or None, python=python or None).up()
+        Lab(LAB, hosts=count, rate=rate or None, python=python or None).up()
     except LabError as error:
         raise Exit(f"lab: {error}", code=2) from None
-    print(f"{hosts} hosts are up: ssh -F {LAB.relative_to(REPOSITORY)}/ssh_config web1")
+    print(f"{count} hosts are up: ssh -F {LAB.relative_to(REPOSITORY)}/ssh_config web1")
 
 
 @task
@@ -272,6 +292,23 @@ def down(c: Context) -> None:
         Lab(LAB).down()
     except LabError as error:
         raise Exit(f"lab: {error}", code=2) from None
+
+
+def number(flag: str, given: str, least: int = 1) -> int:
+    """
+    Return the number that a flag was given.
+
+    Raises:
+        Exit: it is none, or less than *least*.
+    """
+    if not re.fullmatch("[0-9]{1,9}", given) or int(given) < least:
+        raise Exit(f"{flag} {given!r:.60}: it must be a whole number from {least:,} to 999,999,999", code=2)
+    return int(given)
+
+
+def as_ended(done: Result | None) -> Exit:
+    """Return what ends this program as the command ended that it has run."""
+    return Exit(code=1 if done is None else done.exited)
 
 
 def other_pythons() -> dict[str, str]:

@@ -21,6 +21,10 @@ from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
 PACKAGE = "murder-fabric"
+NOT_ASKED = (
+    "audit: PyPI was not reached, or did not tell of all packages, so nothing is known; offline: ./dev audit"
+    " --database DIR, with a checkout of https://github.com/pypa/advisory-database"
+)
 
 
 def normalized(name: str) -> str:
@@ -110,7 +114,14 @@ def ask_pypi(packages: Mapping[str, str]) -> int:
         pins.flush()
         # Strict: a package that PyPI is not known to have was not looked at, which is no good news.
         options = ["--strict", "--no-deps", "--disable-pip", "-r", pins.name]
-        return subprocess.run([sys.executable, "-m", "pip_audit", *options]).returncode
+        command = [sys.executable, "-m", "pip_audit", *options]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    # Its warnings are about those options: what is asked about is what is installed, with all it needs.
+    said = [line for line in done.stderr.splitlines() if not line.startswith("WARNING:pip_audit.")]
+    print(*said, sep="\n", end="\n" * bool(said), file=sys.stderr)
+    if any(line.startswith(("ERROR:", "Traceback")) for line in said):
+        print(NOT_ASKED, file=sys.stderr)
+    return done.returncode
 
 
 def main(arguments: list[str]) -> int:

@@ -92,11 +92,20 @@ class Bitfield:
         ours, theirs = int.from_bytes(self._bits, "big"), int.from_bytes(other._bits, "big")
         return bin(ours & ~theirs).count("1")
 
-    def add(self, index: int) -> None:
-        """Put *index* in; once more is no change."""
-        if index not in self:
-            self._bits[index >> 3] |= 0x80 >> (index & 7)
-            self._have += 1
+    def beyond(self, other: Bitfield) -> Iterator[int]:
+        """Yield the indices in this set that are not in *other*, of as many pieces, ascending."""
+        for byte, (ours, theirs) in enumerate(zip(self._bits, other._bits)):
+            if ours & ~theirs:
+                yield from (byte * 8 + bit for bit in range(8) if ours & ~theirs & (0x80 >> bit))
+
+    def add(self, index: int) -> bool:
+        """Put *index* in; return whether it was not there before."""
+        byte, bit = index >> 3, 0x80 >> (index & 7)
+        if self._bits[byte] & bit:
+            return False
+        self._bits[byte] |= bit
+        self._have += 1
+        return True
 
     def add_all(self, other: Bitfield) -> None:
         """Put every index of *other* in, which has as many pieces."""

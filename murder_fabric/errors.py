@@ -84,6 +84,10 @@ class StorageError(MurderError):
     """The disk did not do what was asked: full, not permitted, broken."""
 
 
+class NoRoomError(StorageError):
+    """The disk is full: it takes nothing more, and gives what it has."""
+
+
 class UnfitError(StorageError):
     """What is at the destination does not go with what was asked: to ask again changes nothing."""
 
@@ -116,3 +120,5 @@ class Interrupted(MurderError):
     """The operator pressed Ctrl-C; says what was cleaned up."""
 
     exit_code = 130
+    #: Nobody waited until what ran on the hosts had ended; something may lie there.
+    is_left = False

@@ -1,13 +1,15 @@
 """
 Holds idle connections to one port, and opens each again that is closed: `flood.py SOURCE ADDRESS PORT COUNT`.
 
-Says once a second, as JSON, how many have stood for a second (`standing`) and how many were `closed`.
+A fifth argument is what each of them says once it stands. Once a second it says, as JSON, how many have stood
+for a second (`standing`) and how many were `closed`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import select
 import socket
 import sys
@@ -17,8 +19,10 @@ import time
 AT_ONCE = 50
 
 
-def main(source: str, address: str, port: int, count: int) -> None:
+def main(source: str, address: str, port: int, count: int, words: bytes = b"") -> None:
     """Go on until killed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     poll, opened = select.epoll(), {}
     closed, told_at = 0, time.monotonic()
     while True:
@@ -29,8 +33,13 @@ def main(source: str, address: str, port: int, count: int) -> None:
             with contextlib.suppress(BlockingIOError):
                 connection.connect((address, port))
             opened[connection.fileno()] = connection, time.monotonic()
-            poll.register(connection, select.EPOLLIN | select.EPOLLRDHUP)
-        for descriptor, _ in poll.poll(0.02):
+            poll.register(connection, select.EPOLLIN | select.EPOLLRDHUP | (select.EPOLLOUT if words else 0))
+        for descriptor, events in poll.poll(0.02):
+            if events == select.EPOLLOUT:
+                poll.modify(descriptor, select.EPOLLIN | select.EPOLLRDHUP)
+                with contextlib.suppress(OSError):  # then it is known to be closed at the next look
+                    opened[descriptor][0].send(words)
+                continue
             opened.pop(descriptor)[0].close()
             closed += 1
         now = time.monotonic()
@@ -42,4 +51,4 @@ def main(source: str, address: str, port: int, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), *map(str.encode, sys.argv[5:]))

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "swarm": {"errors", "version", "bitfield", "metainfo", "wire", "policy"},
     "net": LEAVES | {"metainfo", "wire", "tracker", "storage", "policy", "swarm"},
     "simulation": LEAVES | {"metainfo", "wire", "tracker", "storage", "policy", "swarm"},
-    "deploy": LEAVES | {"metainfo", "storage", "tracker"},
+    "deploy": LEAVES | {"metainfo", "storage", "tracker", "policy"},
     "agent": LEAVES | {"metainfo", "wire", "tracker", "storage", "policy", "swarm", "net"},
     "api": {"deploy"},
     "__init__": {"version", "api", "deploy"},
@@ -114,6 +114,15 @@ def test_the_rooms_of_deploy_know_little_of_what_is_beside_them(inner: str) -> N
     for path in modules:
         beside = {name.split(".")[2] for name in imports(path) if name.startswith("murder_fabric.deploy.")}
         assert beside <= WITHIN_DEPLOY[inner] | {inner}, path
+
+
+def test_of_policy_the_operator_knows_what_a_standstill_is_and_how_much_is_too_much() -> None:
+    modules = sorted((PACKAGE / "deploy").rglob("*.py"))
+    names = {".".join(name.split(".")[:3]) for path in modules for name in imports(path)}
+    assert {name for name in names if name.startswith("murder_fabric.policy")} == {
+        "murder_fabric.policy.pacing",
+        "murder_fabric.policy.stalling",
+    }
 
 
 @EACH_MODULE

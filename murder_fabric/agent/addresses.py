@@ -11,6 +11,7 @@ import struct
 from typing import Any, NamedTuple
 
 from ..errors import BadInput, ListenError, quoted
+from .port_holder import holder_of
 
 #: Asks the kernel for an interface's IPv4 address (netdevice(7)).
 _SIOCGIFADDR = 0x8915
@@ -80,6 +81,8 @@ def listen_on(reactor: Any, listen: Listen, factory: Any, backlog: int) -> Any:
             cause = getattr(error, "socketError", error)
             reason = getattr(cause, "strerror", None) or str(cause)
             if getattr(cause, "errno", None) == errno.EADDRINUSE:
+                holder = holder_of(listen.address, port)
+                reason += f" ({port} by {holder})" if holder is not None else ""
                 reason += f"; free a port there, or choose others with {listen.chosen_by}"
     raise ListenError(f"cannot listen on {listen}: {reason}")
 

@@ -10,6 +10,8 @@ from ..control import check_tag
 from ..errors import BadInput, MurderError, StorageError
 from .detached import dismiss, paths_of, running_pid
 from .kept import forget
+from .ownership import must_be_trusted
+from .removal import remove_all_in
 from .state import murder_path, state_directory
 
 #: What a detached agent of a tag is called, before the tag.
@@ -70,7 +72,8 @@ def empty(root: str, keep: str | None = None) -> int:
         keep: a payload that is still needed, if any.
 
     Raises:
-        StorageError: it is no directory, is reached through a link, or holds what must stay.
+        StorageError: it is no directory, is reached through a link, can be changed by others, or holds what
+            must stay.
     """
     if not os.path.lexists(root):
         return 0
@@ -84,16 +87,21 @@ def empty(root: str, keep: str | None = None) -> int:
     for precious, what in ((murder_path(), "our own files"), (keep, "what is being seeded")):
         if precious is not None and _overlap(root, os.path.realpath(precious)):
             raise StorageError(f"{root} holds {what}, {precious}; nothing was deleted")
-    entries = sorted(os.scandir(root), key=lambda entry: entry.name)
     try:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
+        must_be_trusted(root)
+        directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError as error:
-        raise StorageError(f"{error.filename or root}: {error.strerror}; not all of it was deleted") from None
-    return len(entries)
+        raise StorageError(f"{error.filename or root}: {error.strerror}; nothing was deleted") from None
+    try:
+        # From here on its name means nothing: whoever may rename above it can have given it to another one.
+        if os.readlink(f"/proc/self/fd/{directory}") != root:
+            raise StorageError(f"{root} was replaced while we looked at it; nothing was deleted")
+        return remove_all_in(directory)
+    except OSError as error:
+        at_fault = os.path.join(root, error.filename or "")
+        raise StorageError(f"{at_fault}: {error.strerror}; not all of it was deleted") from None
+    finally:
+        os.close(directory)
 
 
 def _overlap(root: str, precious: str) -> bool:

@@ -8,12 +8,13 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from ..errors import BadInput, MurderError
-from ..late_loading import load_late
 from ..units import parse_rate
 from ..version import __version__
 from .addresses import parse_listen
+from .idle_modules import spare_idle_modules
 from .limits import raise_open_files
 
 
@@ -33,8 +34,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
 def _load(options: argparse.Namespace) -> Callable[[], int]:
     """Return the command, loaded and ready to be called."""
     gc.disable()
-    # Twisted offers it to others, and it brings along what speaks HTTP, TLS and mail.
-    load_late("http.cookiejar")
+    spare_idle_modules()
     try:
         return _command(options)
     finally:
@@ -79,6 +79,15 @@ def _say_failed(options: argparse.Namespace, error: MurderError) -> None:
 
 class _Parser(argparse.ArgumentParser):
     """Exits with one sentence, not with a usage text and a sentence."""
+
+    def __init__(self, **options: Any) -> None:
+        # One is made for each argument, just to check it. Left alone it asks how wide the terminal is, by
+        # `shutil`, with which all that packs files is loaded.
+        super().__init__(formatter_class=partial(argparse.HelpFormatter, width=80), **options)
+
+    def format_help(self) -> str:
+        self.formatter_class = argparse.HelpFormatter  # as wide as the terminal
+        return super().format_help()
 
     def error(self, message: str) -> None:  # type: ignore[override]
         self.exit(BadInput.exit_code, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -200,7 +209,7 @@ def _add_listen(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen", required=True, metavar="ADDRESS:PORT", help="PORT may be a range; 0 takes any free one"
     )
-    parser.add_argument("--token-file", metavar="FILE", help="the run's secret, 32 hex digits")
+    parser.add_argument("--token-file", metavar="FILE", help="the run's secret, 32 hex digits; mode 600")
 
 
 def _announce_url(text: str) -> str:

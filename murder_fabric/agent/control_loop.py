@@ -15,7 +15,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from .. import control
-from ..errors import ControlError, MurderError
+from ..errors import ControlError, MurderError, NoRoomError
 from ..version import __version__
 from . import cleaning, detached
 from .answer import Answer
@@ -25,6 +25,19 @@ from .standing import Standing, agents_here
 
 #: Seconds between two looks at the lease.
 _LEASE_CHECK = 5.0
+#: What a disk that is full means for whoever deploys there.
+_MAKE_ROOM = "; nothing was switched there, and what has come stays: make room, then the same command goes on"
+#: What only undoes or ends something is done even where nobody waits for it any more. Not so `CleanUp`, which
+#: may have large trees to remove: the next deploy does it again.
+_UNDOING = (
+    control.SwitchBack,
+    control.MarkBad,
+    control.LetGo,
+    control.Stop,
+    control.PassNoMore,
+    control.Dismiss,
+    control.DismissAll,
+)
 
 
 class ControlProtocol(Protocol):
@@ -46,7 +59,9 @@ class ControlProtocol(Protocol):
         self._clock = clock
         self._reader = control.MessageReader()
         self._relays: detached.Relays | None = detached.Relays(clock, self._write) if forward else None
+        #: What is under way: what ends with the connection, and what does not.
         self._running: set[Deferred[None]] = set()
+        self._undoing: set[Deferred[None]] = set()
 
     def connectionMade(self) -> None:
         self._emit(None, "hello", {"version": control.VERSION, "agent": __version__, "pid": os.getpid()})
@@ -62,8 +77,9 @@ class ControlProtocol(Protocol):
         for message in messages:
             serving = Deferred.fromCoroutine(self._serve(message))
             if not serving.called:
-                self._running.add(serving)
-                serving.addCallback(self._served, serving)
+                running = self._undoing if _undoes(message) else self._running
+                running.add(serving)
+                serving.addCallback(self._served, running, serving)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         for serving in list(self._running):
@@ -73,12 +89,20 @@ class ControlProtocol(Protocol):
         if not self.lost.called:
             self.lost.callback(None)
 
+    async def all_undone(self) -> None:
+        """Wait for what was asked to undo or end something, however slow the disk is."""
+        while self._undoing:
+            ended: Deferred[None] = Deferred()
+            next(iter(self._undoing)).chainDeferred(ended)
+            await ended
+
     async def _serve(self, message: control.Message) -> None:
         number = message.fields.get("id")
         try:
             answer = await self._answer(message, number)
         except MurderError as error:
-            self._emit(number, "failed", {"reason": str(error), "exit_code": error.exit_code})
+            advice = _MAKE_ROOM * isinstance(error, NoRoomError)
+            self._emit(number, "failed", {"reason": f"{error}{advice}", "exit_code": error.exit_code})
         except CancelledError:
             return
         except Exception as error:  # a fault of ours: the operator must hear of it, and other requests go on
@@ -88,8 +112,8 @@ class ControlProtocol(Protocol):
             if answer is not None:
                 self._emit(number, "done", answer.fields, answer.attached)
 
-    def _served(self, _: None, serving: Deferred[None]) -> None:
-        self._running.discard(serving)
+    def _served(self, _: None, running: set[Deferred[None]], serving: Deferred[None]) -> None:
+        running.discard(serving)
 
     async def _answer(self, message: control.Message, number: Any) -> Answer | None:
         """Return the answer; None where somebody else gives it."""
@@ -155,9 +179,15 @@ def run_control() -> int:
             # What is still at the disk then ends with this process, and the lock with it.
             with contextlib.suppress(MurderError):
                 await host.stop()
+            await protocol.all_undone()
         return 0
 
     return run(main)
+
+
+def _undoes(message: control.Message) -> bool:
+    """Whether *message* asks this agent itself to undo or end something."""
+    return "to" not in message.fields and message.fields.get("do") in {one.name for one in _UNDOING}
 
 
 def _end_silent(protocol: ControlProtocol, clock: Any) -> None:

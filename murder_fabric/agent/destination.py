@@ -5,7 +5,8 @@ Where releases lie on this host: `releases/<tag>`, `current`, and our own record
     /srv/app/releases/v1, v2
     /srv/app/.murder/staging/v3     a release that is not complete yet
     /srv/app/.murder/torrents/v2    the torrent of a release
-    /srv/app/.murder/receipts/v2    that it was verified, when, and its digest
+    /srv/app/.murder/receipts/v2    that it was verified here, when, and its digest
+    /srv/app/.murder/id             what receipts call this destination
     /srv/app/.murder/bad/v1         that nobody is to go back to it
     /srv/app/.murder/history        what has been current, and when
     /srv/app/.murder/lock           who deploys at the moment
@@ -17,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 import time
@@ -28,19 +28,16 @@ from ..control import check_depth, check_tag
 from ..errors import BadInput, StorageError, UnfitError, quoted
 from ..storage.additions import Additions
 from ..storage.tree import RECORDS
-from .files import (
-    move_directory,
-    must_be_closed,
-    must_be_ours,
-    must_be_writable,
-    nearest,
-    write_atomically,
-)
+from .files import move_directory, must_be_writable, nearest, write_atomically
 from .history import History
 from .keeping import CAPISTRANO
 from .leftovers import NEW_LINK, remove_abandoned, remove_leftovers
 from .locking import RunLock
-from .records import read_record
+from .ownership import must_be_closed, must_be_trusted
+from .receipts import Receipts, sync_directory
+
+#: What we keep in `.murder`, each in a directory of its own.
+RECORD_DIRECTORIES = ("staging", "torrents", "receipts", "bad", "runs")
 
 
 class Destination:
@@ -51,6 +48,7 @@ class Destination:
         self.own = os.path.join(self.path, RECORDS)
         #: When this object replaced `current`, on the monotonic clock; None if it has not.
         self.pointed_at: float | None = None
+        self.receipts = Receipts(self.own)
         self._lock = RunLock(self.path, os.path.join(self.own, "lock"))
 
     def staging(self, tag: str) -> str:
@@ -80,7 +78,7 @@ class Destination:
             raise UnfitError(str(error)) from None
         with self._naming(self.path):
             os.makedirs(self.path, exist_ok=True)
-            for name in ("", "staging", "torrents", "receipts", "bad", "runs"):
+            for name in ("", *RECORD_DIRECTORIES):
                 os.makedirs(os.path.join(self.own, name), mode=0o700, exist_ok=True)
             os.makedirs(os.path.join(self.path, "releases"), exist_ok=True)
         # Somebody else may have been quicker to make one of them.
@@ -96,11 +94,11 @@ class Destination:
         self.current()
         releases = os.path.join(self.path, "releases")
         with self._naming(self.path):
-            # A group may share it, as Capistrano's often does; everybody may not.
-            if os.path.lexists(self.path):
-                must_be_closed(os.stat(self.path), self.path)
-            if os.path.lexists(self.own):
-                must_be_ours(os.lstat(self.own), self.own)
+            must_be_trusted(self.path, may_be_sticky=True)
+            must_be_trusted(releases)  # sticky or not: a release that we had once is anybody's to make there
+            must_be_trusted(os.path.join(self.path, "shared"))
+            for path in (self.own, *(os.path.join(self.own, name) for name in RECORD_DIRECTORIES)):
+                must_be_closed(path)
             places = [nearest(path) for path in (self.path, self.own, releases)]
             for path in dict.fromkeys(places):
                 must_be_writable(path)
@@ -202,6 +200,11 @@ class Destination:
             remove_abandoned(self.own, tag)
         return True
 
+    def run_under_way(self) -> dict[str, str] | None:
+        """Return which `run` has the destination, of which `operator`, `since` when; None where none has."""
+        holder = self._lock.holder()
+        return holder and {name: str(holder.get(name, "?")) for name in ("run", "operator", "since")}
+
     def must_be_free(self) -> None:
         """
         Refuse a destination that a run has.
@@ -239,12 +242,16 @@ class Destination:
     # Releases -------------------------------------------------------------------------------------------
 
     def receipt(self, tag: str) -> dict[str, Any] | None:
-        """Return the receipt of a release that was verified here; None for any other."""
-        if not os.path.isdir(self.release(tag)):
+        """
+        Return the receipt of a release that was verified; None where nothing has its name.
+
+        Raises:
+            StorageError: something else has: a directory without one, a file, a link that leads nowhere.
+        """
+        if not os.path.lexists(self.release(tag)):
             return None
-        record = read_record(os.path.join(self.own, "receipts", tag))
-        # The tag too: a receipt that was copied from another release says nothing of this one.
-        if record.get("tag") != tag or not isinstance(record.get("digest"), str):
+        record = self.receipts.find(tag) if os.path.isdir(self.release(tag)) else None
+        if record is None:
             raise StorageError(
                 f"{self.release(tag)} is there already and is not a release of ours; nothing was changed."
                 " Choose another --tag"
@@ -288,13 +295,13 @@ class Destination:
         record: dict[str, Any] = {"tag": tag, "digest": digest, "verified": verified, "length": length}
         record.update({"linked": list(linked), "revision": revision})
         # The records first: a receipt without a release means nothing, a release without one is a stranger.
-        for directory, data in (("torrents", torrent), ("receipts", json.dumps(record).encode())):
-            write_atomically(os.path.join(self.own, directory, tag), data, 0o600)
-            self._sync_directory(os.path.join(self.own, directory))
+        write_atomically(os.path.join(self.own, "torrents", tag), torrent, 0o600)
+        sync_directory(os.path.join(self.own, "torrents"))
+        self.receipts.keep(record)
         staging, release = self.staging(tag), self.release(tag)
         with self._naming(release):
             move_directory(staging, release)
-        self._sync_directory(os.path.join(self.path, "releases"))
+        sync_directory(os.path.join(self.path, "releases"))
 
     def switch(self, tag: str) -> str | None:
         """
@@ -310,8 +317,12 @@ class Destination:
 
     def may_be_current(self, tag: str) -> bool:
         """Say whether `switch` takes *tag*."""
+        return self.is_verified(tag) or self.has_been_current(tag)
+
+    def has_been_current(self, tag: str) -> bool:
+        """Say whether *tag* is a release that was current here before, or that Capistrano made."""
         known = CAPISTRANO.fullmatch(tag) or any(tag == entry.tag for entry in History(self.own).order())
-        return self.is_verified(tag) or (bool(known) and os.path.isdir(self.release(tag)))
+        return bool(known) and os.path.isdir(self.release(tag))
 
     def switch_back(self, tag: str, previous: str | None) -> None:
         """Undo `switch`, if `current` still points at *tag*."""
@@ -325,7 +336,7 @@ class Destination:
             return
         with self._naming(os.path.join(self.path, "current")):
             os.unlink(os.path.join(self.path, "current"))
-        self._sync_directory(self.path)
+        sync_directory(self.path)
 
     def _point(self, tag: str) -> None:
         temporary = os.path.join(self.path, f"{NEW_LINK}{os.getpid()}")
@@ -335,15 +346,7 @@ class Destination:
             os.symlink(os.path.join("releases", tag), temporary)
             os.replace(temporary, os.path.join(self.path, "current"))
             self.pointed_at = time.monotonic()
-        self._sync_directory(self.path)
-
-    def _sync_directory(self, path: str) -> None:
-        with self._naming(path):
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        sync_directory(self.path)
 
     @contextlib.contextmanager
     def _naming(self, path: str) -> Iterator[None]:

@@ -31,29 +31,58 @@ class Drift:
     #: Whether there is a torrent to compare with; without one the digest is of what is there.
     ours: bool
     faults: list[str]
-    #: The paths among those in `faults` that do not belong to the release.
+    #: Those of `faults` that are about what belongs to the release, and not what lies there besides.
+    damage: list[str] = field(default_factory=list)
+    #: The paths in the others.
     strangers: list[str] = field(default_factory=list)
 
-    @property
-    def damage_count(self) -> int:
-        """How many of `faults` are about what belongs to the release, and not what lies there besides."""
-        return len(self.faults) - len(self.strangers)
 
-
-def drift_of(destination: Destination, tag: str) -> Drift:
+def drift_of(destination: Destination, tag: str, *, fast: bool = False) -> Drift:
     """
     Read the release *tag* and compare it with its torrent.
+
+    Args:
+        fast: a file is not read that has the size and the time that the torrent says.
 
     Raises:
         StorageError: it cannot be read, or its torrent is lost.
     """
     if not destination.is_verified(tag):
         return Drift(fingerprint(destination.release(tag)), False, [])
-    info, additions = kept_torrent(destination, tag)[0].info, destination.additions(tag)
-    faults = tree_faults(info, destination.release(tag), additions)
+    metainfo, additions = kept_torrent(destination, tag)[0], destination.additions(tag)
+    info, believed = metainfo.info, metainfo.mtimes if fast else None
+    faults = tree_faults(info, destination.release(tag), additions, believed=believed)
     own = own_paths(info, additions)
-    strangers = [shown(path) for path, _ in faults if path not in own]
-    return Drift(info.digest.hex(), True, [f"{shown(path)} {fault}" for path, fault in faults], strangers)
+    return Drift(
+        info.digest.hex(),
+        True,
+        [f"{shown(path)} {fault}" for path, fault in faults],
+        damage=[f"{shown(path)} {fault}" for path, fault in faults if path in own],
+        strangers=[shown(path) for path, _ in faults if path not in own],
+    )
+
+
+def must_be_proven(destination: Destination, tag: str) -> None:
+    """
+    Read the release *tag* again where nothing says that it was verified here, and note that it is whole.
+
+    What has been current here may be so again; what has no receipt is refused by `Destination.switch`.
+
+    Raises:
+        StorageError: it is not what its receipt says, or its torrent is lost.
+    """
+    receipts = destination.receipts
+    bound = receipts.is_bound(tag) or destination.has_been_current(tag)
+    if bound or not destination.is_verified(tag):
+        return
+    found = drift_of(destination, tag)
+    if found.faults:
+        raise StorageError(
+            f"{destination.release(tag)}: its receipt does not say that it was verified here, and"
+            f" {found.faults[0]}; {destination.path}/current stays as it is. Deploy the same tree under"
+            " another --tag"
+        )
+    receipts.bind(tag)
 
 
 def kept_torrent(destination: Destination, tag: str) -> tuple[Metainfo, bytes]:

@@ -13,14 +13,19 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from ..errors import BadInput, MurderError
+from ..tracker.keys import redacted
 from ..version import __version__
 
 
 class Fetch:
-    """One request to *url*, by `run` in a thread of its own; `end` may come from any other."""
+    """
+    One request to *url*, by `run` in a thread of its own; `end` may come from any other.
+
+    What is told of it, and then kept in records and pages, has the URL without what may be a secret.
+    """
 
     def __init__(self, url: str, status: int, timeout: float) -> None:
-        self._url = url
+        self._shown = redacted(url)
         self._status = status
         self._why = ""
         parts = urlsplit(url)
@@ -28,7 +33,7 @@ class Fetch:
         try:
             self._connection = kind(parts.hostname or "", parts.port, timeout=timeout)
         except (ValueError, HTTPException):
-            raise BadInput(f"{url} is no URL that can be asked") from None
+            raise BadInput(f"{self._shown} is no URL that can be asked") from None
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
     def end(self, why: str) -> None:
@@ -55,10 +60,10 @@ class Fetch:
                 answered = self._connection.getresponse().status
         except (OSError, HTTPException, ValueError) as error:
             why = self._why or getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise MurderError(f"{self._url}: {why}") from None
+            raise MurderError(f"{self._shown}: {why}") from None
         finally:
             self._connection.close()
         if self._why:  # the end of the answer was our hanging up
-            raise MurderError(f"{self._url}: {self._why}")
+            raise MurderError(f"{self._shown}: {self._why}")
         if answered != self._status:
-            raise MurderError(f"{self._url} answered {answered}, not {self._status}")
+            raise MurderError(f"{self._shown} answered {answered}, not {self._status}")

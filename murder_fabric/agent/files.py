@@ -6,23 +6,28 @@ import contextlib
 import errno
 import os
 import stat
-import tempfile
 
 from ..errors import BadInput, StorageError
+from ..storage.modes import set_mode
 
 #: How a file is called while it is being written.
 UNFINISHED = ".murder-"
 
 
-def read_limited(path: str | bytes, max_length: int) -> bytes:
+def read_limited(path: str | bytes, max_length: int, *, is_secret: bool = False) -> bytes:
     """
     Return what is in a file.
 
     Raises:
-        BadInput: it cannot be read, or is longer than *max_length* bytes.
+        BadInput: it cannot be read, or is longer than *max_length* bytes; or *is_secret*, and it is open to
+            others than its owner.
     """
     try:
         with open(path, "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if is_secret and stat.S_ISREG(mode) and mode & 0o077:  # a pipe is nobody else's
+                shown = os.fsdecode(path)
+                raise BadInput(f"{shown} holds a secret and is open to other users: chmod 600 {shown}")
             data = file.read(max_length + 1)
     except OSError as error:
         raise BadInput(f"{os.fsdecode(path)}: {error.strerror}") from None
@@ -45,6 +50,8 @@ def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644, *, durab
         raise StorageError(f"{path!r} is no path")
     temporary = None
     try:
+        import tempfile  # a peer started by hand writes none
+
         descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=UNFINISHED)
         with open(descriptor, "wb") as file:
             file.write(data)
@@ -72,13 +79,13 @@ def move_directory(path: str, target: str) -> None:
     except PermissionError:
         # Its `..` changes, so it must be open for that; `close_moved` is for who was killed in between.
         mode = stat.S_IMODE(os.lstat(path).st_mode)
-        os.chmod(path, mode | stat.S_IWUSR)
+        set_mode(path, mode | stat.S_IWUSR)
         try:
             os.rename(path, target)
         except OSError:
-            os.chmod(path, mode)
+            set_mode(path, mode)
             raise
-        os.chmod(target, mode)
+        set_mode(target, mode)
 
 
 def close_moved(path: str, mode: int) -> None:
@@ -90,7 +97,7 @@ def close_moved(path: str, mode: int) -> None:
     """
     left_open = mode | stat.S_IWUSR
     if mode != left_open == stat.S_IMODE(os.lstat(path).st_mode):
-        os.chmod(path, mode)
+        set_mode(path, mode)
 
 
 def read_certificates(path: str | None) -> str:
@@ -114,12 +121,12 @@ def read_token(path: str | None) -> bytes | None:
     Return the run's secret from the file at *path*; None where there is no path.
 
     Raises:
-        BadInput: the file cannot be read, or is no secret.
+        BadInput: the file cannot be read, is open to others, or is no secret.
     """
     if path is None:
         return None
     try:
-        token = bytes.fromhex(read_limited(path, 1024).strip().decode("ascii"))
+        token = bytes.fromhex(read_limited(path, 1024, is_secret=True).strip().decode("ascii"))
     except ValueError:
         token = b""
     if len(token) < 16:
@@ -150,30 +157,3 @@ def must_be_writable(path: str) -> None:
         fault = errno.EACCES
     if fault is not None:
         raise OSError(fault, os.strerror(fault), path)
-
-
-def must_be_closed(status: os.stat_result, path: str) -> None:
-    """
-    Refuse a directory that everybody may put links into.
-
-    Raises:
-        StorageError: it is one.
-    """
-    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
-        raise StorageError(f"{path} can be written by everybody; nothing was changed. chmod o-w {path}")
-
-
-def must_be_ours(status: os.stat_result, path: str) -> None:
-    """
-    Refuse a directory that somebody else could put links into, as the bootstrap does.
-
-    Raises:
-        StorageError: it is one, or a link.
-    """
-    mode = status.st_mode
-    open_to_others = stat.S_IMODE(mode) & 0o022 and not mode & stat.S_ISVTX
-    if not stat.S_ISDIR(mode) or open_to_others or status.st_uid not in (0, os.geteuid()):
-        raise StorageError(
-            f"{path} is a link, belongs to somebody else or can be written by others; nothing was changed."
-            f" Make it a directory of the user who deploys, and: chmod go-w {path}"
-        )

@@ -9,18 +9,19 @@ import time
 from typing import Any
 
 from .. import control
-from ..errors import MurderError, StorageError
+from ..errors import MurderError, StorageError, UnfitError
 from .destination import Destination
 from .records import read_record
 
 
 def holder(destination: Destination) -> dict[str, Any] | None:
-    """Return who holds the destination, since when and why; None where nobody does."""
+    """Return who holds the destination, since when, why and by which run; None where nobody does."""
     path = _path(destination)
     if not os.path.lexists(path):
         return None
     fields = read_record(path)
-    return {name: str(fields.get(name, "?")) for name in ("operator", "since", "reason")}
+    told = {name: str(fields.get(name, "?")) for name in ("operator", "since", "reason")}
+    return {**told, "run": str(fields.get("run", ""))}
 
 
 def must_be_free(destination: Destination, *, force: bool) -> None:
@@ -44,21 +45,48 @@ def make_ready(destination: Destination, request: control.Prepare) -> None:
 
     Raises:
         MurderError: somebody does, or what is there is not ours to change, or a shared file is missing.
+        UnfitError: what has the name of the release that is to come is none of ours.
     """
     destination.prepare()
     must_be_free(destination, force=request.force)
+    if request.tag is not None:
+        try:
+            destination.receipt(request.tag)
+        except StorageError as error:  # nothing is fetched for a release that could not be put there
+            raise UnfitError(str(error)) from None
     destination.share(request.linked_dirs, request.linked_files)
 
 
-def hold(destination: Destination, operator: str, reason: str) -> None:
+def take(destination: Destination, request: control.Prepare) -> bool:
+    """
+    Take the lock of the run that *request* is of, as `Destination.lock` does; `make_ready` went before.
+
+    Raises:
+        MurderError: another run has it; or somebody holds the destination since then, who was told of no run
+            that is under way.
+    """
+    is_taken = destination.lock(request.run, request.operator, request.tag)
+    try:
+        must_be_free(destination, force=request.force)
+    except MurderError:
+        destination.unlock()
+        raise
+    return is_taken
+
+
+def hold(destination: Destination, operator: str, reason: str, run: str = "") -> None:
     """
     Hold the destination.
+
+    Args:
+        run: what the operator's records call the run that did it.
 
     Raises:
         MurderError: somebody does already.
         StorageError: it cannot be noted.
     """
-    record = {"operator": operator, "since": time.strftime("%Y-%m-%d %H:%M:%S %z"), "reason": reason}
+    since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    record = {"operator": operator, "since": since, "reason": reason, "run": run}
     path = _path(destination)
     temporary = f"{path}-{os.getpid()}"
     try:
@@ -75,16 +103,16 @@ def hold(destination: Destination, operator: str, reason: str) -> None:
             os.unlink(temporary)
 
 
-def let_go(destination: Destination, operator: str, *, force: bool) -> bool:
+def let_go(destination: Destination, operator: str, *, force: bool) -> dict[str, Any] | None:
     """
-    Give the destination free; False where nobody held it.
+    Give the destination free; return who held it, as `holder` does.
 
     Raises:
         MurderError: somebody else holds it, and there is no *force*.
     """
     held = holder(destination)
     if held is None:
-        return False
+        return None
     if held["operator"] != operator and not force:
         raise MurderError(
             f"{destination.path} is held by {held['operator']} since {held['since']}: {held['reason']};"
@@ -92,7 +120,7 @@ def let_go(destination: Destination, operator: str, *, force: bool) -> bool:
         )
     with contextlib.suppress(FileNotFoundError):
         os.unlink(_path(destination))
-    return True
+    return held
 
 
 def _private(path: str, flags: int) -> int:

@@ -6,15 +6,14 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import CancelledError, DeferredLock, TimeoutError
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import LoopingCall
 
 from .. import control
-from ..errors import BadInput, ControlError, MurderError, TrackerError, VerifyError
+from ..errors import BadInput, ControlError, MurderError, NoRoomError, TrackerError, VerifyError
 from ..metainfo.holdings import Holdings
 from ..metainfo.parsing import parse_metainfo
 from ..metainfo.values import Metainfo
@@ -27,9 +26,8 @@ from .destination import Destination, expand_source
 from .errands import Errands
 from .examining import Calls
 from .hashing import create_torrent
-from .holding import make_ready
+from .holding import make_ready, take
 from .kept import keep, recall
-from .moments import Moments
 from .obtaining import obtain
 from .own_tracker import OwnTracker, start_tracker
 from .passing_on import PassingOn
@@ -37,6 +35,7 @@ from .release_duties import RELEASE_DUTIES
 from .report import INTERVAL
 from .staging import Staged, discard, stage, store, told, told_unfetched, verify_staged
 from .torrent import Torrent, config_of
+from .turns import Turns
 from .working import Threads
 
 #: Seconds in which what is at the disk must end once this agent is to end; it is asked for twice.
@@ -58,6 +57,8 @@ class Host:
         self._reactor = reactor
         self._address = address
         self._operator = operator
+        #: Where peers find this host, as it was told.
+        self._located: str | None = None
         self.tracker: OwnTracker | None = None
         self.torrents: dict[str, Torrent] = {}
         self._staged: dict[str, Staged] = {}
@@ -65,10 +66,8 @@ class Host:
         self._runs: dict[str, str] = {}
         #: Paths hashed into a torrent by this process, by digest: their bytes need no second look.
         self._created: dict[str, str] = {}
-        #: One request about releases at a time, in the order they came: going back must find the switch made.
-        self._release_turn = DeferredLock()
         self._threads = Threads(reactor)
-        self._moments = Moments(reactor)
+        self._turns = Turns(reactor, self._threads)
         self._errands = Errands(reactor, self._threads)
         self._calls = Calls(reactor)
         self._passing_on = PassingOn(reactor)
@@ -90,12 +89,8 @@ class Host:
         """
         if not isinstance(request, (control.Heartbeat, control.Finish)):
             self._must_go_on()
-        of_releases = RELEASE_DUTIES.get(type(request))
-        if of_releases is not None:
-            await self._moments.heed(request)
-            self._must_go_on()
-            async with self._release_turn:
-                return await self._threads.run(emit, of_releases, request)
+        if type(request) in RELEASE_DUTIES:
+            return await self._turns.serve(request, emit)
         if isinstance(request, (control.RunCommands, control.CheckHealth)):
             return await self._errands.do(request, emit)
         if isinstance(request, (control.StandBy, control.Reach)):
@@ -113,7 +108,7 @@ class Host:
             MurderError: something is still at the disk.
         """
         self._ending = True
-        self._moments.call_off_all()
+        self._turns.end()
         self._errands.end()
         uploaded = 0
         for tag in list(self.torrents):
@@ -160,13 +155,14 @@ class Host:
 
     async def _take(self, destination: Destination, request: control.Prepare, emit: Emit) -> None:
         await self._threads.run(emit, make_ready, destination, request)
-        if await self._threads.run(emit, destination.lock, request.run, request.operator, request.tag):
+        if await self._threads.run(emit, take, destination, request):
             self.destinations[destination.path] = destination
             self._runs[destination.path] = request.run
         destination.leave_mark(request.run, request.nonce)
 
     async def _locate(self, request: control.Locate, attached: bytes, emit: Emit) -> Answer:
-        return Answer({"address": self._address_on(request.interface), "operator": self._operator})
+        self._located = self._address_on(request.interface)
+        return Answer({"address": self._located, "operator": self._operator})
 
     async def _pass_on(self, request: control.PassOn, attached: bytes, emit: Emit) -> Answer:
         return await self._passing_on.begin(request, attached, self._address_on(request.interface))
@@ -207,7 +203,7 @@ class Host:
 
     async def _stage(self, request: control.Stage, attached: bytes, emit: Emit) -> Answer:
         try:
-            torrent = await obtain(self._reactor, request, attached)
+            torrent = await obtain(self._reactor, request, attached, self._located)
         except TrackerError as error:
             return told_unfetched(str(error))
         self._must_go_on()
@@ -230,12 +226,14 @@ class Host:
 
     async def _join(self, request: control.Join, attached: bytes, emit: Emit) -> Answer:
         staged = self._staged_as(request.tag)
+        if request.tag in self.torrents and self.torrents[request.tag].out_of_room:
+            await self._stop_torrent(request.tag)
         began = time.monotonic()
         torrent = self._run_torrent(request, staged.metainfo, staged.payload, staged.holdings)
         stall = Stall(now=self._reactor.seconds())
 
         def look() -> None:
-            emit("progress", asdict(torrent.progress()))
+            emit("progress", torrent.progress()._asdict())
             torrent.look_for_hope(stall)
 
         ticker = LoopingCall(look)
@@ -243,12 +241,14 @@ class Host:
         ticker.start(INTERVAL, now=False)
         try:
             await torrent.complete
+        except NoRoomError:  # others may need what is here until the run is over
+            raise
         except (MurderError, CancelledError):  # cancelled: nobody is there any more to be told
             await self._stop_torrent(request.tag)
             raise
         finally:
             ticker.stop()
-        emit("progress", asdict(torrent.progress()))
+        emit("progress", torrent.progress()._asdict())
         return Answer({"seconds": round(time.monotonic() - began, 3), **torrent.account()})
 
     async def _seed(self, request: control.Seed, attached: bytes, emit: Emit) -> Answer:
@@ -344,13 +344,8 @@ class Host:
             raise MurderError("this agent is ending and begins nothing new; run the command again")
 
     async def _quiet(self) -> bool:
-        """Wait for every thread, and for what waits for its turn; False where that takes too long."""
-        try:
-            await self._release_turn.acquire().addTimeout(PATIENCE, self._reactor)
-        except TimeoutError:
-            return False
-        self._release_turn.release()
-        return await self._threads.all_ended(PATIENCE)
+        """Wait for what waits for its turn, and for every thread; False where that takes too long."""
+        return await self._turns.all_taken(PATIENCE) and await self._threads.all_ended(PATIENCE)
 
     def _broken(self, tag: str, reason: str) -> None:
         """Remember for `Finish` what ended after it was complete; a detached agent has its log."""

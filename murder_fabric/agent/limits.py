@@ -19,6 +19,6 @@ def raise_open_files() -> None:
 
 
 def connections_allowed(most: int) -> int:
-    """Return how many connections a swarm may have, *most* of all: it gets half of our descriptors."""
+    """Return how many connections a swarm or a tracker may have, *most* of all: half of our descriptors."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return most if soft == resource.RLIM_INFINITY else min(most, soft // 2)

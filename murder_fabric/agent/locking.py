@@ -54,21 +54,24 @@ class RunLock:
             return False  # others may have begun in the same second, and have drawn the same name
         raise self._busy(holder)
 
+    def holder(self) -> dict[str, Any] | None:
+        """Return what the run that has it wrote there, None where none has; nothing is written, nor kept."""
+        if not os.path.lexists(self._path):
+            return None
+        descriptor = self._open(os.O_RDONLY)
+        try:
+            return _lock(descriptor, "")
+        finally:  # which gives it back
+            os.close(descriptor)
+
     def must_be_free(self) -> None:
         """
-        Find out whether it could be taken; nothing is written, and it is not kept.
+        Find out whether it could be taken, as `holder` does.
 
         Raises:
             MurderError: a run has it; says whose.
         """
-        if not os.path.lexists(self._path):
-            return
-        descriptor = self._open(os.O_RDONLY)
-        try:
-            holder = _lock(descriptor, "")
-        finally:  # which gives it back
-            os.close(descriptor)
-        if holder is not None:
+        if (holder := self.holder()) is not None:
             raise self._busy(holder)
 
     def give_back(self) -> None:

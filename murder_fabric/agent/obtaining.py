@@ -11,9 +11,13 @@ from ..net.ports import Reactor
 from ..tracker.keys import redacted
 
 
-async def obtain(reactor: Reactor, request: control.Stage, attached: bytes) -> bytes:
+async def obtain(
+    reactor: Reactor, request: control.Stage, attached: bytes, bind_address: str | None = None
+) -> bytes:
     """
     Return the torrent of *request*: what was *attached*, or else what lies at its URL.
+
+    It is asked for from *bind_address*, by which the tracker knows this host.
 
     Raises:
         TrackerError: it was not to be had in time, or is another one than the operator means.
@@ -21,7 +25,13 @@ async def obtain(reactor: Reactor, request: control.Stage, attached: bytes) -> b
     url = request.torrent_url
     if url is None:
         return attached
-    torrent = await get(reactor, url, timeout=request.patience, max_length=request.torrent_length)
+    torrent = await get(
+        reactor,
+        url,
+        timeout=request.patience,
+        max_length=request.torrent_length,
+        bind_address=bind_address,
+    )
     if hashlib.sha256(torrent).hexdigest() != request.torrent_sha256:
         raise TrackerError(f"{redacted(url)}: what lies there is not what the operator means")
     return torrent

@@ -9,10 +9,11 @@ from typing import Any
 
 from .. import control
 from ..net.ports import BACKLOG
-from ..net.tracker_site import TrackerSite
+from ..net.tracker_site import MOST_WAITING, TrackerSite
 from ..tracker.registry import Registry
 from .addresses import Listen, listen_on
 from .answer import Answer
+from .limits import connections_allowed
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class OwnTracker:
         info_hash = bytes.fromhex(request.info_hash)
         if torrent:
             self.site.serve_torrent(info_hash, torrent)
+        # Before anybody can ask for it: nothing is answered until we return.
         self.registry.allow(info_hash, request.hosts)
         return Answer({})
 
@@ -54,7 +56,7 @@ def start_tracker(reactor: Any, request: control.StartTracker) -> OwnTracker:
     """
     token = None if request.token is None else bytes.fromhex(request.token)
     registry = Registry((), rng=random.Random(os.urandom(16)))
-    site = TrackerSite(registry, reactor, token)
+    site = TrackerSite(registry, reactor, token, connections_allowed(MOST_WAITING))
     listen = Listen(request.address, request.first_port, request.last_port, "murder.tracker_port")
     port = listen_on(reactor, listen, site, BACKLOG)
     return OwnTracker(registry, site, port, request.address, request.token)

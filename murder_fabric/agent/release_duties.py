@@ -22,6 +22,7 @@ def _nonces(request: control.Nonces) -> Answer:
 
 def _switch(request: control.Switch) -> Answer:
     destination = Destination(request.destination)
+    drift.must_be_proven(destination, request.tag)
     digest = _digest(destination, request.tag)
     previous = destination.switch(request.tag)
     releases.unmark(destination, request.tag)
@@ -92,7 +93,7 @@ def _list_releases(request: control.ListReleases) -> Answer:
 def _inspect(request: control.Inspect) -> Answer:
     destination = Destination(request.destination)
     tag = destination.current() if request.tag is None else request.tag
-    found = drift.Drift("", False, []) if tag is None else drift.drift_of(destination, tag)
+    found = drift.Drift("", False, []) if tag is None else drift.drift_of(destination, tag, fast=request.fast)
     return Answer(
         {
             "tag": tag,
@@ -100,7 +101,8 @@ def _inspect(request: control.Inspect) -> Answer:
             "ours": found.ours,
             "drift": found.faults[: drift.MOST_NAMED],
             "drift_count": len(found.faults),
-            "damage_count": found.damage_count,
+            "damage": found.damage[: drift.MOST_NAMED],
+            "damage_count": len(found.damage),
             "strangers": found.strangers[: drift.MOST_NAMED],
         }
     )
@@ -117,9 +119,12 @@ def _clean_up(request: control.CleanUp) -> Answer:
 
 def _hold(request: control.Hold) -> Answer:
     destination = Destination(request.destination)
+    if not destination.is_there():
+        return Answer({"held": False, "under_way": None})
     destination.prepare()
-    holding.hold(destination, request.operator, request.reason)
-    return Answer({})
+    holding.hold(destination, request.operator, request.reason, request.run)
+    # Not before: whoever takes it from now on is refused, see `holding.take`.
+    return Answer({"held": True, "under_way": destination.run_under_way()})
 
 
 def _let_go(request: control.LetGo) -> Answer:

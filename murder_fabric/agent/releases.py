@@ -35,7 +35,7 @@ def list_releases(destination: Destination) -> list[Release]:
     found = []
     for tag, at in _directories(os.path.join(destination.path, "releases")):
         place, switched_at = switched.get(tag, (None, 0.0))
-        receipt = _record(destination, "receipts", tag)
+        receipt = destination.receipts.find(tag)
         verified = str(receipt.get("verified", "")) if receipt else ""
         found.append(
             Release(
@@ -152,16 +152,10 @@ def _seconds(verified: str, tag: str) -> float | None:
     return None
 
 
-def _record(destination: Destination, directory: str, tag: str) -> dict[str, Any] | None:
-    record = read_record(os.path.join(destination.own, directory, tag))
-    usable = directory != "receipts" or isinstance(record.get("digest"), str)
-    return record if usable else None
-
-
 def _bad(destination: Destination, tag: str) -> str:
     if not os.path.lexists(os.path.join(destination.own, "bad", tag)):
         return ""
-    record = _record(destination, "bad", tag) or {}
+    record = read_record(os.path.join(destination.own, "bad", tag))
     who, since = record.get("operator", "somebody"), record.get("since", "some time")
     return f"{record.get('reason', 'marked bad')} ({who}, {since})"
 

@@ -7,6 +7,8 @@ import shutil
 import stat
 
 from ..errors import StorageError
+from ..storage.clearing import remove_entry
+from ..storage.modes import set_mode
 
 
 def untouched_since(root: str, moment: float) -> bool:
@@ -36,12 +38,62 @@ def remove_tree(root: str) -> None:
         StorageError: it cannot be removed; names the path.
     """
     try:
-        os.chmod(root, 0o700)
-        for path, directories, _ in os.walk(root):
+        set_mode(root, 0o700)
+        for _, directories, _, here in os.fwalk(root):
             for name in directories:
-                below = os.path.join(path, name)
-                if stat.S_ISDIR(os.lstat(below).st_mode):
-                    os.chmod(below, 0o700)
+                mode = os.stat(name, dir_fd=here, follow_symlinks=False).st_mode
+                if stat.S_ISDIR(mode) and mode & 0o700 != 0o700:
+                    set_mode(name, 0o700, dir_fd=here)
         shutil.rmtree(root)
     except OSError as error:
         raise StorageError(f"{error.filename or root} cannot be removed: {error.strerror}") from None
+
+
+def remove_all_in(directory: int) -> int:
+    """
+    Remove all that is in an open directory, wherever its name leads by now; return how many entries that was.
+
+    Raises:
+        OSError: one cannot be removed, its `filename`; the others are gone.
+    """
+    names, trouble = sorted(os.listdir(directory)), None
+    for name in names:
+        try:
+            remove_entry(name, dir_fd=directory)
+        except OSError as error:
+            trouble = trouble or OSError(error.errno, error.strerror, name)
+    if trouble is not None:
+        raise trouble
+    return len(names)
+
+
+def remove_known(root: str, known: os.stat_result, *, itself: bool) -> None:
+    """
+    Remove all that is in the directory *known*, and it *itself*, if it is still the one at *root*.
+
+    Whoever may rename something above *root* may have put another one there, or a link to it, which stays.
+
+    Raises:
+        OSError: something cannot be removed; the rest is gone.
+        StorageError: another one is there; nothing was removed.
+    """
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not os.path.samestat(os.fstat(directory), known):
+            raise StorageError(f"{root} is another directory than before; nothing was deleted")
+        remove_all_in(directory)
+        if itself:
+            _remove_empty(directory, os.path.basename(root))
+    finally:
+        os.close(directory)
+
+
+def _remove_empty(directory: int, name: str) -> None:
+    """Remove an open directory, which is empty, if it is still called *name* where it lies."""
+    above = os.open("..", os.O_RDONLY | os.O_DIRECTORY, dir_fd=directory)
+    try:
+        named = os.stat(name, dir_fd=above, follow_symlinks=False)
+        if os.path.samestat(named, os.fstat(directory)):
+            os.rmdir(name, dir_fd=above)
+    finally:
+        os.close(above)

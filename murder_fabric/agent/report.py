@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..units import shown_size
@@ -53,7 +52,7 @@ class Report:
         text = progress_line(progress)
         if tracker_problem is not None:
             text += f"  (tracker: {tracker_problem})"
-        self.event("progress", "" if moved == self._last else text, **asdict(progress))
+        self.event("progress", "" if moved == self._last else text, **progress._asdict())
         self._last = moved
         if self._json and tracker_problem is not None:
             self.event("tracker", "", reason=tracker_problem)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from .. import control
 from ..errors import ControlError, StorageError, UnfitError, VerifyError
@@ -26,7 +27,8 @@ from .cleaning import empty
 from .destination import Destination, expand, expand_source
 from .files import close_moved, nearest
 from .formers import formers
-from .removal import remove_tree
+from .ownership import must_be_trusted
+from .removal import remove_known, remove_tree
 from .state import state_directory
 
 
@@ -50,6 +52,8 @@ class Staged:
     removed: int = 0
     #: It is a release already, of which somebody has changed files: what is wrong there is replaced by these.
     mends: bool = False
+    #: Which directory `root` is, where it is no release; None until it was seen to be for us alone.
+    known: os.stat_result | None = None
     #: What came from former releases.
     reused: Reused = field(default_factory=Reused)
 
@@ -69,21 +73,21 @@ def stage(request: control.Stage, raw: bytes) -> Staged:
     removed = _make_empty(request)
     root, destination, released = _place(request)
     mends = request.mend and destination is not None and destination.is_verified(request.tag)
-    if request.layout != "release":
-        _must_have_room(root, metainfo.info)
     payload, nothing = Payload(metainfo.info, root), Holdings.none(metainfo.info)
     made = not os.path.lexists(root)
     staged = Staged(
         metainfo, raw, root, payload, nothing, request.layout, destination, released, made, removed, mends
     )
     try:
+        if request.layout != "release":
+            staged.known = _take(staged)
         if not released:
             if not made and request.layout == "release":
                 # A run that did not come to its end left this, perhaps with another tree under the same tag.
                 remove_strangers(metainfo.info, root)
             payload.prepare()
         have = check(metainfo.info, payload)
-        staged.holdings = replace(nothing, pieces=have)
+        staged.holdings = nothing._replace(pieces=have)
         if released and not have.complete:
             raise StorageError(
                 f"{root} was changed since it was verified: {len(have) - have.have} of {len(have)} pieces"
@@ -159,6 +163,7 @@ def verify_staged(staged: Staged, request: control.Verify) -> None:
         finish_and_verify(staged)
     elif staged.mends:
         _mend(staged, destination, request.tag)
+        destination.receipts.bind(request.tag)
     elif staged.released:
         additions = destination.additions(request.tag)
         if additions.links != destination.wanted_additions(request.linked, "").links:
@@ -168,6 +173,7 @@ def verify_staged(staged: Staged, request: control.Verify) -> None:
             )
         _close(staged)
         finish_and_verify(staged, additions)
+        destination.receipts.bind(request.tag)
     else:
         info = staged.metainfo.info
         finish_and_verify(staged, destination.wanted_additions(request.linked, request.revision))
@@ -223,23 +229,16 @@ def discard(staged: Staged) -> None:
     """
     Remove what nobody will come back for: payloads only to be seeded, and plain ones that were not verified.
 
-    A plain payload had its directory for itself (`_place` takes no other), so all that is in it is ours. What
+    A plain payload had its directory for itself (`_take` takes no other), so all that is in it is ours. What
     a release was mended with was kept to be served.
     """
     if staged.mends and staged.released:
         with contextlib.suppress(StorageError):
             remove_tree(staged.root)
-    if staged.released or staged.layout == "release":
+    if staged.released or staged.known is None:
         return
-    if staged.made:
-        shutil.rmtree(staged.root, ignore_errors=True)
-        return
-    with contextlib.suppress(OSError):
-        for entry in list(os.scandir(staged.root)):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                os.unlink(entry.path)
+    with contextlib.suppress(OSError, StorageError):
+        remove_known(staged.root, staged.known, itself=staged.made)
 
 
 def _make_empty(request: control.Stage) -> int:
@@ -259,6 +258,8 @@ def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:
         root = expand(request.destination)
         if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
             raise StorageError(f"{root} is there already and not empty; nothing was changed")
+        with _saying(root):
+            must_be_trusted(root)
         return root, None, False
     destination = Destination(request.destination)
     receipt = destination.receipt(request.tag)
@@ -272,6 +273,31 @@ def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:
             " changes; nothing was changed. Choose another --tag"
         )
     return destination.release(request.tag), destination, True
+
+
+def _take(staged: Staged) -> os.stat_result:
+    """
+    Make the directory of what is no release, if it is missing; return which one its payload goes to.
+
+    `_place` looked at a name: whoever may make it, or rename above it, can have given it to another one.
+    """
+    root = staged.root
+    _must_have_room(root, staged.metainfo.info)
+    opened = staged.payload.make_root()
+    known = os.fstat(opened)
+    with _saying(root):
+        must_be_trusted(root)
+        if os.path.samestat(known, os.stat(root)) and not os.listdir(opened):
+            return known
+    raise StorageError(f"{root} was empty, or not there, and is no more; nothing was written or deleted")
+
+
+@contextlib.contextmanager
+def _saying(root: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{error.filename or root}: {error.strerror}; nothing was changed") from None
 
 
 def _must_have_room(root: str, info: Info) -> None:

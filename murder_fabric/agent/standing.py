@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict
 from typing import Any
 
 from twisted.internet.task import LoopingCall
@@ -99,7 +98,8 @@ def standing_of(host: Host, name: str) -> dict[str, Any]:
             "metrics": statistics_url(*at, "metrics", token),
         }
     torrents = [
-        {"tag": tag, "port": one.port, **asdict(one.progress())} for tag, one in sorted(host.torrents.items())
+        {"tag": tag, "port": one.port, **one.progress()._asdict()}
+        for tag, one in sorted(host.torrents.items())
     ]
     return {
         "agent": name,

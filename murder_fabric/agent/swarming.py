@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from dataclasses import replace
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
@@ -81,7 +80,7 @@ def peer(options: argparse.Namespace) -> int:
         try:
             payload.prepare()
             holdings = await in_thread(_look, metainfo, root, payload)
-            held = replace(config, held=frozenset(holdings.files))
+            held = config._replace(held=frozenset(holdings.files))
             torrent = Torrent(reactor, info, payload, holdings.pieces, held)
             torrent.complete.addCallback(lambda _: payload.finish(metainfo.mtimes))
             await _serve(reactor, torrent, report, info, options, seconds=options.seed_for)
@@ -94,7 +93,7 @@ def peer(options: argparse.Namespace) -> int:
 
 def _look(metainfo: Metainfo, root: bytes, payload: Payload) -> Holdings:
     """Return what is there of a payload that is to be fetched."""
-    holdings = replace(Holdings.none(metainfo.info), pieces=check(metainfo.info, payload))
+    holdings = Holdings.none(metainfo.info)._replace(pieces=check(metainfo.info, payload))
     payload.close()
     reuse(metainfo, root, holdings, ())
     return holdings

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 
 from ..bitfield import Bitfield
-from ..errors import StorageError, SwarmError, TrackerError
+from ..errors import NoRoomError, StorageError, SwarmError, TrackerError
 from ..metainfo.holdings import Holdings
 from ..metainfo.values import Info, Metainfo
 from ..metainfo.web_seeds import shown_origin, web_seeds
@@ -23,7 +22,6 @@ from ..net.pacing import Traffic
 from ..net.peer_protocol import PeerProtocol
 from ..net.ports import BACKLOG
 from ..net.tracker_client import TrackerClient
-from ..net.web_seed import WebSeed
 from ..policy.crowding import Crowding
 from ..policy.origins import HEAD_START
 from ..policy.pacing import NO_LIMITS, Limits, connections_read, slots_fed
@@ -46,13 +44,13 @@ from .limits import connections_allowed
 
 if TYPE_CHECKING:
     from .. import control
+    from ..net.web_seed import WebSeed
 
 #: Seconds between two looks at the clock.
 TICK = 0.25
 
 
-@dataclass(frozen=True)
-class TorrentConfig:
+class TorrentConfig(NamedTuple):
     """How to take part in one swarm."""
 
     listen: Listen
@@ -60,7 +58,7 @@ class TorrentConfig:
     trackers: Sequence[Sequence[str]]
     #: The run's secret; None is an open swarm.
     token: bytes | None = None
-    #: The only addresses that may connect, one that several hosts have as often; None: any.
+    #: The only addresses that may connect, or are called, one that several hosts have as often; None: any.
     hosts: Collection[str] | None = None
     #: Show pieces one by one.
     super_seed: bool = False
@@ -91,8 +89,7 @@ def config_of(request: control.Join | control.Seed, metainfo: Metainfo, holdings
     )
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """How far a torrent has come: counts of pieces, bytes, bytes per second."""
 
     pieces: int
@@ -108,14 +105,17 @@ class Progress:
     disk_seconds: float = 0.0
     #: Pieces missing that nobody who is connected shows, or else is known to have.
     unavailable: int = 0
+    #: Of those downloaded, see `Session.bytes_gained`.
+    bytes_gained: int = 0
 
 
 class Torrent:
     """
     Takes part in a swarm from `start` to `stop`.
 
-    `complete` fires when every piece is on disk and right; it fails with StorageError when the disk does, and
-    with SwarmError when the wait is given up, or ended by `stop`.
+    `complete` fires when every piece is on disk and right; it fails with StorageError when the disk does
+    (with NoRoomError what is there is served until `stop`), and with SwarmError when the wait is given up, or
+    ended by `stop`.
     """
 
     def __init__(
@@ -127,6 +127,8 @@ class Torrent:
         #: Why the last announce failed; None since one was answered.
         self.tracker_problem: str | None = None
         self.tracker_answered = False
+        #: Whether it takes nothing more, and serves what it has.
+        self.out_of_room = False
         #: Why web seeds were given up, by their URL as it may be shown.
         self.origin_problems: dict[str, str] = {}
         self._origins: dict[str, WebSeed] = {}
@@ -171,6 +173,7 @@ class Torrent:
             slots=slots_fed(limits.upload, SwarmConfig.slots),
             max_connections=connections,
             dial_below=connections // 2,
+            hosts_at=self._crowding.hosts_at,
         )
         self._max_block = config.max_block
         self._peer_id = config.peer_id
@@ -216,8 +219,8 @@ class Torrent:
     def progress(self) -> Progress:
         """Return how far we are, now."""
         now = self._reactor.seconds()
-        self._download.add(self.session.bytes_downloaded - self._download.total, now=now)
-        self._upload.add(self.session.bytes_uploaded - self._upload.total, now=now)
+        self._download.add_spread(self.session.bytes_downloaded - self._download.total, now=now)
+        self._upload.add_spread(self.session.bytes_uploaded - self._upload.total, now=now)
         peers = self.session.trusted_peers
         return Progress(
             pieces=self._have.have,
@@ -231,6 +234,7 @@ class Torrent:
             bytes_uploaded=self.session.bytes_uploaded,
             disk_seconds=round(self._disk.seconds, 3),
             unavailable=unavailable(self._have, peers),
+            bytes_gained=self.session.bytes_gained,
         )
 
     def account(self) -> dict[str, Any]:
@@ -273,9 +277,9 @@ class Torrent:
             return
         if stall.never_began(self.tracker_answered or progress.peers > 0, now=now):
             self.gave_up(never_began_sentence(self.tracker_problem))
-        elif stall.is_over(progress.bytes_downloaded, now=now):
+        elif stall.is_over(progress.bytes_gained, now=now):
             peers = [peer.address[0] for peer in self.session.trusted_peers]
-            came = stall.came(now=now)
+            came = stall.came()
             self.gave_up(sentence(missing, progress.piece_count, came, peers, self.tracker_problem))
 
     def look_for_source(self, stall: Stall) -> None:
@@ -283,7 +287,7 @@ class Torrent:
         progress, now = self.progress(), self._reactor.seconds()
         missing = progress.piece_count - progress.pieces
         has_source = self._sources.suffice(self._have, self.session.trusted_peers)
-        if missing and stall.is_orphaned(progress.bytes_downloaded, has_source=has_source, now=now):
+        if missing and stall.is_orphaned(progress.bytes_gained, has_source=has_source, now=now):
             self.gave_up(orphaned_sentence(missing, progress.piece_count, progress.peers))
 
     def gave_up(self, reason: str) -> None:
@@ -305,6 +309,12 @@ class Torrent:
         self._announcer.completed()
         self.complete.callback(None)
 
+    def ran_out_of_room(self, reason: str) -> None:
+        """Tell whoever waits for completion; until `stop` others get what is there."""
+        self.out_of_room = True
+        if not self.complete.called:
+            self.complete.errback(NoRoomError(reason))
+
     def failed(self, reason: str) -> None:
         """Tell whoever waits for completion, or who is to hear of what comes later."""
         if not self.complete.called:
@@ -315,8 +325,10 @@ class Torrent:
     # Inside ---------------------------------------------------------------------------------------------
 
     def _start_web_seeds(self) -> None:
-        if self._have.complete:
+        if self._have.complete or not self._config.web_seeds:
             return
+        from ..net.web_seed import WebSeed  # few have any
+
         for url in self._config.web_seeds:
             told = partial(self._origin_dropped, url)
             self._origins[url] = WebSeed(
@@ -380,7 +392,7 @@ class Torrent:
     def _peers_learned(self, peers: Sequence[PeerAddress]) -> None:
         self.tracker_problem = None
         self.tracker_answered = True
-        addresses = [(peer.host, peer.port) for peer in peers]
+        addresses = [(peer.host, peer.port) for peer in peers if self._crowding.takes_part(peer.host)]
         self.session.addresses_learned(addresses, now=self._reactor.seconds())
 
     def _tracker_failed(self, error: TrackerError) -> None:

@@ -11,11 +11,12 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from ..errors import BadInput
 from ..net.ports import BACKLOG
-from ..net.tracker_site import TrackerSite
+from ..net.tracker_site import MOST_WAITING, TrackerSite
 from ..tracker.keys import announce_url
 from ..tracker.registry import Registry
 from .addresses import listen_on
 from .files import read_token
+from .limits import connections_allowed
 from .report import Report
 from .running import run
 
@@ -27,7 +28,8 @@ def tracker(options: argparse.Namespace) -> int:
     token = read_token(options.token_file)
 
     async def main(reactor: Any) -> int:
-        site = TrackerSite(Registry(allowed, rng=random.Random(os.urandom(16))), reactor, token)
+        registry = Registry(allowed, rng=random.Random(os.urandom(16)))
+        site = TrackerSite(registry, reactor, token, connections_allowed(MOST_WAITING))
         port = listen_on(reactor, options.listen, site, BACKLOG)
         number = port.getHost().port
         url = announce_url(options.listen.address, number)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Optional
 
-from .request import Request
+from .request import Request, is_tag
+
+
+def is_name(agent: str) -> bool:
+    """Return whether a detached agent can be called *agent*: `tracker`, or what it does and a tag."""
+    kind, dash, tag = agent.partition("-")
+    return kind.isascii() and kind.isalpha() and kind.islower() and (is_tag(tag) if dash else not tag)
 
 
 def spoken(agent: str) -> str:

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Optional, TypedDict
+from typing import Annotated, Any, Optional, TypedDict
 
 from ..errors import ControlError
 from . import agents, errands, preflight, releasing, swarming
 from .parsing import REQUESTS
-from .request import Request
-from .shapes import Amount, Count, fits
+from .request import WORKING, Request
+from .shapes import Address, Amount, Count, Hex, Moment, Name, Port, Rate, Tag, Token, fits
+
+#: What a release can be; see `releasing.ListReleases`.
+State = Annotated[str, ("good", "bad", "fetched", "unknown").__contains__]
+
+
+#: What the file REVISION of a release says, which others are told too: one line.
+Revision = Annotated[str, lambda text: len(text) <= 200 and text.isprintable()]
 
 
 class Held(TypedDict):
-    """Who keeps others from a destination, since when and why."""
+    """Who keeps others from a destination, since when, why, and by which run."""
 
     operator: str
     since: str
     reason: str
+    run: str
+
+
+class UnderWay(TypedDict):
+    """Which run has a destination, whose it is, and since when."""
+
+    run: str
+    operator: str
+    since: str
 
 
 class Release(TypedDict):
     """A release, in the answer to `releasing.ListReleases`."""
 
-    tag: str
-    state: str
-    digest: str
+    tag: Tag
+    state: State
+    digest: Hex
     verified: str
     length: Count
     reason: str
@@ -33,63 +49,83 @@ class Release(TypedDict):
     usable: bool
 
 
+class Part(TypedDict):
+    """What an agent does in a swarm, in the answer to `agents.Status`."""
+
+    tag: Tag
+    bytes: Count
+    length: Count
+    peers: Count
+    rate: Rate
+    upload_rate: Rate
+
+
+class Agent(TypedDict):
+    """An agent at work, in the answer to `agents.Status`."""
+
+    agent: str
+    destinations: list[dict[str, Any]]
+    tracker: Optional[dict[str, Any]]
+    torrents: list[Part]
+
+
 #: What each `done` has, by request; beside that anything may stand there. What it means is said there.
 DONE: Mapping[type[Request], Mapping[str, Any]] = {
     agents.Heartbeat: {},
     agents.Detach: {"started": bool, "pid": Count},
     agents.Dismiss: {"pid": Count},
-    agents.DismissAll: {"agents": list[str]},
+    agents.DismissAll: {"agents": list[Annotated[str, agents.is_name]]},
     agents.Clean: {"removed": list[str], "running": list[str]},
-    agents.PassOn: {"address": str, "port": Count},
+    agents.PassOn: {"address": Address, "port": Port},
     agents.PassNoMore: {},
-    agents.Status: {"agents": list[dict[str, Any]]},
+    agents.Status: {"agents": list[Agent]},
     errands.ReadClock: {"clock": Amount},
     errands.RunCommands: {"said": list[str]},
     errands.CheckHealth: {},
     preflight.Examine: {"destination": str, "problems": list[str]},
-    preflight.StandBy: {"port": Count},
+    preflight.StandBy: {"port": Port},
     preflight.Reach: {"problem": str},
-    releasing.Prepare: {"destination": str, "current": Optional[str], "python": str},
+    releasing.Prepare: {"destination": str, "current": Optional[Name], "python": str},
     releasing.Nonces: {"nonces": list[str]},
     releasing.Verify: {"seconds": Amount},
-    releasing.Switch: {"previous": Optional[str], "warning": str, "clock": Amount},
+    releasing.Switch: {"previous": Optional[Name], "warning": str, "clock": Amount},
     releasing.SwitchBack: {},
-    releasing.ListReleases: {"current": Optional[str], "held": Optional[Held], "releases": list[Release]},
+    releasing.ListReleases: {"current": Optional[Name], "held": Optional[Held], "releases": list[Release]},
     releasing.Inspect: {
-        **{"tag": Optional[str], "digest": str, "ours": bool, "drift": list[str], "strangers": list[str]},
-        **{"drift_count": Count, "damage_count": Count},
+        **{"tag": Optional[Name], "digest": Hex, "ours": bool, "drift": list[str], "strangers": list[str]},
+        **{"drift_count": Count, "damage": list[str], "damage_count": Count},
     },
     releasing.MarkBad: {},
-    releasing.CleanUp: {"removed": list[str]},
-    releasing.Hold: {},
-    releasing.LetGo: {"held": bool},
-    releasing.RecallRelease: {"digest": str, "revision": str},
+    releasing.CleanUp: {"removed": list[Tag]},
+    releasing.Hold: {"held": bool, "under_way": Optional[UnderWay]},
+    releasing.LetGo: {"held": Optional[Held]},
+    releasing.RecallRelease: {"digest": Hex, "revision": Revision},
     releasing.Finish: {"bytes_uploaded": Count, "problems": list[str]},
-    swarming.Locate: {"address": str, "operator": Optional[str]},
-    swarming.Create: {"info_hash": str, "digest": str, "length": Count, "file_count": Count},
-    swarming.Recall: {"path": str, "token": str},
-    swarming.StartTracker: {"address": str, "port": Count, "token": Optional[str]},
+    swarming.Locate: {"address": Address, "operator": Optional[Address]},
+    swarming.Create: {"info_hash": Hex, "digest": Hex, "length": Count, "file_count": Count},
+    swarming.Recall: {"path": str, "token": Token},
+    swarming.StartTracker: {"address": Address, "port": Port, "token": Optional[Token]},
     swarming.Track: {},
-    swarming.TrackerFacts: {"address": str, "port": Count, "token": Optional[str]},
+    swarming.TrackerFacts: {"address": Address, "port": Port, "token": Token},
     swarming.Stage: {
         "released": bool,
         "removed": Count,
-        "bytes_reused": dict[str, Count],
+        "bytes_reused": dict[Tag, Count],
         "files_changed": Count,
     },
     swarming.StorePiece: {},
     swarming.Join: {
-        **{"seconds": Amount, "port": Count, "bytes_downloaded": Count, "bytes_uploaded": Count},
+        **{"seconds": Amount, "port": Port, "bytes_downloaded": Count, "bytes_uploaded": Count},
         **{"bytes_of_web_seeds": Count, "web_seed_problems": dict[str, str]},
         **{"tracker_problem": Optional[str], "senders": list[tuple[str, Count, Count]]},
     },
-    swarming.Seed: {"port": Count},
+    swarming.Seed: {"port": Port},
     swarming.Admit: {},
     swarming.Stop: {"bytes_uploaded": Count},
 }
 #: What may stand there, and is that then.
 PERHAPS: Mapping[type[Request], Mapping[str, Any]] = {
-    preflight.Examine: {"current": Optional[str], "free_bytes": Count, "free_inodes": Optional[Count]},
+    preflight.Examine: {"current": Optional[Name], "free_bytes": Count, "free_inodes": Optional[Count]},
     releasing.Prepare: {"free_bytes": Count, "free_inodes": Optional[Count]},
     swarming.Stage: {"unfetched": str},
 }
@@ -98,12 +134,12 @@ PROGRESS: Mapping[type[Request], Mapping[str, Any]] = {
     swarming.Create: {"bytes": Count, "length": Count},
     swarming.Join: {
         **dict.fromkeys(("pieces", "piece_count", "bytes", "length", "peers"), Count),
-        **dict.fromkeys(("bytes_downloaded", "bytes_uploaded", "unavailable"), Count),
-        **dict.fromkeys(("rate", "upload_rate", "disk_seconds"), Amount),
+        **dict.fromkeys(("bytes_downloaded", "bytes_gained", "bytes_uploaded", "unavailable"), Count),
+        **{"rate": Rate, "upload_rate": Rate, "disk_seconds": Amount},
     },
 }
-#: What every event may have: seconds since 1970.
-_ALWAYS: Mapping[str, Any] = {"time": Amount}
+#: What every event may have.
+_ALWAYS: Mapping[str, Any] = {"time": Moment}
 
 
 def check_event(name: str, fields: Mapping[str, Any]) -> None:
@@ -113,12 +149,14 @@ def check_event(name: str, fields: Mapping[str, Any]) -> None:
     Only `done` and `progress` have fields that anybody reckons with.
 
     Raises:
-        ControlError: a field is missing, or cannot be meant.
+        ControlError: a field is missing, or cannot be meant, or no such event comes of that request.
     """
     kind = REQUESTS.get(name)
     event = fields.get("event")
-    if kind is None or event not in ("done", "progress"):
+    if kind is None or event in ("failed", WORKING):
         return
+    if event != "done" and (event != "progress" or kind not in PROGRESS):
+        raise ControlError(f"{name}: nothing is known of {event!r:.60}")
     wanted = DONE[kind] if event == "done" else PROGRESS.get(kind, {})
     for field in wanted:
         if field not in fields:

@@ -41,6 +41,8 @@ class MessageReader:
         self._buffer = bytearray()
         self._open: dict[str, Any] | None = None
         self._wanted = 0
+        #: Bytes of all lines until now, and not of what was attached.
+        self.line_bytes = 0
 
     def receive(self, data: bytes) -> list[Message]:
         """
@@ -64,6 +66,7 @@ class MessageReader:
                 return None
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
+            self.line_bytes += end + 1
             self._open = self._parse(line)
         if len(self._buffer) < self._wanted:
             return None

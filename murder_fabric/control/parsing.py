@@ -27,7 +27,7 @@ REQUESTS: dict[str, type[Request]] = {kind.name: kind for kind in _requests()}
 @functools.cache
 def _types(name: str) -> dict[str, Any]:
     """Return what each field of the request called *name* must be; finding out takes as long as all else."""
-    return get_type_hints(REQUESTS[name])
+    return get_type_hints(REQUESTS[name], include_extras=True)
 
 
 def parse_request(fields: Mapping[str, Any]) -> Request:

@@ -119,15 +119,17 @@ class Inspect(Request):
     Read a release, and compare it with what was verified; changes nothing.
 
     Done: `tag` (None without a `current`), `digest`, `ours` (whether there is something to compare with),
-    `drift` (up to a hundred sentences, sorted), `drift_count`, `damage_count`: how many of these are
-    about what belongs to the release, and not about what lies there besides; and `strangers`: up to a
-    hundred paths of that.
+    `drift` (up to a hundred sentences, sorted), `drift_count`; `damage` and `damage_count`: those of these
+    that are about what belongs to the release, and not about what lies there besides; and `strangers`: up
+    to a hundred paths of that.
     """
 
     name = "inspect"
     destination: str
     #: None: what `current` points at.
     tag: Optional[str] = None
+    #: Files are not read that have the size and the time that they should have.
+    fast: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,17 +158,24 @@ class CleanUp(Request):
 
 @dataclasses.dataclass(frozen=True)
 class Hold(Request):
-    """Refuse every `Prepare` that does not say `force`, until `LetGo`; failed where somebody holds it."""
+    """
+    Refuse every `Prepare` that does not say `force`, until `LetGo`; failed where somebody holds it.
+
+    Done: `held` (false where nobody ever deployed, or tried to: then nothing is made) and `under_way`: which
+    run has the destination already, and goes on (`run`, `operator`, `since`; null where none has).
+    """
 
     name = "hold"
     destination: str
     operator: str
     reason: str
+    #: What the operator's records call it.
+    run: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class LetGo(Request):
-    """Take a `Hold` off; another operator's only with *force*. Done: `held` (False: nobody did)."""
+    """Take a `Hold` off; another operator's only with *force*. Done: `held` (who did; null: nobody)."""
 
     name = "let_go"
     destination: str

@@ -22,9 +22,14 @@ MAX_CERTIFICATES = 1 << 20
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+def is_tag(text: str) -> bool:
+    """Return whether *text* is a tag; see `check_tag`."""
+    return _TAG.fullmatch(text) is not None
+
+
 def check_tag(tag: str) -> str:
     """Return *tag*, which becomes part of paths on every host; BadInput says what a tag is made of."""
-    if not _TAG.fullmatch(tag):
+    if not is_tag(tag):
         raise BadInput(
             f"a tag cannot be {tag!r:.120}: letters, digits, '.', '_' and '-', at most 100,"
             " the first one a letter or digit"

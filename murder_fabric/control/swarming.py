@@ -6,6 +6,7 @@ import dataclasses
 from typing import Optional
 
 from .request import Request
+from .shapes import Address
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,14 +70,15 @@ class StartTracker(Request):
 @dataclasses.dataclass(frozen=True)
 class Track(Request):
     """
-    Let the tracker know a torrent, and the only addresses that may join it (None: any).
+    Let the tracker know a torrent, and the only addresses that may join it, one that several hosts have as
+    often (None: any).
 
     Where the torrent is attached, whoever knows the tracker's passkey can fetch it there.
     """
 
     name = "track"
     info_hash: str
-    hosts: Optional[list[str]] = None
+    hosts: Optional[list[Address]] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,8 +153,8 @@ class TakePart(Request):
     last_port: int
     announce: str
     token: Optional[str] = None
-    #: The only addresses connections are taken from, one that several hosts have as often (None: any).
-    hosts: Optional[list[str]] = None
+    #: The only addresses that may connect or are called, one that several hosts have as often (None: any).
+    hosts: Optional[list[Address]] = None
     #: CA certificates (PEM) of trackers and web seeds, beside those the host trusts.
     certificates: str = ""
     #: Bytes a second of all connections together; None is no limit.
@@ -197,7 +199,7 @@ class Admit(Request):
     name = "admit"
     tag: str
     digest: str
-    hosts: list[str]
+    hosts: list[Address]
 
 
 @dataclasses.dataclass(frozen=True)

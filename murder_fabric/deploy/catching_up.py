@@ -14,7 +14,7 @@ from .connecting.attachments import with_torrents
 from .deployment import Deployment
 from .failures import HostFailure
 from .inventory import counted, left_alone_lines
-from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
+from .muster import PROMPT_TIMEOUT, Muster
 from .outcome import HostState
 from .preflight import check_room, prepare
 from .ranges import fold
@@ -22,6 +22,7 @@ from .releases import taken
 from .revision import Revision
 from .roles import Roles
 from .run import Run
+from .soundness import damage_counts, inspected, leave_out_changed, more_than_release
 from .swarming import swarm, verify
 
 
@@ -54,6 +55,8 @@ def catch_up(deployment: Deployment, tag: str | None, *, mend: bool = False) -> 
         return f"{counted(left)} had {plan.tag} already{_left_alone(strange)}"
     if plan.lacking:
         _bring_among_hosts(run, plan, damaged)
+    if not mend:  # else all that have it were looked at
+        leave_out_changed(run, listings, [host for host in plan.having if host in plan.elsewhere])
     deployment.switch({host: one.current for host, one in listings.items()}, plan.elsewhere, alone=True)
     caught = [host for host in plan.elsewhere if host in run.outcome.hosts(HostState.SWITCHED)]
     return f"{counted(caught)} caught up with {plan.tag}{_left_alone(strange)}"
@@ -72,27 +75,17 @@ def _inspected(run: Run, having: Sequence[str]) -> tuple[dict[str, int], list[st
         The hosts where paths of it were changed, and how many; and those where others lie besides, which
         are named: nobody removes them.
     """
-    request = control.Inspect(run.wanted.destination, run.wanted.tag)
-    with run.view.stage("inspect") as said:
-        found = run.muster.ask(having, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
-        damaged = {
-            host: int(message.fields["damage_count"])
-            for host, message in found.items()
-            if message.fields["damage_count"]
-        }
-        strangers = {
-            host: (tuple(map(str, message.fields["strangers"])), count)
-            for host, message in found.items()
-            if (count := int(message.fields["drift_count"]) - int(message.fields["damage_count"]))
-        }
-        whole = units.counted(len(found) - len({*damaged, *strangers}), "host")
-        said.append(f"{whole} with {run.wanted.tag} as it was verified")
-        said += [f"{units.counted(count, 'path')} changed on {host}" for host, count in damaged.items()]
+    found = inspected(run, having)
+    strangers = {
+        host: (tuple(map(str, fields["strangers"])), count)
+        for host, fields in found.items()
+        if (count := more_than_release(fields))
+    }
     for line in left_alone_lines(strangers, run.wanted.tag):
         run.view.say(f"  {line}")
     for host, (paths, _) in strangers.items():
         run.outcome.noted(host, left_alone=list(paths))
-    return damaged, list(strangers)
+    return damage_counts(found), list(strangers)
 
 
 def _nobody_has_it(run: Run, had: Sequence[str], damaged: Mapping[str, int]) -> HostsFailed:

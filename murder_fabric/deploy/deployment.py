@@ -11,12 +11,15 @@ from ..control import Message
 from ..errors import Interrupted
 from ..units import counted
 from .connecting.asking import Answer
+from .ending import uninterrupted
 from .executor import GroupContext
 from .failures import HostFailure, printable
 from .forewarning import Forewarning
+from .haste import Haste
 from .hook_names import FAILED
 from .hooks import NO_HOOKS, Hooks, before_connecting, hooks_of, run_hook
-from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
+from .inventory import listed
+from .muster import MOST_TOLD, PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState, Outcome
 from .preflight import check_room, prepare
 from .ranges import fold
@@ -32,6 +35,8 @@ from .waves import Pace, pace_of
 
 #: Seconds in which hosts stop what they run; whoever is slower ends when we hang up.
 FINISH_TIMEOUT = 6.0
+#: Seconds that they have for it after that, where somebody waits.
+HANGING_UP = 1.0
 LEFT_ALONE = (
     "interrupted twice; what runs on the hosts ends by itself within 60 s. Run the same command again to have"
     " all of them at one release"
@@ -124,8 +129,9 @@ class Deployment:
         self._switching = Switching(self.plan, current, back=back, alone=alone)
         self._switching.must_go_on()
         self._switching.switch(hosts)
-        self._switching = None
-        self.standing = f"{fold(self.outcome.hosts(HostState.SWITCHED))} has {self.plan.wanted.tag}"
+        with uninterrupted():  # in between it would be said that nothing has changed
+            self._switching = None
+            self.standing = f"{fold(self.outcome.hosts(HostState.SWITCHED))} has {self.plan.wanted.tag}"
 
     def _reachable(self) -> list[str]:
         """Return the hosts of the run whose agents still answer, failed or not."""
@@ -142,9 +148,12 @@ class Deployment:
 
     def _stop(self) -> tuple[list[str], list[str]]:
         """Take back and stop in haste; return the hosts that may have stayed, and those that said nothing."""
+        haste = Haste()
         with self.plan.view.stage("stop") as said:
-            unsure = self._switching.back(in_haste=True) if self._switching is not None else []
-            unfinished = self._finish()
+            unsure = self._switching.back(haste) if self._switching is not None else []
+            unfinished = self._finish(haste.part(), silent=unsure)
+            # Who has said nothing so far hangs; the others have said that they are at their end.
+            self.plan.muster.channels.close_by = min(haste.until, time.monotonic() + HANGING_UP)
             count = len(self.plan.muster.greeted)
             if count:
                 said.append(
@@ -152,22 +161,31 @@ class Deployment:
                 )
         return unsure, unfinished
 
-    def _finish(self) -> list[str]:
-        """Stop everything everywhere; return the hosts that did not say they had."""
+    def _finish(self, timeout: float = FINISH_TIMEOUT, silent: Iterable[str] = ()) -> list[str]:
+        """
+        Stop everything everywhere; return the hosts that did not say that they had.
+
+        Args:
+            timeout: seconds in which they are to say so.
+            silent: those that are told, and not waited for.
+        """
         muster = self.plan.muster
         requests = {host: Message(control.Finish().fields()) for host in muster.greeted}
+        left = {host: requests.pop(host) for host in silent if host in requests}
+        muster.channels.begin(left)
         muster.view.asked(requests, "have ended what runs there")
 
         def on_answer(host: str, answer: Answer) -> None:
             if isinstance(answer, Message):
                 muster.view.answered(host)
 
-        answers = muster.channels.ask(requests, FINISH_TIMEOUT, on_answer=on_answer)
+        answers = muster.channels.ask(requests, timeout, on_answer=on_answer)
         note_uploads(self.outcome, answers)
         for host, answer in answers.items():
-            for problem in answer.fields.get("problems", ()) if isinstance(answer, Message) else ():
+            problems = answer.fields.get("problems", ()) if isinstance(answer, Message) else ()
+            for problem in problems[:MOST_TOLD]:
                 muster.view.say(f"  {host}: {printable(str(problem))}")
-        return [host for host, answer in answers.items() if isinstance(answer, HostFailure)]
+        return [*left, *(host for host, answer in answers.items() if isinstance(answer, HostFailure))]
 
 
 def manner_of(
@@ -268,7 +286,7 @@ def clean_up_after(run: Run) -> None:
                 run.view.say(f"  {host}: old releases could not be removed: {answer.reason}")
             else:
                 removed.update(answer.fields.get("removed", ()))
-        said.append(f"{', '.join(sorted(removed)) or 'nothing'} removed")
+        said.append(f"{listed(removed)} removed")
 
 
 def _interrupted(unsure: list[str], unfinished: list[str], standing: str) -> str:

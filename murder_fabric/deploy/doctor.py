@@ -10,6 +10,7 @@ from typing import Any
 from .. import control
 from ..control import Message, Request
 from ..storage.tree import Tree
+from ..tracker.addresses import canonical_host
 from ..units import counted, shown_size
 from . import inventory
 from .calls import Call, Door, faults, is_sample, rounds
@@ -17,7 +18,7 @@ from .choosing import by_value
 from .clocks import offset_of
 from .deployment import Deployment
 from .failures import HostFailure, printable
-from .muster import PROMPT_TIMEOUT, shared_addresses, sharing_sentence
+from .muster import MOST_TOLD, PROMPT_TIMEOUT, shared_addresses, sharing_sentence
 from .outcome import HostState
 from .preflight import SPARE_BYTES, lack_of_room
 from .run import Run
@@ -94,7 +95,7 @@ class _Checkup:
         request = control.Examine(run.wanted.destination, split_paths(run.settings.linked_files))
         peers = [host for host in self.hosts if host in run.roles.peers]
         for host, fields in self._ask(peers, lambda _: request).items():
-            self._fault(host, *fields["problems"])
+            self._fault(host, *fields["problems"][:MOST_TOLD])
             if not fields["problems"]:
                 room = fields.get("free_bytes", 0), fields.get("free_inodes")
                 run.outcome.noted(
@@ -122,7 +123,7 @@ class _Checkup:
         """Have the hosts stand by and call at each other; return all calls."""
         run, settings = self._run, self._run.settings
         addresses = {
-            host: str(fields["address"])
+            host: canonical_host(str(fields["address"]))
             for host, fields in self._ask(
                 self.hosts, lambda _: control.Locate(settings.interface or None)
             ).items()

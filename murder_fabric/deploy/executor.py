@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Optional, Union, cast, overload
@@ -23,13 +24,17 @@ from invoke.parser.context import ParserContext
 from invoke.tasks import Call, Task
 
 from ..errors import HostRangeError, Interrupted, MurderError, SettingsError
-from .connecting.connections import Gateways, HostKwargs, connection, host_kwargs
+from .connecting.connections import Gateways, HostKwargs, connection, host_keys_of, host_kwargs
+from .connecting.host_keys import HostKeys, tell_on_stderr
+from .failures import HostKeyError
 from .ranges import expand
 from .settings import SECTION, Settings
 
 HostValue = Union[str, HostKwargs]
 #: A task's function.
 Body = Callable[..., Any]
+#: What values of settings are called by people.
+_KINDS = {"dict": "mapping", "str": "text", "int": "number", "bool": "yes or no"}
 
 
 class GroupContext(Context):
@@ -59,9 +64,14 @@ class GroupContext(Context):
         own = (given for given in self.host_kwargs if _written(given) == host)
         return next(own, None) or host_kwargs(host)
 
-    def gateways(self) -> Gateways:
-        """Return what makes and opens this context's connections, with jump hosts shared among them."""
-        return Gateways(fabric_config(self.config))
+    def gateways(self, tell: Callable[[str, str], None] = tell_on_stderr) -> Gateways:
+        """
+        Return what makes and opens this context's connections, with jump hosts shared among them.
+
+        Args:
+            tell: what somebody should know of a host's key; see `HostKeys`.
+        """
+        return Gateways(fabric_config(self.config), tell)
 
     def connections(self) -> list[fabric.Connection]:
         """Make a new connection to each host, none of them open."""
@@ -97,13 +107,23 @@ def group_task(*args: Any, **options: Any) -> Any:
 
 
 class ConnectionCall(FabricConnectionCall):
-    """Fabric's call of a task for one host; also understands Invoke 3, whose second argument Fabric lacks."""
+    """
+    Fabric's call of a task for one host, whose key is checked as for tasks of ours.
+
+    Also understands Invoke 3, whose second argument Fabric lacks.
+    """
+
+    def __init__(self, *args: Any, host_keys: Optional[HostKeys] = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.host_keys = host_keys
 
     def clone_data(self) -> dict[str, Any]:
-        return {**super().clone_data(), "init_kwargs": self.init_kwargs}
+        return {**super().clone_data(), "init_kwargs": self.init_kwargs, "host_keys": self.host_keys}
 
     def make_context(self, config: Config, core_parse_result: Any = None) -> fabric.Connection:
-        return connection(fabric_config(config), self.init_kwargs)
+        made = connection(fabric_config(config), self.init_kwargs)
+        (self.host_keys or host_keys_of(config)).guard(made)
+        return made
 
 
 class GroupCall(Call):
@@ -130,6 +150,7 @@ class Executor(fabric.Executor):
     """
 
     _expanded = False
+    _host_keys: Optional[HostKeys] = None
 
     def execute(self, *tasks: Any) -> Any:
         try:
@@ -139,11 +160,12 @@ class Executor(fabric.Executor):
         except MurderError as error:
             if error.result is None:  # it did not come to any task of ours
                 self._refuse(tasks, error)
-            raise Exit(f"{SECTION}: {error}", code=error.exit_code) from None
+            which = f"{error.host}: " if isinstance(error, HostKeyError) and error.host else ""
+            raise Exit(f"{SECTION}: {which}{error}", code=error.exit_code) from None
         except AmbiguousMergeError as error:
-            wrong = SettingsError(f"a setting has the wrong shape: {error}")
+            wrong = misfit(error)
             self._refuse(tasks, wrong)
-            raise Exit(f"fab: {wrong}", code=wrong.exit_code) from None
+            raise Exit(f"{SECTION}: {wrong}", code=wrong.exit_code) from None
         except KeyboardInterrupt:  # Invoke would end with 1, as if something had failed
             raise Exit("fab: interrupted", code=Interrupted.exit_code) from None
 
@@ -177,7 +199,10 @@ class Executor(fabric.Executor):
     def parameterize(self, call: Call, connection_init_kwargs: HostKwargs) -> Call:
         if isinstance(call.task, GroupTask):
             return call.clone(into=GroupCall, with_={"hosts": [connection_init_kwargs], "origin": call})
-        return call.clone(into=ConnectionCall, with_={"init_kwargs": connection_init_kwargs})
+        # The task's own part of the configuration would lack what the environment says of our settings.
+        self._host_keys = self._host_keys or host_keys_of(self._loaded_config())
+        own = {"init_kwargs": connection_init_kwargs, "host_keys": self._host_keys}
+        return call.clone(into=ConnectionCall, with_=own)
 
     def _calls_of_command(self, command: str) -> list[Call]:
         """Return the calls that run *command* on the hosts of `-H`, or those that roles name."""
@@ -234,6 +259,21 @@ def load_environment(config: Config) -> None:
         config.load_shell_env()
     except (ValueError, UncastableEnvVar) as error:
         raise SettingsError(f"a FABRIC_… variable of the environment has a wrong value: {error}") from None
+
+
+def misfit(error: AmbiguousMergeError) -> SettingsError:
+    """Say that a setting is a mapping in one place and none in another; Invoke shows the whole of both."""
+    said = str(error)
+    told = re.search(r"merge <class '(\w+)'> \((.*)\) with <class '(\w+)'> \((.*)\)$", said, re.DOTALL)
+    if told is None:
+        return SettingsError(f"settings do not go together: {' '.join(said.split()):.200}")
+    wanted, default, found, given = told.groups()
+    is_ours = "'keep_releases': " in default
+    name, example = (SECTION, f" (`{SECTION}: {{keep_releases: 3}}`)") if is_ours else ("a setting", "")
+    return SettingsError(
+        f"{name} is to be a {_KINDS.get(wanted, wanted)}{example}, but is a {_KINDS.get(found, found)}:"
+        f" {given:.60}; look into fabric.yaml. No host was touched"
+    )
 
 
 def install() -> bool:

@@ -24,7 +24,11 @@ MAX_REASON = 500
 
 
 class HostKeyError(MurderError):
-    """The key a host showed is not the one it is known by."""
+    """The key a host showed is not the one it is known by; `host` is its name where the sentence lacks it."""
+
+    def __init__(self, sentence: str, host: str = "") -> None:
+        super().__init__(sentence)
+        self.host = host
 
 
 class JumpHostError(MurderError):

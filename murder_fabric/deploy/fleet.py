@@ -15,7 +15,7 @@ from invoke.util import yaml  # type: ignore[attr-defined]  # its own, or the sy
 
 from ..errors import SettingsError
 from .connecting.connections import HostKwargs, host_kwargs
-from .executor import GroupContext, fabric_config, group_context, load_environment
+from .executor import GroupContext, fabric_config, group_context, load_environment, misfit
 from .ranges import expand
 from .settings import SECTION, Settings, defaults, write_settings
 from .watching.view import View
@@ -115,6 +115,8 @@ def _load(path: str | None) -> fabric.Config:
         config.merge()
         load_environment(config)
         config.load_ssh_config()
-    except (yaml.YAMLError, AmbiguousMergeError) as error:
+    except AmbiguousMergeError as error:
+        raise misfit(error) from None
+    except yaml.YAMLError as error:
         raise SettingsError(f"settings cannot be read: {' '.join(str(error).split())}") from None
     return config

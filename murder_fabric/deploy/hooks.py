@@ -11,6 +11,7 @@ from ..control import Message
 from ..errors import HostsFailed
 from ..units import counted
 from .failures import HostFailure, printable
+from .haste import Haste
 from .hook_names import FAILED, TASKS_ONLY, failure_counts
 from .hook_tasks import call, hook_tasks
 from .muster import PROMPT_TIMEOUT, SILENCE_LIMIT
@@ -74,7 +75,7 @@ def run_hook(
     name: str,
     hosts: Sequence[str] | None = None,
     previous: Mapping[str, str | None] | None = None,
-    timeout: float | None = None,
+    haste: Haste | None = None,
 ) -> list[str]:
     """
     Run the hook *name*, if there is one, on *hosts*, or on all that are left; return those that failed.
@@ -84,14 +85,15 @@ def run_hook(
 
     Args:
         previous: by host, what `current` was before the run, where that is known.
-        timeout: seconds for one command, if not as the settings have it.
+        haste: of whoever waits for it, if somebody does: commands have a part of that, whatever the settings.
+            A task has not: it runs in this process, where nobody else can end what it is in the middle of.
     """
     hooks = run.hooks
     hosts = list(run.outcome.going if hosts is None else hosts)
     if not hooks.has(name) or not (hosts or name == FAILED):
         return []
     with run.view.stage("hook") as said:
-        failures, told = _run_commands(run, name, hosts, previous or {}, timeout or hooks.timeout)
+        failures, told = _run_commands(run, name, hosts, previous or {}, haste)
         left = [host for host in hosts if host not in failures]
         if name in hooks.tasks and (left or name == FAILED):
             with run.view.aside():
@@ -125,13 +127,17 @@ def before_connecting(hooks: Hooks, hosts: Sequence[str], wanted: Wanted) -> Non
 
 
 def _run_commands(
-    run: Run, name: str, hosts: Sequence[str], previous: Mapping[str, str | None], timeout: float
+    run: Run, name: str, hosts: Sequence[str], previous: Mapping[str, str | None], haste: Haste | None
 ) -> tuple[dict[str, HostFailure], dict[str, list[str]]]:
     """Return the hosts where the commands of a hook failed, and what they said on the others, in lines."""
     commands = run.hooks.commands.get(name)
     if not commands or name in TASKS_ONLY:
         return {}, {}
-    wanted = run.wanted
+    wanted, timeout = run.wanted, run.hooks.timeout
+    limit = len(commands) * timeout + PROMPT_TIMEOUT
+    if haste is not None:
+        limit = haste.part(3)
+        timeout = limit / len(commands)
     requests = {
         host: Message(
             control.RunCommands(
@@ -140,7 +146,6 @@ def _run_commands(
         )
         for host in hosts
     }
-    limit = len(commands) * timeout + PROMPT_TIMEOUT
     answers = run.muster.channels.ask(requests, limit, silence=SILENCE_LIMIT)
     failures = {host: answer for host, answer in answers.items() if isinstance(answer, HostFailure)}
     done = {host: answer for host, answer in answers.items() if isinstance(answer, Message)}

@@ -7,11 +7,10 @@ from typing import Any
 
 from ..units import counted
 from .ranges import fold
+from .standstill import STANDSTILL
 
 #: Seconds without any progress anywhere before such a swarm is given up.
 PATIENCE = 15.0
-#: And before one is given up in which no piece is lost: those that have it do not send it, and never will.
-STANDSTILL = 180.0
 
 
 class Hope:
@@ -19,9 +18,9 @@ class Hope:
     Hears of the progress of all hosts of one swarm, and says when it is over.
 
     1. While somebody is there who had everything at the start, or has it now, it is not.
-    2. While bytes move, it is not.
+    2. While somebody gets more than it ever had, it is not.
     3. While a host finds all that it lacks among those it is connected to, it is not: it will have all.
-       Unless nothing has moved for `STANDSTILL` seconds.
+       Unless nothing has moved for `STANDSTILL` seconds: those that have it do not send it, and never will.
 
     Args:
         sources: who has everything to begin with.
@@ -37,9 +36,9 @@ class Hope:
 
     def heard(self, host: str, progress: Mapping[str, Any], *, now: float) -> None:
         """*host* told its `progress`; see `agent.torrent.Progress`."""
-        downloaded = int(progress.get("bytes_downloaded", 0))
-        if self._bytes_of.get(host) != downloaded:
-            self._bytes_of[host], self._moved_at = downloaded, now
+        gained = int(progress.get("bytes_gained", 0))
+        if gained > self._bytes_of.get(host, -1):
+            self._bytes_of[host], self._moved_at = gained, now
         if "unavailable" in progress:
             self._unavailable[host] = int(progress["unavailable"])
             self._piece_count = int(progress["piece_count"])

@@ -14,12 +14,21 @@ from .ranges import fold
 SHOWN_DIGEST = 12
 #: Files named for each group.
 MOST_NAMED = 10
+#: Tags named in one sentence.
+MOST_TAGS = 50
 
 
 def counted(hosts: Iterable[str]) -> str:
     """Return hosts folded, and how many they are."""
     named = list(hosts)
     return f"{fold(named)} ({len(named)} host{'s' * (len(named) != 1)})" if named else "no host"
+
+
+def listed(tags: Iterable[str]) -> str:
+    """Return *tags* in a list of which people see the end."""
+    named = sorted(tags)
+    more = len(named) - MOST_TAGS
+    return ", ".join([*named[:MOST_TAGS], *[f"{more} more"] * (more > 0)]) or "nothing"
 
 
 def releases_text(listings: Mapping[str, Listing]) -> str:

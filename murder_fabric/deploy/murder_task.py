@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, Union
 
 import fabric
 
-from ..errors import MurderError, SettingsError
+from ..errors import Interrupted, MurderError, SettingsError
 from .executor import GroupContext, GroupTask
 from .settings import Settings, write_settings
 from .stdout import show
@@ -181,7 +181,7 @@ def _body(plan: Plan[P], settings: Sequence[str]) -> Callable[..., Result]:
     def body(
         context: GroupContext, *args: Any, json: bool = False, quiet: bool = False, **flags: Any
     ) -> Result:
-        from .again import command_again
+        from .again import command_again, command_cleaning
         from .ending import signals_as_interrupts
         from .results import fault
         from .watching.view import View
@@ -194,6 +194,9 @@ def _body(plan: Plan[P], settings: Sequence[str]) -> Callable[..., Result]:
         except MurderError as error:
             if again := command_again(sys.argv, error.result):
                 view.say(f"  again    {again}")
+            is_left = isinstance(error, Interrupted) and error.is_left
+            if is_left and (cleaning := command_cleaning(sys.argv, error.result)):
+                view.say(f"  clean up {cleaning}")
             _show(error.result, json)
             raise
         except Exception as error:  # a fault of ours; who asked for a document gets one beside the traceback

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from .. import control
 from ..control import Message, Request
 from ..errors import AllHostsFailed, BadInput
+from ..tracker.addresses import canonical_host
 from ..units import counted, shown_size
 from .connecting.asking import GREET_TIMEOUT, Answer, OnAnswer, OnEvent
 from .connecting.channels import Channels
@@ -22,6 +23,8 @@ PROMPT_TIMEOUT = 30.0
 PAYLOAD_TIMEOUT = 3600.0
 #: An agent at work says so every few seconds; a host that is silent for so many is out.
 SILENCE_LIMIT = 60.0
+#: Of what a host lists, so much is said at the most.
+MOST_TOLD = 20
 
 
 class Muster:
@@ -164,22 +167,34 @@ class Muster:
         """
         Return the address of each host that has answered, this machine apart; see `control.Locate`.
 
+        Where several say the same, it is that of the one which SSH reaches there, and the others are out. If
+        that is none of them, or several, nobody can tell who lies, or if any does, and all are out.
+
         Raises:
-            BadInput: hosts have the same one, so that they cannot reach each other.
+            BadInput: these are all hosts.
         """
         request = control.Locate(interface or None)
         hosts = [host for host in self.greeted if host != HERE]
         addresses = {
-            host: str(answer.fields["address"]) for host, answer in self.ask(hosts, lambda _: request).items()
+            host: canonical_host(str(answer.fields["address"]))
+            for host, answer in self.ask(hosts, lambda _: request).items()
         }
         going = {host: addresses[host] for host in self.outcome.going if host in addresses}
-        for address, hosts in shared_addresses(going).items():
-            raise BadInput(f"{sharing_sentence(hosts, address)}; nothing was changed")
+        for address, sharing in shared_addresses(going).items():
+            there = [host for host in sharing if self.channels.reached_at(host) == address]
+            if len(there) != 1 and len(sharing) == len(going):
+                raise BadInput(f"{sharing_sentence(sharing, address)}; nothing was changed")
+            for host in sharing:
+                if there != [host]:
+                    why = sharing_sentence(sharing, address, there[0] if len(there) == 1 else "")
+                    self.drop(host, HostFailure("failed", why))
+                    del addresses[host]
         return addresses
 
-    def progress(self, host: str, event: Message) -> None:
-        """*host* sent a `progress` record of what it fetches: show how far all are."""
-        self.view.heard(host, event.fields)
+    def progress(self, host: str, event: Message, length: int) -> None:
+        """*host* sent a `progress` record of what it fetches, of *length* bytes: show how far all are."""
+        there = min(event.fields["bytes"], length)
+        self.view.heard(host, {**event.fields, "bytes": there, "length": length})
 
     def hashing(self) -> OnEvent:
         """Return what shows how far a host is that hashes, told its `progress` events."""
@@ -196,12 +211,14 @@ class Muster:
         given_up: dict[tuple[str, str], list[str]] = {}
         unanswered: dict[str, list[str]] = {}
         for host, message in joined.items():
-            for problem in message.fields.get("web_seed_problems", {}).items():
+            for problem in list(message.fields.get("web_seed_problems", {}).items())[:MOST_TOLD]:
                 given_up.setdefault(problem, []).append(host)
             if why := message.fields.get("tracker_problem"):
                 unanswered.setdefault(why, []).append(host)
         said = [f"{shown_size(came)} of it from web seeds"] * bool(came)
-        said += [f"{fold(at)} gave up {url}: {printable(why)}" for (url, why), at in given_up.items()]
+        said += [
+            f"{fold(at)} gave up {printable(url)}: {printable(why)}" for (url, why), at in given_up.items()
+        ]
         never = "the tracker never answered"
         return said + [f"{never} {fold(at)}: {printable(why)}" for why, at in unanswered.items()]
 
@@ -230,9 +247,10 @@ def shared_addresses(addresses: Mapping[str, str]) -> dict[str, list[str]]:
     }
 
 
-def sharing_sentence(hosts: Iterable[str], address: str) -> str:
-    """Say of hosts that have one address what to do about it."""
+def sharing_sentence(hosts: Iterable[str], address: str, owner: str = "") -> str:
+    """Say of hosts that have one address what to do about it; *owner* is the one that SSH reaches there."""
+    known = f", and SSH reaches {owner} there" if owner else ""
     return (
-        f"{fold(hosts)} all say that their address is {address}; name the interface by which they reach each"
-        " other in murder.interface, such as eth1"
+        f"{fold(hosts)} all say that their address is {address}{known}; name the interface by which they"
+        " reach each other in murder.interface, such as eth1"
     )

@@ -82,12 +82,19 @@ def take(run: Run, tag: str | None) -> Mapping[str, Mapping[str, Any]]:
     nonces = {host: secrets.token_hex(8) for host in outcome.going}
     dirs = [] if tag is None else split_paths(settings.linked_dirs)
     files = [] if tag is None else split_paths(settings.linked_files)
-    prepared = muster.ask(
-        outcome.going,
-        lambda host: control.Prepare(
+
+    def request_of(host: str) -> control.Request:
+        return control.Prepare(
             wanted.destination, tag, run.id, nonces[host], run.operator, wanted.force, dirs, files
-        ),
-    )
+        )
+
+    # One alone, by its name: of two runs that begin at once one has every host then, and not each some.
+    first = min(outcome.going)
+    prepared = muster.ask([first], request_of)
+    _leave_to_another_run(run, first)
+    others = [host for host in outcome.going if host != first]
+    if others:
+        prepared.update(muster.ask(others, request_of))
     _drop_other_names(run, nonces)
     run.need_going()
     return {host: prepared[host].fields for host in prepared if host in outcome.going}
@@ -127,6 +134,14 @@ def lack_of_room(destination: str, room: tuple[int, int | None], length: int, en
         lack = f"no inodes left for {destination}: it needs {inodes_needed}"
         return f"{lack}, {free_inodes} are free; nothing was written"
     return ""
+
+
+def _leave_to_another_run(run: Run, first: str) -> None:
+    """Let all hosts be out where *first* is another run's, and none may be: it is about to take them too."""
+    outcome = run.outcome
+    if outcome[first].error.startswith("busy: ") and not run.settings.failures_allowed(len(run.roles.peers)):
+        for host in outcome.going:
+            outcome.failed(host, HostFailure("failed", f"not taken, as {first} is busy; nothing was changed"))
 
 
 def _drop_other_names(run: Run, nonces: Mapping[str, str]) -> None:

@@ -15,7 +15,7 @@ from paramiko.ssh_exception import ConfigParseError
 
 from ..errors import SettingsError
 from ..version import __version__
-from .executor import Executor
+from .executor import Executor, misfit
 from .stdout import for_who_reads
 from .tasks import murder
 
@@ -65,7 +65,9 @@ def main() -> None:
     gc.freeze()  # as under `fab`, see `install`
     try:
         program.run()
-    except (yaml.YAMLError, AmbiguousMergeError) as error:
+    except AmbiguousMergeError as error:
+        sys.exit(_refused(str(misfit(error))))
+    except yaml.YAMLError as error:
         sys.exit(_refused(f"a settings file cannot be read: {error}"))
     except (ConfigParseError, UnicodeDecodeError) as error:
         sys.exit(_refused(f"ssh_config cannot be read: {error}"))

@@ -24,6 +24,7 @@ from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState
 from .roles import Roles
 from .settings import Settings
+from .standstill import Standstill
 from .torrents import Torrent, kept_torrent
 from .transfers import note_fetched, note_verified
 from .trust import certificates
@@ -165,6 +166,7 @@ def peer(
         _join(
             muster,
             agent,
+            torrent.metainfo.info.geometry.length,
             lambda host: control.Join(
                 tag, addresses[host], first, last, url, token, hosts, trusted, *limits, web_seeds=web_seeds
             ),
@@ -210,10 +212,19 @@ def _stage(
     must_have_some(muster)
 
 
-def _join(muster: Muster, agent: str, request: Callable[[str], control.Request]) -> None:
+def _join(muster: Muster, agent: str, length: int, request: Callable[[str], control.Request]) -> None:
     hosts = muster.outcome.going
+
+    def on_event(host: str, event: Message) -> None:
+        muster.progress(host, event, length)
+        standstill.heard(host, event.fields)
+
     with muster.view.stage("swarm") as said:
-        done = muster.ask(hosts, request, None, on_event=muster.progress, to=agent, silence=SILENCE_LIMIT)
+        requests = {host: Message({**request(host).fields(), "to": agent}) for host in hosts}
+        muster.view.asked(requests)
+        ask = muster.channels.begin(requests)
+        standstill = Standstill(ask, length)
+        done = muster.settle(ask.wait(None, on_event, SILENCE_LIMIT, muster.counting(), standstill.look))
         note_fetched(muster.outcome, done)
         moved = sum(message.fields["bytes_downloaded"] for message in done.values())
         complete = f"{len(done)} of {units.counted(len(hosts), 'host')} complete"

@@ -31,6 +31,7 @@ DESTINATION = {
     "destination_path": "Where releases/ and current lie; murder.default_destination_path if not given."
 }
 FORCE = {"force": "Go on although somebody holds the destination (murder.lock)."}
+UNVERIFIED = {"unverified": "Go there at once: nobody looks whether it is still what was verified."}
 FAILURES = {"allow_failures": "How many hosts (3) or which share (10%) may fail before nobody switches."}
 WAVES = {
     "batch": "How many hosts (3) or which share (10%) switch at a time; all at once if not given.",
@@ -46,6 +47,7 @@ WAVES = {
         **FAILURES,
         **WAVES,
         **FORCE,
+        **UNVERIFIED,
     }
 )
 def switch(
@@ -58,6 +60,7 @@ def switch(
     canary: str | None = None,
     at: str | None = None,
     force: bool = False,
+    unverified: bool = False,
     **settings: Any,
 ) -> Undertaking:
     """Switch all hosts at once to a release that they have."""
@@ -65,10 +68,9 @@ def switch(
     known = _settings(c, settings, destination_path, default_tag=tag, **flags)
     if not known.default_tag:
         raise BadInput("--tag is missing, such as --tag v1")
-    aim = f"{known.default_tag} is to be current"
-    return _going_through(
-        c, known, aim, stages.switch, tag=known.default_tag, force=force, hooked=True, in_waves=True
-    )
+    tag, aim = known.default_tag, f"{known.default_tag} is to be current"
+    stage = partial(stages.switch, unverified=unverified)
+    return _going_through(c, known, aim, stage, tag=tag, force=force, hooked=True, in_waves=True)
 
 
 @murder_task(
@@ -78,6 +80,7 @@ def switch(
         **FAILURES,
         **WAVES,
         **FORCE,
+        **UNVERIFIED,
     }
 )
 def rollback(
@@ -90,6 +93,7 @@ def rollback(
     canary: str | None = None,
     at: str | None = None,
     force: bool = False,
+    unverified: bool = False,
     **settings: Any,
 ) -> Undertaking:
     """Switch all hosts back to the last good release before the current one, which is marked bad."""
@@ -104,7 +108,7 @@ def rollback(
     )
     to = _checked(to)
     aim = f"rollback to {to or 'the last good release'}"
-    stage = partial(stages.rollback, to=to)
+    stage = partial(stages.rollback, to=to, unverified=unverified)
     planned = _going_through(c, known, aim, stage, tag=to or "", force=force, hooked=True, in_waves=True)
     target = "which one that is, only the hosts know; murder.releases shows it"
     return planned if to else dataclasses.replace(planned, plan=lambda: [target])

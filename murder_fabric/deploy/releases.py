@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from .. import control, units
 from ..control import Request
 from ..errors import BadInput, HostsFailed
 from .choosing import Listing, cannot_go, is_deployed, nothing_deployed, way_back
 from .deployment import Deployment, bring
-from .failures import HostFailure
-from .inventory import counted, releases_text, verify_text
+from .failures import HostFailure, printable
+from .inventory import counted, listed, releases_text, verify_text
 from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT
 from .outcome import HostState
 from .preflight import take
 from .ranges import fold
 from .run import Run
+from .soundness import leave_out_changed
 from .taking_back import mark_bad
+
+#: What is said to who cannot wait until a release is mended.
+UNVERIFIED = "; --unverified goes there whatever it is now"
 
 
 def fetch(deployment: Deployment) -> str:
@@ -29,22 +34,31 @@ def fetch(deployment: Deployment) -> str:
     return f"{hosts} {tag}, and current is as it was; murder.switch --tag {tag} goes there"
 
 
-def switch(deployment: Deployment) -> str:
-    """Switch every host to a release that it has."""
+def switch(deployment: Deployment, *, unverified: bool = False) -> str:
+    """Switch every host to a release that it has and that is as it was verified; or *unverified*, to any."""
     run, tag = deployment.plan, deployment.plan.wanted.tag
     listings = taken(deployment)
     _leave_out(run, cannot_go(listings, tag, listings))
+    if not unverified:
+        leave_out_changed(run, listings, otherwise=UNVERIFIED)
     run.outcome.digest = _digest(listings, tag)
     deployment.switch({host: one.current for host, one in listings.items()})
     return f"{_switched(run)} switched to {tag}"
 
 
-def rollback(deployment: Deployment, to: str | None) -> str:
-    """Switch every host back to the good release it had before, or to *to*; what they leave is bad then."""
+def rollback(deployment: Deployment, to: str | None, *, unverified: bool = False) -> str:
+    """
+    Switch every host back to the good release it had before, or to *to*; what they leave is bad then.
+
+    Args:
+        unverified: nobody looks first whether it is still as it was verified.
+    """
     listings = taken(deployment)
     way = way_back(listings, to)
     run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=way.tag))
     _leave_out(run, cannot_go(listings, way.tag, way.hosts, back=True))
+    if not unverified:
+        leave_out_changed(run, listings, otherwise=UNVERIFIED)
     run.outcome.digest = _digest(listings, way.tag)
     if going := [host for host in way.hosts if run.outcome.is_going(host)]:
         run.view.say(f"  {fold(going)}: {way.left} -> {way.tag}")
@@ -120,22 +134,42 @@ def clean_up(deployment: Deployment) -> str:
         done = run.muster.ask(run.outcome.going, lambda _: request, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
         for host, message in done.items():
             run.outcome.noted(host, removed=message.fields["removed"])
-        removed = sorted({tag for message in done.values() for tag in message.fields["removed"]})
-        said.append(f"{', '.join(removed) or 'nothing'} removed")
-    return f"{', '.join(removed) or 'nothing'} removed on {counted(done)}"
+        removed = listed({tag for message in done.values() for tag in message.fields["removed"]})
+        said.append(f"{removed} removed")
+    return f"{removed} removed on {counted(done)}"
 
 
 def lock(deployment: Deployment, reason: str) -> str:
-    """Hold the destination on every host, until `unlock`."""
-    run = deployment.plan
+    """
+    Hold the destination on every host, until `unlock`; a run that has it already goes on, and is named.
+
+    Raises:
+        BadInput: nobody ever deployed there.
+    """
+    run, destination = deployment.plan, deployment.plan.wanted.destination
     deployment.standing = "some hosts may be locked; murder.unlock gives them free"
-    done = _each(run, control.Hold(run.wanted.destination, run.operator, reason))
-    return f"{run.wanted.destination} is locked on {counted(done)}; murder.unlock gives it free"
+    done = _each(run, control.Hold(destination, run.operator, reason, run.id))
+    held = {host: fields for host, fields in done.items() if fields["held"]}
+    if not held and not run.outcome.lost:
+        raise BadInput(nothing_deployed(destination, done))
+    absent = f"nothing was ever deployed to {destination}, so it is not locked there"
+    _leave_out(run, {host: absent for host in done if host not in held})
+    run.need_going()
+    under_way: dict[str, list[str]] = {}
+    for host, record in ((host, fields["under_way"]) for host, fields in held.items()):
+        if record:
+            run.outcome.noted(host, under_way=record)
+            whose = f"run {record['run']} of {record['operator']}, since {record['since']}"
+            under_way.setdefault(printable(whose, 1000), []).append(host)
+    for whose, hosts in under_way.items():
+        run.view.say(f"  {fold(hosts)}: {whose}, goes on and may switch; what begins later is refused")
+    but = "; it does not stop the run under way" * bool(under_way)
+    return f"{destination} is locked on {counted(held)}{but}; murder.unlock gives it free"
 
 
 def unlock(deployment: Deployment, *, force: bool) -> str:
     """
-    Give the destination free on every host.
+    Give the destination free on every host; whose lock was taken off, if it was another's, is said.
 
     Raises:
         BadInput: nobody held it anywhere.
@@ -143,13 +177,22 @@ def unlock(deployment: Deployment, *, force: bool) -> str:
     run = deployment.plan
     deployment.standing = "some hosts may be unlocked already"
     done = _each(run, control.LetGo(run.wanted.destination, run.operator, force))
-    held = [host for host, fields in done.items() if fields["held"]]
+    held = {host: fields["held"] for host, fields in done.items() if fields["held"]}
     if not held and not run.outcome.lost:
         raise BadInput(f"nobody holds {run.wanted.destination} on {counted(done)}")
+    overridden: dict[str, list[str]] = {}
+    for host, record in held.items():
+        run.outcome.noted(host, held=record)
+        if record["operator"] != run.operator:
+            by_run = f" (run {record['run']})" * bool(record["run"])
+            whose = f"of {record['operator']}, since {record['since']}{by_run}: {record['reason']}"
+            overridden.setdefault(printable(whose, 1000), []).append(host)
+    for whose, hosts in overridden.items():
+        run.view.say(f"  {fold(hosts)}: overrode the lock {whose}")
     return f"{run.wanted.destination} is free on {counted(done)}"
 
 
-def _each(run: Run, request: Request) -> dict[str, dict[str, object]]:
+def _each(run: Run, request: Request) -> dict[str, dict[str, Any]]:
     run.need_going()
     done = run.muster.ask(run.outcome.going, lambda _: request)
     run.need_going()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Mapping
 
 from .. import control
 from ..errors import BadInput
+from .failures import HostFailure, printable
 from .outcome import grouped
 from .ranges import fold
 from .roles import HERE
@@ -28,14 +30,19 @@ def find_here(run: Run, addresses: Mapping[str, str]) -> str:
     """
     answers = run.muster.ask(run.outcome.going, lambda _: control.Locate())
     run.need_going()
-    address = address_here({host: str(one.fields["operator"] or "") for host, one in answers.items()})
+    seen = {host: str(one.fields["operator"] or "") for host, one in answers.items()}
+    address = address_here(seen)
+    for host, other in seen.items():
+        if other != address:
+            why = f"it says that SSH came from {other or 'nowhere'}, and most hosts say {address}"
+            run.outcome.failed(host, HostFailure("failed", why))
     _must_be_reached(run, addresses, address)
     return address
 
 
 def address_here(seen: Mapping[str, str]) -> str:
     """
-    Return the address of this machine that the hosts see.
+    Return the address of this machine that the hosts see, or more than half of them.
 
     Args:
         seen: by host, where SSH came from; empty where the host does not know.
@@ -43,6 +50,9 @@ def address_here(seen: Mapping[str, str]) -> str:
     Raises:
         BadInput: there is none, or more than one, or it is not ours.
     """
+    address, count = Counter(seen.values()).most_common(1)[0]
+    if address and 2 * count > len(seen):
+        return _must_be_ours(address)
     unknown = [host for host, address in seen.items() if not address]
     if unknown:
         raise BadInput(
@@ -51,10 +61,11 @@ def address_here(seen: Mapping[str, str]) -> str:
     at: dict[str, list[str]] = {}
     for host, address in seen.items():
         at.setdefault(address, []).append(host)
-    if len(at) > 1:
-        views = ", ".join(f"{fold(hosts)} as {address}" for address, hosts in at.items())
-        raise BadInput(f"the hosts see this machine differently, {views}; {WITHOUT}")
-    (address,) = at
+    views = ", ".join(f"{fold(hosts)} as {address}" for address, hosts in at.items())
+    raise BadInput(f"the hosts see this machine differently, {views}; {WITHOUT}")
+
+
+def _must_be_ours(address: str) -> str:
     if not _is_ours(address):
         raise BadInput(
             f"the hosts see this machine as {address}, which is no address of its own: a NAT or a jump host"
@@ -72,7 +83,9 @@ def _must_be_reached(run: Run, addresses: Mapping[str, str], here: str) -> None:
     port = int(standing[HERE].fields["port"])
     going = [host for host in run.outcome.going if host in addresses]
     answers = muster.ask(going, lambda host: control.Reach(addresses[host], here, port, mark))
-    problems = {host: str(one.fields["problem"]) for host, one in answers.items() if one.fields["problem"]}
+    problems = {
+        host: printable(one.fields["problem"]) for host, one in answers.items() if one.fields["problem"]
+    }
     where = f"this machine at {here}, port {port}"
     for line in grouped({host: f"it does not reach {where}: {why}" for host, why in problems.items()}):
         muster.view.say(f"  {line}")

@@ -140,6 +140,11 @@ class Settings:
         "How packets among hosts are marked (DSCP, 0 to 63), so that routers let others go first: 8 is CS1, "
         "1 is LE; not at all if empty.",
     )
+    swarm_timeout: int = _setting(
+        0,
+        checks.whole(0, 604_800),
+        "Seconds in which a host must have the whole payload once it may fetch it; as long as it takes if 0.",
+    )
     seed_for: int = _setting(
         3600,
         checks.whole(0, 3600),
@@ -151,9 +156,9 @@ class Settings:
     verify: str = _setting(
         "full",
         checks.choice("full", "fast"),
-        "What shows that a file of an older release on the host, about to be used again, is still as it was: "
-        "all its bytes (`full`), or its size and time (`fast`). Seeders read all, and so does everybody the "
-        "new release.",
+        "What shows that a file of an older release on the host, about to be used again or switched to, is "
+        "still as it was: all its bytes (`full`), or its size and time (`fast`). Seeders read all, and so "
+        "does everybody the new release.",
     )
     linked_dirs: str = _setting(
         "",
@@ -192,6 +197,7 @@ class Settings:
         "",
         checks.health_check,
         "What tells whether a release is well on a host: a shell command that ends with 0, or an HTTP URL.",
+        is_secret=True,
     )
     health_status: int = _setting(
         200, checks.whole(100, 599), "The status that the URL of the health check is to answer with."

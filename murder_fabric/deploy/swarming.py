@@ -19,6 +19,7 @@ from .connecting.attachments import with_holdings, with_torrents
 from .existing import tracker_of
 from .failures import HostFailure
 from .hope import Hope
+from .inventory import listed
 from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT
 from .outcome import HostState
 from .preflight import Ready
@@ -27,6 +28,7 @@ from .run import Entry, Run
 from .seeding import seed_in_place, upload
 from .spreading import Offer, offer_of_torrent, pays
 from .staging import ask_to_stage, told_of_unfetched
+from .standstill import Standstill
 from .transfers import note_fetched, note_senders, note_staged, note_verified
 from .trust import certificates
 from .wanted import title_of
@@ -184,7 +186,7 @@ def _told_of_staging(metainfo: Metainfo, staged: Mapping[str, Message]) -> list[
     pieces = f"{had} of {count * len(staged)} pieces are there already, all hosts together"
     said = [pieces] if had else ["nothing is there already"] * (not reused)
     if reused:
-        said.append(f"{shown_size(sum(reused.values()))} reused from {', '.join(sorted(reused))}")
+        said.append(f"{shown_size(sum(reused.values()))} reused from {listed(reused)}")
     changed = {
         host: one.fields["files_changed"] for host, one in staged.items() if one.fields["files_changed"]
     }
@@ -205,6 +207,9 @@ def _join(
     """
     Return what the hosts said that have everything; a swarm that can never finish is given up.
 
+    Only `murder.swarm_timeout` says by when it must be over, as links may be slow. But each host that gets
+    nothing ends: its agent says so, or it is silent, or it stands still.
+
     Args:
         staged: who joins, as far as nothing happened to it since.
         sources: who has everything to begin with; None where that is nobody of ours.
@@ -214,16 +219,14 @@ def _join(
     run.view.asked(hosts)
     hope = Hope(sources or (), now=time.monotonic())
 
-    def waiting() -> list[str]:
-        return [host for host in hosts if host not in ask.answers]
-
     def on_event(host: str, event: Message) -> None:
-        run.muster.progress(host, event)
+        run.muster.progress(host, event, length)
+        standstill.heard(host, event.fields)
         now = time.monotonic()
         hope.heard(host, event.fields, now=now)
         if sources is not None and hope.is_quiet(now=now):
             complete = [one for one, answer in ask.answers.items() if isinstance(answer, Message)]
-            if hope.is_over(complete, waiting(), channels.failures(), now=now):
+            if hope.is_over(complete, ask.waiting(), channels.failures(), now=now):
                 raise _Orphaned
 
     def on_answer(host: str, answer: Answer) -> None:
@@ -232,11 +235,12 @@ def _join(
             run.forewarn()
 
     requests = {host: Message(_join_request(run, ready.addresses[host], entry).fields()) for host in hosts}
-    ask = channels.begin(requests)
+    ask, length = channels.begin(requests), metainfo.info.geometry.length
+    standstill = Standstill(ask, length, run.settings.swarm_timeout or None)
     try:
-        answers = ask.wait(None, on_event, silence=SILENCE_LIMIT, on_answer=on_answer)
+        answers = ask.wait(None, on_event, SILENCE_LIMIT, on_answer, standstill.look)
     except _Orphaned:
-        lacking = HostFailure("failed", hope.sentence(waiting()))
+        lacking = HostFailure("failed", hope.sentence(ask.waiting()))
         answers = {host: ask.answers.get(host, lacking) for host in hosts}
     return run.muster.settle(answers)
 

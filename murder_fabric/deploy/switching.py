@@ -12,7 +12,9 @@ from ..control import Message
 from ..errors import AllHostsFailed, HostsFailed
 from ..units import counted
 from .clocks import Offset, measure
+from .failures import printable
 from .forewarning import toll, too_many_lost
+from .haste import Haste
 from .health import check_health
 from .hooks import run_hook
 from .muster import PROMPT_TIMEOUT
@@ -86,9 +88,9 @@ class Switching:
         for number, wave in enumerate(waves):
             self._go_through(wave, at if number == 0 else None, is_last=wave is waves[-1])
 
-    def back(self, *, in_haste: bool = False) -> list[str]:
+    def back(self, haste: Haste | None = None) -> list[str]:
         """Take the hosts back whose wave has begun, if they switched; return those that did not answer."""
-        self._unsure += take_back(self._run, self._begun, self._current, in_haste=in_haste)
+        self._unsure += take_back(self._run, self._begun, self._current, haste)
         self._begun = []
         return self._unsure
 
@@ -218,7 +220,7 @@ class Switching:
             if message.fields.get("warning"):
                 by_warning.setdefault(str(message.fields["warning"]), []).append(host)
         for warning, hosts in by_warning.items():
-            self._run.view.say(f"  {fold(hosts)}: {warning}")
+            self._run.view.say(f"  {fold(hosts)}: {printable(warning)}")
 
     @property
     def _host_count(self) -> int:

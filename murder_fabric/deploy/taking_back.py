@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .. import control
 from ..control import Message
 from .failures import HostFailure
+from .haste import Haste
 from .hooks import run_hook
 from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT
 from .outcome import HostState, grouped
@@ -17,38 +18,41 @@ BACK_TIMEOUT = 6.0
 
 
 def take_back(
-    run: Run, hosts: Sequence[str], current: Mapping[str, str | None], *, in_haste: bool = False
+    run: Run, hosts: Sequence[str], current: Mapping[str, str | None], haste: Haste | None = None
 ) -> list[str]:
     """
     Point `current` back on *hosts*, where it was switched; return those that do not answer.
 
     The hooks of going back are run on all: `before_switch` may have done something where none was made. Hosts
-    that failed come last, as their commands may well hang: those that are well do not wait for them.
+    that failed come last, as their commands may well hang: those that are well do not wait for them. In haste
+    all go at once, and nobody waits for anybody for long.
 
     Args:
         current: by host, what it was.
-        in_haste: somebody waits for it: the commands of hooks have no longer than the hosts themselves.
+        haste: of whoever waits for it, if somebody does.
     """
-    patience = BACK_TIMEOUT if in_haste else None
+    if haste is not None:
+        return _take_back(run, hosts, current, haste)
     well = [host for host in hosts if run.outcome.is_going(host)]
     failed = [host for host in hosts if not run.outcome.is_going(host)]
-    return [host for those in (well, failed) if those for host in _take_back(run, those, current, patience)]
+    return [host for those in (well, failed) if those for host in _take_back(run, those, current)]
 
 
 def _take_back(
-    run: Run, hosts: Sequence[str], current: Mapping[str, str | None], patience: float | None
+    run: Run, hosts: Sequence[str], current: Mapping[str, str | None], haste: Haste | None = None
 ) -> list[str]:
     """Take *hosts* back, all at once; return those that do not answer."""
     wanted, outcome = run.wanted, run.outcome
-    run_hook(run, "before_switch_back", hosts, current, patience)
+    run_hook(run, "before_switch_back", hosts, current, haste)
     requests = {
         host: Message(
             control.SwitchBack(wanted.destination, wanted.tag, current[host], run.operator).fields()
         )
         for host in hosts
     }
+    patience = BACK_TIMEOUT if haste is None else haste.part()
     unsure, unsaid = [], {}
-    for host, answer in run.muster.channels.ask(requests, BACK_TIMEOUT).items():
+    for host, answer in run.muster.channels.ask(requests, patience).items():
         if isinstance(answer, HostFailure):
             unsure.append(host)
             reason = f"current may point at {wanted.tag} there: {answer.reason}"
@@ -60,7 +64,7 @@ def _take_back(
     for line in grouped(unsaid):
         run.view.say(f"  {line}")
     answered = [host for host in hosts if host not in unsure]
-    run_hook(run, "after_switch_back", answered, current, patience)
+    run_hook(run, "after_switch_back", answered, current, haste)
     return unsure
 
 

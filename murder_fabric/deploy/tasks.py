@@ -119,7 +119,7 @@ def deploy(
     page = "" if report is None else chronicle.check_report_path(os.fspath(report))
     again = retrying.retry_of(c, known) if retry_failed else None
     if again is not None and again.is_done:
-        return again.result
+        return again.nothing()
     if again is not None:
         c, known = again.context, again.settings
     _check_manner(c, known, in_waves=True)
@@ -127,8 +127,9 @@ def deploy(
     if again is not None:
         wanted = again.check(wanted)
     planned = _bringing(c, known, wanted, deployment.deploy, in_waves=True)
-    notes = () if again is None else again.notes
-    return dataclasses.replace(planned, report_path=page, notes=notes)
+    if again is not None:
+        planned = dataclasses.replace(planned, notes=again.notes, left_out=again.left_out)
+    return dataclasses.replace(planned, report_path=page)
 
 
 @murder_task(help=FILES, iterable=["exclude"], settings=["tracker_port"])

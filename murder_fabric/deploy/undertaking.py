@@ -54,6 +54,8 @@ class Undertaking:
     plan: Callable[[], Sequence[str]] = tuple
     #: What should be known before it begins, line by line.
     notes: Sequence[str] = ()
+    #: Which hosts were named that it is not about, and why: without them not all is done that was asked.
+    left_out: str = ""
     #: Where a page about it is to be written; empty for none.
     report_path: str = ""
 
@@ -82,17 +84,17 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
         view.say(f"  {line}")
     if context.config.run.dry:
         return result_of(outcome, task, _planned(undertaking, view), 0.0)
-    outcome.run_id = shelf.new_id(time.time(), secrets.token_bytes(2))
+    outcome.run_id = shelf.new_id(time.time(), secrets.token_bytes(shelf.CHANCE))
     chronicle = Chronicle(task, undertaking, view, outcome.run_id) if undertaking.is_recorded else None
     result: Result | None = None
     course = _Course(undertaking)
     try:
         with course.explained(), view.watch(outcome):
             said = _go_through(context, course, outcome, view)
-        how_long = f" in {time.monotonic() - began:.1f} s" if undertaking.is_long else ""
+        how_long = f" ({time.monotonic() - began:.1f} s)" if undertaking.is_long else ""
         view.remark(f"murder: {said}{how_long}")
-        if outcome.lost:
-            raise HostsFailed(_complaint(undertaking.settings, outcome))
+        if outcome.lost or undertaking.left_out:
+            raise HostsFailed(_complaint(undertaking, outcome))
         result = result_of(outcome, task, said, time.monotonic() - began)
     except MurderError as error:
         error.result = result = result_of(
@@ -151,14 +153,16 @@ class _Course:
                 raise self._ended from None
             if self._ended:
                 raise Interrupted(f"interrupted when all was done: {self._ended}") from None
-            how = self.undertaking.interrupted if self.has_begun else _NOT_BEGUN
-            raise Interrupted(how) from None
+            error = Interrupted(self.undertaking.interrupted if self.has_begun else _NOT_BEGUN)
+            error.is_left = self.has_begun
+            raise error from None
 
 
 def _go_through(context: GroupContext, course: _Course, outcome: Outcome, view: View) -> str:
     from .connecting.bundle import build_bundle
     from .connecting.remote import open_channels
     from .muster import Muster
+    from .outcome import grouped
 
     undertaking = course.undertaking
     settings, hosts = undertaking.settings, dict.fromkeys([*undertaking.hosts, *undertaking.others])
@@ -166,13 +170,19 @@ def _go_through(context: GroupContext, course: _Course, outcome: Outcome, view: 
         undertaking.first()
     bundle = build_bundle()
     view.begin("connect")  # which ends with the greeting
-    gateways = context.gateways()
+    keys: dict[str, str] = {}  # written by threads that connect
+    gateways = context.gateways(keys.__setitem__)
     connections = {host: gateways.connection(context.kwargs_of(host)) for host in hosts if host != HERE}
 
     def show(count: int) -> None:
         view.progress(f"{count} of {counted(len(connections), 'host')} let us in")
 
-    with open_channels(gateways, connections, settings, bundle, show, here=HERE in hosts) as channels:
+    try:
+        opened = open_channels(gateways, connections, settings, bundle, show, here=HERE in hosts)
+    finally:
+        for line in grouped(dict(keys)):
+            view.say(f"  {line}")
+    with opened as channels:
         course.has_begun = True
         muster = Muster(channels, outcome, view)
         try:
@@ -184,11 +194,14 @@ def _go_through(context: GroupContext, course: _Course, outcome: Outcome, view: 
                 view.say(f"  {line}")
 
 
-def _complaint(settings: Settings, outcome: Outcome) -> str:
-    """Return what is said of a task that came to its end without some of its hosts."""
+def _complaint(undertaking: Undertaking, outcome: Outcome) -> str:
+    """Return what is said of a task that came to its end without some of the hosts that were named."""
     from .outcome import HostState
 
     lost = outcome.lost
-    allowed = settings.failures_allowed(len(outcome.by_host()))
+    if not lost:
+        return undertaking.left_out
+    allowed = undertaking.settings.failures_allowed(len(outcome.by_host()))
     as_allowed = ", as was allowed" * bool(outcome.hosts(HostState.SWITCHED) and len(lost) <= allowed)
-    return f"{fold(lost)} failed{as_allowed}; put that right and run the same command again"
+    said = f"{fold(lost)} failed{as_allowed}; put that right and run the same command again"
+    return f"{said}. {undertaking.left_out}" if undertaking.left_out else said

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..bitfield import Bitfield
 from .geometry import Geometry, Run
 from .values import Info
 
 
-@dataclass(frozen=True)
-class Holdings:
+class Holdings(NamedTuple):
     """
     The pieces that are whole and right, and the files that are, by their index.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NoReturn, Optional
 
 from ..bencoding import decode, encode
@@ -67,10 +68,8 @@ def parse_info(value: Any, raw: bytes) -> Info:
         fields.refuse("has both length and files" if single_file else "has neither length nor files")
     files = (_single_file(fields, name),) if single_file else _files(fields)
     directories = _directories(fields, single_file)
-    _check_tree(files, directories)
+    check_tree(files, directories)
     geometry = Geometry(piece_length, [entry.length for entry in files])
-    if geometry.length > MOST_BYTES:
-        fields.refuse(f"files come to {geometry.length} bytes, and {MOST_BYTES} is the most")
     return Info(
         name=name,
         piece_length=piece_length,
@@ -207,7 +206,13 @@ def _directories(info: _Fields, single_file: bool) -> tuple[Directory, ...]:
     return tuple(directories)
 
 
-def _check_tree(files: tuple[FileEntry, ...], directories: tuple[Directory, ...]) -> None:
+def check_tree(files: Sequence[FileEntry], directories: Sequence[Directory]) -> None:
+    """
+    Refuse entries, each of which is in order, that make no tree together.
+
+    Raises:
+        MetainfoError: none is there, two are in each other's way, a link leads out, or it is too much.
+    """
     # Padding is never written, and hybrid torrents use one name for many runs of it.
     real = [entry for entry in files if not entry.padding]
     if not real and (files or not any(directory.path for directory in directories)):
@@ -218,6 +223,11 @@ def _check_tree(files: tuple[FileEntry, ...], directories: tuple[Directory, ...]
         fault = link_fault({entry.path: entry.symlink for entry in real if entry.symlink is not None})
     if fault is not None:
         raise MetainfoError(f"this is not a usable torrent: in info.files, {fault}")
+    length = sum(entry.length for entry in files)
+    if length > MOST_BYTES:
+        raise MetainfoError(
+            f"this is not a usable torrent: info files come to {length} bytes, and {MOST_BYTES} is the most"
+        )
 
 
 def _hashes(info: _Fields, key: bytes, size: int, geometry: Geometry) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -87,7 +86,7 @@ class Announcer:
 
     async def _announce_once(self) -> None:
         self._hurried = False
-        request = replace(self._state().request, event=self._events[0] if self._events else "")
+        request = self._state().request._replace(event=self._events[0] if self._events else "")
         try:
             response = await self._announce(request)
         except TrackerError as error:
@@ -126,7 +125,7 @@ class Announcer:
                 timer.cancel()
 
     async def _say_goodbye(self) -> None:
-        request = replace(self._state().request, event="stopped", num_want=0)
+        request = self._state().request._replace(event="stopped", num_want=0)
         goodbye = Deferred.fromCoroutine(self._answered(request))
         timer = self._clock.callLater(GOODBYE_TIMEOUT, goodbye.cancel)
         try:

@@ -8,7 +8,7 @@ from twisted.internet.protocol import Factory
 
 from ..tracker.http import Request, format_response
 from .ports import Clock
-from .tracker_site import Answer, TrackerProtocol
+from .tracker_site import Answer, TrackerProtocol, Waiting
 
 #: What the file is answered as.
 FILE_TYPE = "application/octet-stream"
@@ -30,9 +30,10 @@ class FileSite(Factory):
         self._path = path
         self._content = content
         self._clock = clock
+        self._waiting = Waiting()
 
     def buildProtocol(self, addr: object) -> TrackerProtocol:
-        return TrackerProtocol(self.answer, self._clock)
+        return TrackerProtocol(self.answer, self._clock, self._waiting)
 
     def answer(self, request: Request, host: str) -> Answer:
         """Return the response to *request*; the connection closes after it."""

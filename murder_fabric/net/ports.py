@@ -33,7 +33,7 @@ class Timer(Protocol):
 
 
 class Transport(Protocol):
-    """A TCP connection; `getPeer()` and `getHost()` have `host` and `port`."""
+    """A TCP connection; `getPeer()` has `host` and `port`, `getHandle()` is the socket."""
 
     def write(self, data: bytes) -> None:
         """Send *data*, in its own time."""
@@ -44,8 +44,14 @@ class Transport(Protocol):
     def abortConnection(self) -> None:
         """Close at once."""
 
+    def connectionLost(self, reason: Any) -> None:
+        """Close now, as the reactor does when all is written; the protocol is told *reason*."""
+
     def getPeer(self) -> Any:
         """Return the address of the other end."""
+
+    def getHandle(self) -> Any:
+        """Return the non-blocking socket."""
 
 
 class Reactor(Clock, Protocol):

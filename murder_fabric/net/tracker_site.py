@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -41,7 +42,7 @@ from ..tracker.statistics import (
     stats_text,
 )
 from .body_sender import BodySender
-from .ports import Clock, Timer, Transport
+from .ports import BACKLOG, Clock, Timer, Transport
 
 #: Seconds in which a request must be complete, and its answer taken; then the next one must be.
 REQUEST_TIMEOUT = 5.0
@@ -49,6 +50,8 @@ REQUEST_TIMEOUT = 5.0
 TORRENT_TIMEOUT = 60.0
 #: Answers on one connection: so many may wait for somebody who does not read them, 1 KiB an announce.
 MOST_ANSWERS = 64
+#: Connections that may stand without a complete request, as many as the kernel lets wait before them.
+MOST_WAITING = BACKLOG
 #: Seconds between looking for peers that fell silent.
 EXPIRE_EVERY = 15.0
 
@@ -74,13 +77,17 @@ class TrackerSite(Factory):
         registry: whose answers these are.
         clock: the reactor, or `task.Clock` in tests.
         token: the run's secret; with one, only URLs below the keys made of it exist.
+        most_waiting: connections that may stand without a complete request.
     """
 
     noisy = False
 
-    def __init__(self, registry: Registry, clock: Clock, token: bytes | None = None) -> None:
+    def __init__(
+        self, registry: Registry, clock: Clock, token: bytes | None = None, most_waiting: int = MOST_WAITING
+    ) -> None:
         path = announce_path(token)
         self.clock = clock
+        self._waiting = Waiting(most_waiting)
         self._registry = registry
         self._routes: tuple[tuple[bytes, Callable[[bytes, str], bytes], str], ...] = (
             (path.encode("ascii"), self._announce, TEXT_TYPE),
@@ -89,7 +96,8 @@ class TrackerSite(Factory):
             (statistics_path("metrics", token).encode("ascii"), self._metrics, PROMETHEUS_TYPE),
         )
         self._token = token
-        self._torrents: dict[bytes, bytes] = {}
+        #: By path: the info hash, and the whole file.
+        self._torrents: dict[bytes, tuple[bytes, bytes]] = {}
         self._expiry = LoopingCall(lambda: registry.expire(now=clock.seconds()))
         self._expiry.clock = cast(Any, clock)
 
@@ -100,18 +108,19 @@ class TrackerSite(Factory):
         self._expiry.stop()
 
     def buildProtocol(self, addr: object) -> TrackerProtocol:
-        return TrackerProtocol(self.answer, self.clock)
+        return TrackerProtocol(self.answer, self.clock, self._waiting)
 
     def serve_torrent(self, info_hash: bytes, torrent: bytes) -> None:
         """
-        Let whoever knows the passkey fetch *torrent*.
+        Let whoever knows the passkey, and may announce the torrent, fetch *torrent*.
 
         Raises:
             TrackerError: there is none, so that everybody could.
         """
         if self._token is None:
             raise TrackerError("an open tracker gives nobody a torrent; start it with a token")
-        self._torrents[torrent_path(info_hash, self._token).encode("ascii")] = torrent
+        path = torrent_path(info_hash, self._token).encode("ascii")
+        self._torrents[path] = (info_hash, torrent)
 
     def answer(self, request: Request, host: str) -> Answer:
         """Return the whole HTTP response to *request*, which came from the address *host*."""
@@ -125,8 +134,8 @@ class TrackerSite(Factory):
                 except TrackerError as error:
                     return Answer(format_response(200, encode_failure(str(error)), last=last), last)
                 return Answer(format_response(200, body, content_type, last=last), last)
-        for path, torrent in self._torrents.items():
-            if hmac.compare_digest(path, request.path):
+        for path, (info_hash, torrent) in self._torrents.items():
+            if hmac.compare_digest(path, request.path) and self._registry.is_for(info_hash, host):
                 return Answer.of_file(torrent, TORRENT_TYPE)
         return Answer(format_response(404, b"not found\n"), True)
 
@@ -136,7 +145,8 @@ class TrackerSite(Factory):
         return encode_response(response, request.compact)
 
     def _scrape(self, query: bytes, host: str) -> bytes:
-        return encode_scrape(self._registry.scrape(parse_scrape(query)))
+        asked = [one for one in parse_scrape(query) if self._registry.is_for(one, host)]
+        return encode_scrape(self._registry.scrape(asked))
 
     def _stats(self, query: bytes, host: str) -> bytes:
         return stats_text(*self._numbers())
@@ -149,18 +159,53 @@ class TrackerSite(Factory):
         return self._registry.announce_count, self._registry.swarm_count, told
 
 
+class Waiting:
+    """
+    The connections whose next request is not complete, those first that wait longest.
+
+    One more than *most* costs the first of them its place: who means it asks at once, and if all had their
+    five seconds, a flood could take every descriptor.
+    """
+
+    def __init__(self, most: int = MOST_WAITING) -> None:
+        self._most = most
+        self._connections: dict[TrackerProtocol, None] = {}
+
+    def begun(self, connection: TrackerProtocol) -> None:
+        """*connection* may ask from now on."""
+        if len(self._connections) >= self._most:
+            first = next(iter(self._connections))
+            del self._connections[first]
+            first.cut_off()
+        self._connections[connection] = None
+
+    def ended(self, connection: TrackerProtocol) -> None:
+        """*connection* has asked, or is gone."""
+        self._connections.pop(connection, None)
+
+
 class TrackerProtocol(Protocol):
     """One connection: requests, each answered before the next may come; what is slow or odd is cut off."""
 
-    def __init__(self, answer: Callable[[Request, str], Answer], clock: Clock) -> None:
+    def __init__(self, answer: Callable[[Request, str], Answer], clock: Clock, waiting: Waiting) -> None:
         self._answer = answer
         self._clock = clock
+        self._waiting = waiting
         self._reader: RequestReader | None = RequestReader()
         self._answered = 0
+        self._host = ""
         self._deadline: Timer | None = None
+        #: Whether part of an answer waits, or has waited, for the reactor to send it.
+        self._queued = False
 
     def connectionMade(self) -> None:
-        self._deadline = self._clock.callLater(REQUEST_TIMEOUT, self._transport().abortConnection)
+        self._host = self._transport().getPeer().host
+        self._deadline = self._clock.callLater(REQUEST_TIMEOUT, self.cut_off)
+        self._waiting.begun(self)
+
+    def cut_off(self) -> None:
+        """Hang up at once."""
+        self._transport().abortConnection()
 
     def dataReceived(self, data: bytes) -> None:
         if self._reader is None:
@@ -175,15 +220,17 @@ class TrackerProtocol(Protocol):
         self._answered += 1
         if self._answered == MOST_ANSWERS:
             request = request._replace(last=True)
-        self._say(self._answer(request, self._transport().getPeer().host))
+        self._say(self._answer(request, self._host))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._reader = None
+        self._waiting.ended(self)
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
 
     def _say(self, answer: Answer) -> None:
-        self._transport().write(answer.data)
+        self._waiting.ended(self)
+        self._send(answer.data)
         if answer.body:
             self._reader = None
             if self._deadline is not None:
@@ -191,10 +238,31 @@ class TrackerProtocol(Protocol):
             BodySender(self._transport(), answer.body).start()
         elif answer.last:
             self._reader = None
-            self._transport().loseConnection()
+            self._close()
         elif self._deadline is not None:
-            self._reader = RequestReader()
+            self._waiting.begun(self)
             self._deadline.reset(REQUEST_TIMEOUT)
+
+    def _send(self, data: bytes) -> None:
+        """
+        Send *data*, at once as far as the kernel takes it, which is the whole of nearly every answer.
+
+        The reactor would wait to be told that it may send: two system calls more, and a turn.
+        """
+        sent = 0
+        if not self._queued:
+            with suppress(OSError):  # whatever it is, the transport finds out as well, and knows what to do
+                sent = self._transport().getHandle().send(data)
+        if sent < len(data):
+            self._queued = True
+            self._transport().write(data[sent:])
+
+    def _close(self) -> None:
+        """Close once all is sent: now, where nothing is queued, and not a turn of the reactor later."""
+        if self._queued:
+            self._transport().loseConnection()
+        else:
+            self._transport().connectionLost(connectionDone)
 
     def _transport(self) -> Transport:
         return cast(Transport, self.transport)

@@ -1,4 +1,4 @@
-"""How many connections one address may have to us, so that no host can take the places of all others."""
+"""Which addresses have a place in a swarm, and how much of it, so that no host can harm all others."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ OF_A_STRANGER = 30
 
 class Crowding:
     """
-    Decides whose connections are taken.
+    Decides whose connections are taken, and who is called.
 
-    1. Where the run's hosts are known, nobody else is let in, and an address has a connection for each host
-       that it stands for (a demonstration's hosts are all at 127.0.0.1), and `BESIDE_HOSTS` more.
-    2. Where they are not, everybody is let in, and has `OF_A_STRANGER`.
+    1. Where the run's hosts are known, nobody else is let in or called, and an address has a connection for
+       each host that it stands for (a demonstration's hosts are all at 127.0.0.1), and `BESIDE_HOSTS` more.
+    2. Where they are not, everybody is let in and called, and has `OF_A_STRANGER`.
 
     Args:
         hosts: the addresses of the run's hosts, one that several hosts have as often; None: not known.
@@ -31,8 +31,16 @@ class Crowding:
         if self._hosts is not None:
             self._hosts |= Counter(hosts)
 
+    def takes_part(self, host: str) -> bool:
+        """Return whether there may be a peer at the address *host* at all."""
+        return self._hosts is None or host in self._hosts
+
+    def hosts_at(self, host: str) -> int:
+        """Return how many peers there may be at the address *host*, one at the least."""
+        return OF_A_STRANGER if self._hosts is None else max(1, self._hosts[host])
+
     def has_room_for(self, host: str, standing: int) -> bool:
         """Return whether one more connection from *host* is taken, where *standing* are there."""
         if self._hosts is None:
             return standing < OF_A_STRANGER
-        return host in self._hosts and standing < self._hosts[host] + BESIDE_HOSTS
+        return self.takes_part(host) and standing < self._hosts[host] + BESIDE_HOSTS

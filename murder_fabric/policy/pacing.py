@@ -41,16 +41,16 @@ class TokenBucket:
     """
     Counts what moved against what may.
 
-    1. `BURST` seconds of the limit may move at once, and from then on what comes in as time goes by.
+    1. *burst* seconds of the limit may move at once, and from then on what comes in as time goes by.
     2. Whoever begins while anything is left may move more than that; it is made up for before the next may.
 
     Args:
-        rate: bytes a second, more than 0.
+        rate: bytes a second, or whatever else is counted, more than 0.
     """
 
-    def __init__(self, rate: float, *, now: float) -> None:
+    def __init__(self, rate: float, burst: float = BURST, *, now: float) -> None:
         self._rate = rate
-        self._left = self._most = rate * BURST
+        self._left = self._most = rate * burst
         self._since = now
 
     def moved(self, length: int, *, now: float) -> None:

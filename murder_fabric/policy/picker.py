@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 
 from ..bitfield import Bitfield
 from .rarity import RarityBuckets
@@ -13,36 +14,45 @@ class PiecePicker:
     Knows the pieces that are still to be asked for and how many peers have each.
 
     A piece is *open* until it is taken; a taken one is open again when it is given back. Peers that have
-    everything are not counted: they make no piece rarer than another. So what has a count of 0 is had by
-    nobody but them.
+    everything are not counted: they make no piece rarer than another. Those that were when they completed
+    count for every piece from then on, be they here or gone: `_everywhere` is how many they are, and what
+    has no higher count is had by nobody but those who have everything.
     """
 
     def __init__(self, have: Bitfield, rng: random.Random) -> None:
         self._open = RarityBuckets(len(have), have.missing(), rng)
+        self._everywhere = 0
 
     @property
     def open_count(self) -> int:
         """How many pieces are still to be asked for."""
         return len(self._open)
 
-    def appeared(self, index: int) -> None:
-        """One more peer has *index*."""
-        self._open.shift(index, +1)
+    def appeared(self, indices: Iterable[int]) -> None:
+        """One more peer has *indices*."""
+        for index in indices:
+            self._open.shift(index, +1)
 
-    def vanished(self, index: int) -> None:
-        """One peer fewer has *index*."""
-        self._open.shift(index, -1)
+    def vanished(self, indices: Iterable[int]) -> None:
+        """One peer fewer has *indices*."""
+        for index in indices:
+            self._open.shift(index, -1)
+
+    def completed(self) -> None:
+        """All pieces have appeared of one peer."""
+        self._everywhere += 1
 
     def take(self, has: Bitfield) -> int | None:
         """Return the rarest open piece that *has* contains, no longer open; None if there is none."""
-        index = self._open.rarest() if has.complete else self._open.rarest(has.__contains__, least=1)
+        least = self._everywhere + 1
+        index = self._open.rarest() if has.complete else self._open.rarest(has.__contains__, least=least)
         if index is not None:
             self._open.discard(index)
         return index
 
     def take_unshared(self) -> int | None:
         """Return an open piece that only those have who have everything, no longer open; None without one."""
-        index = self._open.rarest(most=0)
+        index = self._open.rarest(most=self._everywhere)
         if index is not None:
             self._open.discard(index)
         return index

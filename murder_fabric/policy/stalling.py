@@ -22,35 +22,44 @@ NAMED = 3
 
 
 class Stall:
-    """Notes when bytes last came; one download, from its first second on."""
+    """
+    Notes when bytes last came; one download, from its first second on.
 
-    def __init__(self, *, now: float) -> None:
+    It counts the seconds in which we were awake: in the others nobody can have kept us waiting.
+
+    Args:
+        most: seconds of patience, at the start and at any time.
+    """
+
+    def __init__(self, *, now: float, most: float = GIVE_UP_AFTER) -> None:
+        self._most = most
+        self._looked_at = now
+        self._awake = 0.0
         self._bytes = 0
-        self._began_at = now
-        self._moved_at = now
         self._reached = False
-        self._source_at = now
-        self._noted_at = now
-        #: Seconds that are left without another byte.
-        self._patience = GIVE_UP_AFTER
+        self._moved_at = self._source_at = 0.0
+        #: Seconds that are left without another byte, and until when they were reckoned.
+        self._patience, self._reckoned_at = most, 0.0
         #: When none of them had been spent last, and the bytes that had come until then.
-        self._well_at, self._well_with = now, 0
+        self._well_at, self._well_with = 0.0, 0
 
     def never_began(self, reached: bool, *, now: float) -> bool:
         """Return whether to give up since nobody answers; *reached*: a tracker or a peer has, or does now."""
+        self._look(now=now)
         self._reached = self._reached or reached
-        return not self._reached and now - self._began_at >= REACH_WITHIN
+        return not self._reached and self._awake >= REACH_WITHIN
 
     def is_over(self, byte_count: int, *, now: float) -> bool:
         """
         Return whether it is time to give up.
 
-        There is patience for `GIVE_UP_AFTER`, and each byte buys what it may take at the rate of a `TRICKLE`:
+        There is patience for so many seconds, and each byte buys what it may take at the rate of a `TRICKLE`:
         what comes more slowly puts the end off by a few seconds, and not for ever.
 
         Args:
-            byte_count: payload received so far, right or wrong: a slow link is no stall, however long a piece
-                takes on it.
+            byte_count: payload that came of pieces that are right, or not yet whole: a slow link is no stall,
+                however long a piece takes on it. What was wrong, or is begun anew, leaves it again, and only
+                more than there ever was buys patience: no peer can sell the same piece twice.
         """
         self._note(byte_count, now=now)
         return self._patience <= 0
@@ -65,26 +74,31 @@ class Stall:
         """
         self._note(byte_count, now=now)
         if has_source:
-            self._source_at = now
-        return now - max(self._source_at, self._moved_at) >= ORPHANED_AFTER
+            self._source_at = self._awake
+        return self._awake - max(self._source_at, self._moved_at) >= ORPHANED_AFTER
 
-    def came(self, *, now: float) -> str:
-        """Return what came while patience was lost, for people."""
+    def came(self) -> str:
+        """Return what came while patience was lost, until the last look, for people."""
         count = self._bytes - self._well_with
         if not count:
-            return f"nothing came for {GIVE_UP_AFTER:g} s"
-        return f"only {count} bytes came in {now - self._well_at:.0f} s"
+            return f"nothing new came for {self._most:g} s"
+        return f"only {count} new bytes came in {self._awake - self._well_at:.0f} s"
+
+    def _look(self, *, now: float) -> None:
+        self._awake += min(now - self._looked_at, LONGEST_LOOK)
+        self._looked_at = now
 
     def _note(self, byte_count: int, *, now: float) -> None:
-        spent = min(now - self._noted_at, LONGEST_LOOK)
-        self._patience += (byte_count - self._bytes) / TRICKLE - spent
-        self._noted_at = now
-        if byte_count != self._bytes:
+        self._look(now=now)
+        new = max(0, byte_count - self._bytes)
+        self._patience += new / TRICKLE - (self._awake - self._reckoned_at)
+        self._reckoned_at = self._awake
+        if new:
             self._bytes = byte_count
-            self._moved_at = now
-        if self._patience >= GIVE_UP_AFTER:
-            self._patience = GIVE_UP_AFTER
-            self._well_at, self._well_with = now, byte_count
+            self._moved_at = self._awake
+        if self._patience >= self._most:
+            self._patience = self._most
+            self._well_at, self._well_with = self._awake, self._bytes
 
 
 def sentence(

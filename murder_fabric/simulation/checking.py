@@ -70,12 +70,13 @@ class Watch:
     def hung_up(self, host: Host, other: Host, reason: str) -> None:
         """*host* closed its connection with *other*."""
         self.note(host.name, f"hangs up on {other.name}: {reason}")
-        if reason.startswith("banned") and other.honest and not other.disk.lied:
+        if reason.startswith("banned") and other.honest and not other.disk.ever_lied:
             self.violated(f"I3: {host.name} banned {other.name}, which sent nothing wrong: {reason}")
 
     def broke_the_rules(self, host: Host, other: Host, reason: str) -> None:
         """*host* found that *other* broke the rules of the protocol."""
-        blame = not reason.startswith(_NO_BLAME) and not (other.disk.lied and reason.startswith("banned"))
+        banned_truly = other.disk.ever_lied and reason.startswith("banned")
+        blame = not reason.startswith(_NO_BLAME) and not banned_truly
         if blame and other.honest and host.honest:
             self.violated(f"I3: {host.name} says of {other.name}, which is honest: {reason}")
 
@@ -83,6 +84,6 @@ class Watch:
         """*host* sees no hope; that is right only while something is in its way, or shortly after."""
         self.note(host.name, "gives up")
         seconds = self._clock.now - self.calm_since
-        reads_truly = not (host.disk.lied or host.disk.was_rotten)
+        reads_truly = not (host.disk.ever_lied or host.disk.was_rotten)
         if seconds > GIVE_UP_AFTER and reads_truly and not host.lost and self._can_complete(host):
             self.violated(f"I8: {host.name} gives up {seconds:.0f} s after the last trouble")

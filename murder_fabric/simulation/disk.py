@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from ..errors import StorageError
+from ..errors import NoRoomError, StorageError
 from ..metainfo.values import Info
 
 
@@ -25,6 +25,8 @@ class Disk:
         #: Share of the blocks that are read with a bit flipped, and whether any ever was.
         self.lies = 0.0
         self.lied = False
+        #: Whether it ever did: who got that does not speak with its host any more, in none of its lives.
+        self.ever_lied = False
         #: Whether a bit flipped since the last check.
         self.was_rotten = False
         #: Seconds that the last writes took, for the host to spend.
@@ -67,7 +69,7 @@ class Disk:
         if self.room is not None:
             self.room -= len(data)
             if self.room < 0:
-                raise StorageError("No space left on device")
+                raise NoRoomError("No space left on device")
         if self.rate is not None:
             self.seconds += len(data) / self.rate
         size = self._geometry.piece_size(index)
@@ -91,7 +93,7 @@ class Disk:
             raise StorageError(f"piece {index} was never written")
         # By number, not by chance: what a host says must not depend on who else asks.
         if index in self._rotten or (self.lies and index * 7919 % 1000 < self.lies * 1000):
-            self.lied = True
+            self.lied = self.ever_lied = True
             return bytes([data[0] ^ 1]) + data[1:]
         return data
 

@@ -15,6 +15,11 @@ LONGEST, SLOWEST, FASTEST = 4 << 20, 32e3, 32e6
 MOST_FAULTS, FAULTLESS = 12, 0.05
 #: Kinds that are drawn twice as often as the others.
 OFTEN = ("restart", "swizzle-clog", "swizzle-clog")
+#: Kinds that are drawn apart, and the share of runs that may get one of them: seeds without mean what they
+#: meant before there were any.
+APART, APART_SHARE = ("impostor", "shape-shifter"), 0.3
+#: One that came after those, drawn apart from them.
+CROWDER, CROWDER_SHARE = "crowder", 0.15
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,21 @@ def drawn(seed: int) -> Plan:
         slowest=slowest,
         fastest=slowest * (FASTEST / slowest) ** rng.random(),
         latency=10 ** rng.uniform(-4, -2),
-        faults=tuple(rng.choice([*FAULTS, *OFTEN]) for _ in range(count)),
+        faults=tuple(rng.choice([*_TOGETHER, *OFTEN]) for _ in range(count)) + _apart(seed, count),
     )
+
+
+_TOGETHER = [name for name in FAULTS if name not in (*APART, CROWDER)]
+
+
+def _apart(seed: int, count: int) -> tuple[str, ...]:
+    """Return what is drawn beside the *count* faults of others, which may be nothing; there is no 13th."""
+    rng = random.Random(f"apart {seed}")
+    found = [rng.choice(APART)] if 0 < count < MOST_FAULTS and rng.random() < APART_SHARE else []
+    rng = random.Random(f"crowder {seed}")
+    if 0 < count < MOST_FAULTS - len(found) and rng.random() < CROWDER_SHARE:
+        found.append(CROWDER)
+    return tuple(found)
 
 
 def _log_uniform(rng: random.Random, least: int, most: int) -> int:

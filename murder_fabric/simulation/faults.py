@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from . import disk_faults, host_faults, network_faults, tracker_faults
-from .hostile import Corrupter, Flooder, HostilePeer, Liar, Mute, Rude, Stranger, Trickler
+from .hostile import (
+    Corrupter,
+    Crowder,
+    Flooder,
+    HostilePeer,
+    Impostor,
+    Liar,
+    Mute,
+    Rude,
+    ShapeShifter,
+    Stranger,
+    Trickler,
+)
 
 if TYPE_CHECKING:
     from .world import World
@@ -71,4 +83,7 @@ FAULTS: dict[str, Kind] = {
     "rude": Kind(joins(Rude)),
     "flooder": Kind(joins(Flooder)),
     "stranger": Kind(joins(Stranger)),
+    "impostor": Kind(joins(Impostor)),
+    "shape-shifter": Kind(joins(ShapeShifter)),
+    "crowder": Kind(joins(Crowder)),
 }

@@ -108,7 +108,7 @@ class Host:
         self.had = self.disk.check()
         have = self.resumed()
         self.config = SwarmConfig(
-            peer_id=b"-MFSIM0-" + self.chance.getrandbits(96).to_bytes(12, "big"),
+            peer_id=self.new_peer_id(),
             port=self.port,
             key=self._shared.key,
             super_seed=self.super_seed,
@@ -124,6 +124,10 @@ class Host:
             self._verify()
         self.announcing.announce()
         self.later(self.chance.uniform(0, TICK), self._tick)
+
+    def new_peer_id(self) -> bytes:
+        """Return who it says it is in this life."""
+        return b"-MFSIM0-" + self.chance.getrandbits(96).to_bytes(12, "big")
 
     def resumed(self) -> Bitfield:
         """Return what of the payload need not be fetched again."""
@@ -241,6 +245,11 @@ class Host:
         self.announcing.completed()
         self._verify()
 
+    def ran_out_of_room(self, reason: str) -> None:
+        """The disk is full: it has failed, and serves what it has."""
+        self.watch.note(self.name, f"failed, and serves what it has: {reason}")
+        self.failure = reason
+
     def failed(self, reason: str) -> None:
         """The disk failed."""
         self.later(0.0, self.fail, reason)
@@ -291,9 +300,9 @@ class Host:
         if self.stall.never_began(announcing.answered or bool(peers), now=now):
             self.watch.gave_up(self)
             self.later(0.0, self.fail, never_began_sentence(announcing.problem))
-        elif self.stall.is_over(self.session.bytes_downloaded, now=now):
+        elif self.stall.is_over(self.session.bytes_gained, now=now):
             self.watch.gave_up(self)
-            came = self.stall.came(now=now)
+            came = self.stall.came()
             reason = sentence(missing, len(self.session.have), came, peers, announcing.problem)
             self.later(0.0, self.fail, reason)
 

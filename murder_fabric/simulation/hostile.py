@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 
-from ..wire.messages import Message, Request
+from ..errors import TrackerError
+from ..tracker.announcing import announce_query
+from ..wire.messages import (
+    Choke,
+    Have,
+    Interested,
+    KeepAlive,
+    Message,
+    NotInterested,
+    Reject,
+    Request,
+    Unchoke,
+)
 from .connection import End
 from .host import Host
 from .network import parts_of
 
-#: Requests in one breath; more than anybody keeps.
+#: Messages in one breath: more requests than anybody keeps, and soon more than anybody has to say.
 FLOOD = 1200
 #: Seconds until a nuisance does what it came for.
 MOMENT = 0.3
 #: Seconds between two bytes of a trickle.
 DROP = 1.0
+#: Ports at which a crowder announces itself: at once, and then each second.
+CROWD, NEWCOMERS = 100, 5
 
 
 class HostilePeer(Host):
@@ -39,6 +54,44 @@ class Liar(HostilePeer):
         super().start()
 
 
+class Impostor(Corrupter):
+    """Corrupts all it sends, and comes back with the peer id of somebody it has met (row 44)."""
+
+    _borrowed = b""
+
+    def start(self) -> None:
+        super().start()
+        if not self._borrowed:
+            self.later(MOMENT, self._borrow)
+
+    def new_peer_id(self) -> bytes:
+        return self._borrowed or super().new_peer_id()
+
+    def _borrow(self) -> None:
+        met = self.session.trusted_peers
+        if not met:
+            self.later(MOMENT, self._borrow)
+            return
+        self._borrowed = self.chance.choice(met).peer_id
+        self.die()
+        self.start()
+
+
+class ShapeShifter(Corrupter):
+    """Corrupts all it sends, and comes back with a fresh peer id once somebody got something (row 43)."""
+
+    def start(self) -> None:
+        super().start()
+        self.later(MOMENT, self._shift)
+
+    def _shift(self) -> None:
+        if self.session.bytes_uploaded:
+            self.die()
+            self.start()
+        else:
+            self.later(MOMENT, self._shift)
+
+
 class _MuteEnd(End):
     def send_block(self, request: Request) -> None:
         """Keep it."""
@@ -48,6 +101,26 @@ class Mute(HostilePeer):
     """Says that it has everything, and serves nothing (row 46)."""
 
     end_kind = _MuteEnd
+
+
+class Crowder(Mute):
+    """Announces itself at ever more ports, with an id for each, and serves nothing (row 55)."""
+
+    def start(self) -> None:
+        super().start()
+        self._next_port = self.port + 1
+        self._crowd(CROWD)
+
+    def _crowd(self, count: int) -> None:
+        ports = range(self._next_port, min(self._next_port + count, 1 << 16))
+        self._next_port = ports.stop
+        for port in ports:
+            one = self._announce_request("started")._replace(
+                peer_id=self.new_peer_id(), port=port, left=port % 2
+            )
+            with contextlib.suppress(TrackerError):  # it is not up
+                self._shared.tracker.answer(announce_query(one), self.name, now=self.clock.now)
+        self.later(1.0, self._crowd, NEWCOMERS)
 
 
 class _TricklingEnd(End):
@@ -102,14 +175,24 @@ class _FloodingEnd(End):
     def _flood(self) -> None:
         if self.closed or self.peer is None or not self.peer.trusted:
             return
-        geometry = self.host.info.geometry
-        size = geometry.piece_size(0)
+        size = self.host.info.geometry.piece_size(0)
         requests: list[Message] = [Request(0, 0, 1 + number % size) for number in range(FLOOD)]
-        self.send(*requests)
+        self.send(*self.host.chance.choice((requests, *_CHATTER)))
+        self.host.later(MOMENT, self._flood)
+
+
+#: What changes nothing, said for its own sake.
+_CHATTER: tuple[list[Message], ...] = (
+    [Interested(), NotInterested()] * (FLOOD // 2),
+    [Choke(), Unchoke()] * (FLOOD // 2),
+    [Reject(0, 0, 1)] * FLOOD,
+    [KeepAlive()] * FLOOD,
+    [Have(*[0] * FLOOD)],
+)
 
 
 class Flooder(HostilePeer):
-    """Asks for more than anybody keeps (row 51)."""
+    """Asks for more than anybody keeps, or says more than anybody has to (row 51)."""
 
     end_kind = _FloodingEnd
 

@@ -16,6 +16,8 @@ class Account:
     completed: int
     #: Those that completed, and those that nothing kept from it.
     expected_to_complete: int
+    #: Names of the others: faults took from them for good what they needed.
+    lost: list[str]
     #: How often each kind of fault really struck.
     faults: dict[str, int]
     violations: list[str]
@@ -47,6 +49,7 @@ def account_of(world: World) -> Account:
         hosts=plan.hosts,
         completed=len(times),
         expected_to_complete=sum(peer.verified_at is not None or not peer.lost for peer in world.peers),
+        lost=[peer.name for peer in world.peers if peer.verified_at is None and peer.lost],
         faults=dict(sorted(world.struck.items())),
         violations=world.watch.violations,
         trace_sha256=world.watch.trace_sha256,

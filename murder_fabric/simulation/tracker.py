@@ -19,12 +19,19 @@ class Tracker:
         self.up = True
         self._info_hash = info_hash
         self._rng = rng
+        self._hosts: list[str] = []
         self.restart()
+
+    def allow(self, host: str) -> None:
+        """Let *host* join."""
+        self._hosts.append(host)
+        self._registry.allow(self._info_hash, (host,))
 
     def restart(self) -> None:
         """Come up, and know nobody."""
         self.up = True
-        self._registry = Registry((self._info_hash,), rng=self._rng)
+        self._registry = Registry((), rng=self._rng)
+        self._registry.allow(self._info_hash, self._hosts)
 
     def answer(self, query: bytes, host: str, *, now: float) -> bytes:
         """

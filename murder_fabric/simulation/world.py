@@ -86,10 +86,10 @@ class World:
         return one.name, self.rng.choice([name for name in self._hosts if name != one.name])
 
     def holds_everything(self, hosts: Collection[Host]) -> bool:
-        """Return whether one of *hosts* that is up and reads truly has each piece."""
+        """Return whether one of *hosts* that is up, and always read truly, has each piece."""
         pieces: set[int] = set()
         for host in hosts:
-            if host.up and not host.disk.was_rotten:
+            if host.up and not (host.disk.ever_lied or host.disk.was_rotten):
                 pieces |= host.has()
         return len(pieces) == self.plan.pieces
 
@@ -148,7 +148,8 @@ class World:
         waiting = [peer for peer in self.peers if peer.verified_at is None and not peer.lost]
         if self.watch.calm:
             for peer in waiting:
-                if peer.failure is not None and self.can_complete(peer):
+                if peer.failure is not None and self.can_complete(peer) and not peer.disk.ever_lied:
+                    peer.leave()  # one whose disk was full has served meanwhile
                     peer.start()
                 elif peer.failure is not None:
                     peer.lost = True
@@ -195,6 +196,7 @@ class World:
             shared = replace(shared, key=self.rng.randbytes(32))
         disk = Disk(self.info, self._original, full=full)
         rng = random.Random(self.rng.getrandbits(64))
+        self.tracker.allow(name)  # strangers too: a passkey is read on the wire, and an address taken
         host = self._hosts[name] = kind(name, Link(rate, plan.latency), disk, rng, shared)
         return host
 

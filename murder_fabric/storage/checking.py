@@ -23,6 +23,7 @@ from .payload import READ_SIZE, Payload
 #: Told how many bytes are done, and of how many.
 Progress = Callable[[int, int], None]
 NOTHING_MORE = Additions()
+_OTHER_TIME = "has another time than the torrent says"
 
 
 def check(info: Info, payload: Payload, progress: Optional[Progress] = None) -> Bitfield:
@@ -70,17 +71,32 @@ def verify_tree(
 
 
 def tree_faults(
-    info: Info, root: Union[str, bytes], additions: Additions = NOTHING_MORE
+    info: Info,
+    root: Union[str, bytes],
+    additions: Additions = NOTHING_MORE,
+    *,
+    believed: Optional[Sequence[int]] = None,
 ) -> list[tuple[Path, str]]:
     """
     Return all that is wrong with a finished tree, by path; `verify_tree` stops where the shape is wrong.
 
+    Args:
+        believed: times (nanoseconds, one for each file); a file that has its time and size is not read.
+
     Raises:
         StorageError: something in it cannot be read.
     """
-    faults = dict(_shape_faults(info, Directories(root), None, additions))
-    broken = {file for file, entry in enumerate(info.files) if entry.path in faults}
-    faults.update(_all_content_faults(info, root, broken))
+    faults = dict(_shape_faults(info, Directories(root), believed, additions))
+    # That is no fault here: such a file is one to be read.
+    retimed = {path for path, fault in faults.items() if fault == _OTHER_TIME}
+    for path in retimed:
+        del faults[path]
+    settled = {
+        file
+        for file, entry in enumerate(info.files)
+        if entry.path in faults or (believed is not None and entry.path not in retimed)
+    }
+    faults.update(_all_content_faults(info, root, settled))
     return sorted(faults.items())
 
 
@@ -170,7 +186,7 @@ def _shape_faults(
                     file, entry = entries[path]
                     fault = _entry_fault(directories, entry, status)
                     if fault is None and mtimes is not None and status.st_mtime_ns != mtimes[file]:
-                        fault = "has another time than the torrent says"
+                        fault = _OTHER_TIME
                 else:
                     fault = additions.fault(directories, path, status)
                 if fault is not None:

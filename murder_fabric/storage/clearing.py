@@ -41,14 +41,24 @@ def remove_strangers(info: Info, root: Union[str, bytes]) -> int:
                     strangers.append(path)
         for path in strangers:
             with naming(directories, path):
-                parent = directories.make(path[:-1])
-                if stat.S_ISDIR(os.stat(path[-1], dir_fd=parent, follow_symlinks=False).st_mode):
-                    shutil.rmtree(directories.full(path))
-                else:
-                    os.unlink(path[-1], dir_fd=parent)
+                remove_entry(path[-1], dir_fd=directories.make(path[:-1]))
     finally:
         directories.close()
     return len(strangers)
+
+
+def remove_entry(name: Union[str, bytes], *, dir_fd: int) -> None:
+    """
+    Remove what is called *name* in an open directory, with all in it; links are not followed.
+
+    Raises:
+        OSError: it cannot be removed, or is not there.
+    """
+    if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+        # Below that name only descriptors count; Python 3.9 takes none for the directory that has the name.
+        shutil.rmtree(f"/proc/self/fd/{dir_fd}/{os.fsdecode(name)}")
+    else:
+        os.unlink(name, dir_fd=dir_fd)
 
 
 def _is_of_kind(entry: FileEntry, status: os.stat_result) -> bool:

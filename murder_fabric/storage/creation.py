@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Callable, Optional, Union
 
 from ..errors import TreeError
-from ..metainfo.building import InfoBuilder
+from ..metainfo.building import Hash, InfoBuilder
 from ..metainfo.geometry import choose_piece_length
-from ..metainfo.values import Metainfo
+from ..metainfo.parsing import LONGEST_TORRENT, MOST_FILES
+from ..metainfo.paths import shown
+from ..metainfo.values import Info, Metainfo
 from .checking import Progress
 from .directories import Directories
 from .payload import READ_SIZE
@@ -18,6 +21,8 @@ from .tree import SourceFile, Tree, changed, is_unchanged, scan, stamp
 
 #: Bytes.  Handing smaller reads to another thread costs more than it gains.
 WORTH_A_THREAD = 256 * 1024
+#: Bytes that stand beside the info dictionary at the most: for the date of each file, and for addresses.
+_DATE, _ADDRESSES = 22, 4096
 
 
 def create_metainfo(
@@ -36,48 +41,48 @@ def create_metainfo(
     is chosen by the size of the tree, and `name` is that of the path, unless they are given.
 
     Raises:
-        TreeError: the tree cannot be deployed, cannot be read, or changed while it was read.
+        TreeError: the tree cannot be deployed, cannot be read, has too many files, or changed while it was
+            read.
         MetainfoError: the piece length or the name is none.
     """
     patterns = tuple(exclude)
     tree = scan(path, patterns)
+    if len(tree.files) > MOST_FILES:
+        raise _too_many(tree)
     total = sum(file.length for file in tree.files)
     builder = InfoBuilder(
         tree.name if name is None else name,
         choose_piece_length(total) if piece_length is None else piece_length,
         single_file=tree.single_file,
     )
-    hashes = [_Hash(update) for update in builder.hashes]
+    beside = _Beside(builder.hashes)
     try:
-        _feed(builder, tree, _Beside(hashes), total, progress)
+        _feed(builder, tree, beside, total, progress)
     finally:
-        for one in hashes:
-            one.close()
+        beside.close()
     if not is_unchanged(tree, patterns):
         _must_be_unchanged(tree, scan(path, patterns))
-    return Metainfo(builder.build(), announce, mtimes=tuple(file.mtime for file in tree.files))
+    return Metainfo(_built(builder, tree), announce, mtimes=tuple(file.mtime for file in tree.files))
 
 
-class _Hash:
-    """One of the hashes of a run of bytes, in a thread of its own, if we may have one."""
+class _Thread:
+    """A thread of its own for what is hashed, if we may have one."""
 
-    def __init__(self, update: Callable[[memoryview, Sequence[int]], None]) -> None:
-        self._update = update
+    def __init__(self) -> None:
         self._pool: Optional[ThreadPoolExecutor] = ThreadPoolExecutor(1)
         self._under_way: Optional[Future[None]] = None
 
-    def begin(self, data: memoryview, ends: Sequence[int]) -> None:
-        """Take the next bytes, in which files end at *ends*; they must stay until `wait` returns."""
-        if self._pool is None or len(data) < WORTH_A_THREAD:
-            self._update(data, ends)
-            return
-        try:
-            self._under_way = self._pool.submit(self._update, data, ends)
-        except RuntimeError:
-            # The kernel lets us have none. It is never asked again: what a pool was handed it keeps, and
-            # would hash once more in a thread that starts later.
-            self._pool = None
-            self._update(data, ends)
+    def begin(self, work: Callable[[], None]) -> None:
+        """Begin what is to be done; what it needs must stay until `wait` returns."""
+        if self._pool is not None:
+            try:
+                self._under_way = self._pool.submit(work)
+                return
+            except RuntimeError:
+                # The kernel lets us have none. It is never asked again: what a pool was handed it keeps, and
+                # would hash once more in a thread that starts later.
+                self._pool = None
+        work()
 
     def wait(self) -> None:
         """Return when what was begun is done."""
@@ -94,8 +99,9 @@ class _Hash:
 class _Beside:
     """Two buffers: while one is filled, what is in the other is hashed."""
 
-    def __init__(self, hashes: Sequence[_Hash]) -> None:
+    def __init__(self, hashes: Sequence[Hash]) -> None:
         self._hashes = hashes
+        self._threads = [_Thread() for _ in hashes]
         self._filled, self._other = memoryview(bytearray(READ_SIZE)), memoryview(bytearray(READ_SIZE))
         self._length = 0
         #: Where in the buffer that is being filled files end.
@@ -120,17 +126,39 @@ class _Beside:
         self._hand_over()
         self._wait()
 
+    def close(self) -> None:
+        """End the threads."""
+        for thread in self._threads:
+            thread.close()
+
     def _hand_over(self) -> None:
         self._wait()
         data, ends = self._filled[: self._length], self._ends
         self._length, self._ends = 0, []
         self._filled, self._other = self._other, self._filled
-        for one in self._hashes:
-            one.begin(data, ends)
+        elsewhere, here = self._shares(len(data), len(ends))
+        for thread, hashes in zip(self._threads, elsewhere):
+            thread.begin(partial(_tell, hashes, data, ends))
+        _tell(here, data, ends)
+
+    def _shares(self, length: int, files: int) -> tuple[list[Sequence[Hash]], Sequence[Hash]]:
+        """Return which hashes go to threads, one after the other in each, and which stay in this one."""
+        if length < WORTH_A_THREAD:
+            return [], self._hashes
+        if length < WORTH_A_THREAD * files:
+            # To begin the hash of the next file a thread waits for the interpreter, and we for the thread.
+            *pieces, of_files = self._hashes
+            return [pieces], [of_files]
+        return [[one] for one in self._hashes], []
 
     def _wait(self) -> None:
-        for one in self._hashes:
-            one.wait()
+        for thread in self._threads:
+            thread.wait()
+
+
+def _tell(hashes: Sequence[Hash], data: memoryview, ends: Sequence[int]) -> None:
+    for update in hashes:
+        update(data, ends)
 
 
 def _feed(
@@ -178,6 +206,22 @@ def _read(directories: Directories, file: SourceFile, beside: _Beside) -> Iterat
         raise changed(directories.full(file.path)) from None
     except OSError as error:
         raise TreeError(f"{directories.shown(file.path)} cannot be read: {error.strerror}") from None
+
+
+def _built(builder: InfoBuilder, tree: Tree) -> Info:
+    """Return the info dictionary, if a torrent with it is one that hosts take."""
+    info = builder.build()
+    if len(info.raw) + len(tree.files) * _DATE + _ADDRESSES > LONGEST_TORRENT:
+        raise _too_many(tree)
+    return info
+
+
+def _too_many(tree: Tree) -> TreeError:
+    return TreeError(
+        f"{shown(tree.root)} holds {len(tree.files)} files, more than go into one torrent: that may name"
+        f" {MOST_FILES} and have {LONGEST_TORRENT >> 20} MiB, some 150 bytes of which are for each file;"
+        " no torrent was made. Pack files, or leave some out with --exclude"
+    )
 
 
 def _must_be_unchanged(before: Tree, after: Tree) -> None:

@@ -10,6 +10,7 @@ from typing import Callable, Optional, Union
 
 from ..metainfo.paths import Path, shown
 from .descriptors import kept_open
+from .modes import set_mode
 
 #: Most trees have their files in runs by directory, so few open ones serve long.
 MOST_OPEN = 32
@@ -144,7 +145,7 @@ def _open_for_use(parent: int, name: bytes) -> int:
         # A finished tree may hold a directory that its owner may not even read.
         if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
             raise
-        os.chmod(name, UNFINISHED_MODE, dir_fd=parent)
+        set_mode(name, UNFINISHED_MODE, dir_fd=parent)
         return os.open(name, _FLAGS, dir_fd=parent)
     _make_usable(here)
     return here

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from ..errors import StorageError
+from ..errors import NoRoomError, StorageError
 from ..metainfo.paths import Path
 from .directories import Directories
 
@@ -31,7 +31,8 @@ class naming:
             reason = error.strerror or str(error)
             if error.errno == errno.ENOSPC and _out_of_inodes(self._directories.root):
                 reason = "No inodes left on device"
-            raise StorageError(f"{reason}: {self._directories.shown(self._path)}") from error
+            kind = NoRoomError if error.errno in (errno.ENOSPC, errno.EDQUOT) else StorageError
+            raise kind(f"{reason}: {self._directories.shown(self._path)}") from error
 
 
 def _out_of_inodes(root: bytes) -> bool:

@@ -13,6 +13,7 @@ from typing import NamedTuple, Union
 from ..metainfo.values import FileEntry
 from .descriptors import kept_open
 from .directories import Directories
+from .modes import set_mode
 
 MOST_OPEN = 64
 #: Only its owner sees a file that is not whole yet.
@@ -99,8 +100,11 @@ def _open_for_writing(parent: int, entry: FileEntry) -> int:
         descriptor = _copy_of_its_own(parent, name)
     else:
         if status.st_mode & UNFINISHED_MODE != UNFINISHED_MODE:
-            os.chmod(name, UNFINISHED_MODE, dir_fd=parent)
+            set_mode(name, UNFINISHED_MODE, dir_fd=parent)
         descriptor = os.open(name, os.O_RDWR | _FLAGS, dir_fd=parent)
+        if not os.path.samestat(status, os.fstat(descriptor)):
+            os.close(descriptor)
+            raise _in_the_way()
     if status.st_size > entry.length:
         os.ftruncate(descriptor, entry.length)
     return descriptor

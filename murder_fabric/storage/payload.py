@@ -40,9 +40,7 @@ class Payload:
 
     def prepare(self) -> None:
         """Create the root, the directories and the empty files; the others come with their first byte."""
-        with naming(self._directories, ()):
-            has_mode = any(directory.path == () for directory in self._info.directories)
-            self._directories.make_root(UNFINISHED_MODE if has_mode else 0o777)
+        self.make_root()
         for directory in self._info.directories:
             with naming(self._directories, directory.path):
                 self._directories.make(directory.path)
@@ -50,6 +48,13 @@ class Payload:
             if entry.length == 0 and entry.symlink is None and not entry.padding:
                 with naming(self._directories, entry.path):
                     self._files.for_writing(file)
+
+    def make_root(self) -> int:
+        """Create the root alone; return a descriptor of the one that is used from now until `close`."""
+        with naming(self._directories, ()):
+            has_mode = any(directory.path == () for directory in self._info.directories)
+            self._directories.make_root(UNFINISHED_MODE if has_mode else 0o777)
+            return self._directories.open_root()
 
     def write(self, index: int, begin: int, data: Union[bytes, memoryview]) -> None:
         """Write a block, or the part of one that has arrived, where it belongs."""

@@ -66,9 +66,10 @@ def reuse(
                 break
     finally:
         filling.close()
-    for index in list(holdings.pieces.missing()):
-        if not holdings.lacking(index):
-            holdings.pieces.add(index)
+    if holdings.files.have:  # else it is one look at each piece for nothing
+        for index in list(holdings.pieces.missing()):
+            if not holdings.lacking(index):
+                holdings.pieces.add(index)
     return filling.reused
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import replace
 
 from ..errors import RemoteProtocolError
 from ..metainfo.values import Info
@@ -77,7 +76,7 @@ class Admission:
         )
         if self._key is not None:
             peer.our_nonce = self._nonces(NONCE_LENGTH)
-            ours = replace(ours, nonce=peer.our_nonce, auth_id=AUTH_ID)
+            ours = ours._replace(nonce=peer.our_nonce, auth_id=AUTH_ID)
         return Extended(0, ours.payload())
 
     def extended_handshake_received(self, peer: Peer, payload: bytes) -> ExtendedHandshake:

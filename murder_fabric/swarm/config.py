@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+
+def _one(host: str) -> int:
+    return 1
 
 
 @dataclass(frozen=True)
@@ -24,3 +29,5 @@ class SwarmConfig:
     super_seed: bool = False
     #: Longest block we serve and ask our own kind for, in bytes.
     max_block: int = 4 << 20
+    #: How many peers there may be at an address: so many have their share of its strikes.
+    hosts_at: Callable[[str], int] = _one

@@ -69,6 +69,15 @@ class Download:
         self.picker = PiecePicker(have, rng)
         self._share = OriginShare()
         self._in_flight: dict[int, _InFlight] = {}
+        #: Bytes that came of the pieces that were verified.
+        self._verified = 0
+
+    def gained(self) -> int:
+        """Return the bytes that came of pieces that are right, or of which that is not known yet."""
+        flights = self._in_flight.values()
+        return self._verified + sum(
+            max(peer.assemblies[flight.index].received for peer in flight.peers) for flight in flights
+        )
 
     def fill(self, peer: Peer, *, now: float) -> None:
         """Ask *peer* for as much as its pipeline holds."""
@@ -218,6 +227,7 @@ class Download:
             self._storage.write(index, begin, data)
         for other in self._in_flight.pop(index).peers:
             self._drop(other, index)
+        self._verified += assembly.received
         self._have.add(index)
         return index
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..bitfield import Bitfield
+from ..policy.chatter import UNPROVEN, Chatter
 from ..policy.rates import RateMeter
 from ..policy.snubbing import Wait
 from ..wire.connection import BLOCK_LENGTH
@@ -75,6 +76,8 @@ class Peer:
 
         self.connected_at = self.choked_since = self.heard_at = self.spoke_at = now
         self.wait = Wait(now=now)
+        #: How much it may say; once it is trusted a budget of its address.
+        self.chatter = Chatter(UNPROVEN, now=now)
 
     @property
     def has_all(self) -> bool:

@@ -55,5 +55,8 @@ class Observer(Protocol):
     def completed(self) -> None:
         """The last missing piece is."""
 
+    def ran_out_of_room(self, reason: str) -> None:
+        """Nothing more can be taken in; what is there is served as before."""
+
     def failed(self, reason: str) -> None:
         """The swarm cannot go on: the disk does not take what it is given."""

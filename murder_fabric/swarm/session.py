@@ -7,25 +7,21 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from ..bitfield import Bitfield
-from ..errors import RemoteProtocolError, StorageError
+from ..errors import NoRoomError, RemoteProtocolError, StorageError
 from ..metainfo.values import Info
 from ..policy.pipeline import FEWEST_PIECES
-from ..policy.snubbing import Patience
 from ..wire import messages as wire
 from .admission import Admission
 from .config import SwarmConfig
 from .contacts import Contacts
 from .download import Download
 from .givers import Givers
+from .hearing import UNWEIGHED, Hearing
 from .peer import Peer
 from .ports import Address, Dialer, Link, Observer, Storage
+from .presence import Presence
 from .upload import Upload
 
-#: Seconds within which a handshake, and the proof where one is asked for, must be complete.
-HANDSHAKE_TIMEOUT = 5.0
-#: Seconds of our silence after which we say that we are still here, and of theirs after which we hang up.
-KEEP_ALIVE_AFTER = 30.0
-SILENT_AFTER = 120.0
 #: Seconds between telling peers of new pieces. To tell each of them of each at once would cost more CPU than
 #: the pieces do; and on virtual time no swarm was seen to be slower with 0.2 than with 0.05.
 NEWS_INTERVAL = 0.1
@@ -64,11 +60,15 @@ class Session:
         self._givers = Givers()
         self._config = config
         self._observer = observer
-        self._contacts = Contacts(config.peer_id, dialer, rng, config.dial_below)
+        self._contacts = Contacts(config.peer_id, dialer, rng, config.dial_below, config.hosts_at)
         self._ticked_at: float | None = None
         self._rechoke_at = 0.0
         self._over = False
+        #: Whether the disk has no room for what is missing.
+        self._full = False
         self._download = Download(info, have, storage, rng, held, self.peers)
+        self._presence = Presence(have, self._download)
+        self._hearing = Hearing(info, self._contacts)
         self._upload = Upload(
             info.geometry,
             have,
@@ -85,6 +85,11 @@ class Session:
     def trusted_peers(self) -> list[Peer]:
         """The peers we are on speaking terms with."""
         return [peer for peer in self.peers if peer.trusted]
+
+    @property
+    def bytes_gained(self) -> int:
+        """Bytes that came of pieces that are right, or may be once they are whole; less if one is not."""
+        return self._download.gained()
 
     def connected(self, link: Link, address: Address, *, dialed: bool, now: float) -> Peer | None:
         """A connection stands; returns its peer, or None where there is no room for one more."""
@@ -114,12 +119,12 @@ class Session:
             return
         del self.peers[peer]
         self._givers.left(peer)
+        self._hearing.left(peer)
         peer.peer_choking = True  # so that nothing more is said to it
         self._download.released(peer)
         self._upload.left(peer)
         if peer.trusted and not peer.has.complete:
-            for index in peer.has:
-                self._download.picker.vanished(index)
+            self._download.picker.vanished(peer.has)
         finished = peer.has.complete and self.have.complete
         self._contacts.lost(peer, self.peers, finished=finished, now=now)
         self._fill_all(now=now)
@@ -133,16 +138,18 @@ class Session:
         *peer* said something.
 
         Raises:
-            RemoteProtocolError: it may not say that; the connection is to be closed.
+            RemoteProtocolError: it may not say that, or has said too much; the connection is to be closed.
         """
         peer.heard_at = now
+        if type(message) not in UNWEIGHED or not peer.trusted:
+            self._hearing.heard(peer, message, now=now)
         handle = _RECEIVED.get(type(message))
         if handle is None:
             return
-        if not peer.trusted and type(message) not in _BEFORE_TRUST:
-            raise RemoteProtocolError(f"{type(message).__name__} before it proved who it is")
         try:
             handle(self, peer, message, now)
+        except NoRoomError as error:
+            self._take_no_more(str(error))
         except StorageError as error:
             self._give_up(str(error))
 
@@ -180,7 +187,8 @@ class Session:
                 peer.wait.excused(asleep)
             else:
                 peer.wait.ticked(peer.link.before_words(), asleep, now=now)
-            self._check(peer, now=now)
+            if self._presence.look(peer, now=now):
+                self._fill_all(now=now)
         if now >= self._rechoke_at:
             self._rechoke(now=now)
         self._download.ask_twice(self.trusted_peers, now=now)
@@ -193,9 +201,9 @@ class Session:
         peer.peer_id, peer.fast = handshake.peer_id, handshake.fast
         if not peer.dialed:
             peer.link.send(self._admission.handshake())
-            if self._contacts.is_us(peer):  # the end that dialed sees it by this answer, and closes
-                return
         self._contacts.check(peer)
+        if self._contacts.is_us(peer):
+            return
         if self._admission.is_open:
             self._trust(peer, now=now)
         if handshake.extended:
@@ -211,7 +219,8 @@ class Session:
             self._contacts.listens(peer, peer.claimed_port)
 
     def _trust(self, peer: Peer, *, now: float) -> None:
-        loser = self._contacts.superfluous(peer, self.trusted_peers)
+        self._hearing.trusted(peer, now=now)
+        loser = self._contacts.superfluous(peer, self.trusted_peers, now=now)
         if loser is not None:
             loser.link.close("connected twice")
         if loser is peer:
@@ -225,50 +234,46 @@ class Session:
 
     def _bitfield_received(self, peer: Peer, message: wire.Bitfield, now: float) -> None:
         has = Bitfield.from_bytes(message.bits, len(self.have))
-        if not peer.has.have:
-            self._has_received(peer, has, now)
-            return
         if peer.has.count_not_in(has):
             raise RemoteProtocolError("a bitfield that takes pieces back")
-        for index in has:
-            self._have_received(peer, wire.Have(index), now)
+        if not peer.has.have and has.have:
+            self._has_received(peer, has, now)
+        elif has.have > peer.has.have:
+            self._have_received(peer, wire.Have(*has.beyond(peer.has)), now)
 
     def _have_all_received(self, peer: Peer, message: wire.HaveAll, now: float) -> None:
         self._has_received(peer, Bitfield.full(len(self.have)), now)
 
     def _has_received(self, peer: Peer, has: Bitfield, now: float) -> None:
         peer.has = has
-        peer.useful = has.count_not_in(self.have)
+        peer.useful = 0 if self._full else has.count_not_in(self.have)
         if not has.complete:
-            for index in has:
-                self._download.picker.appeared(index)
-        self._upload.peer_has(peer, *has, now=now)
+            self._download.picker.appeared(has)
+        self._upload.peer_has(peer, has, now=now)
         self._reconsider(peer, now=now)
 
     def _have_received(self, peer: Peer, message: wire.Have, now: float) -> None:
-        index = message.index
-        if index >= len(self.have):
-            raise RemoteProtocolError(f"it has piece {index} of {len(self.have)}")
-        if index in peer.has:
+        if max(message) >= len(self.have):
+            raise RemoteProtocolError(f"it has piece {max(message)} of {len(self.have)}")
+        new = [index for index in message if peer.has.add(index)]
+        if len(new) < len(message):
+            self._hearing.said(peer, len(message) - len(new), now=now)
+        self._upload.peer_has(peer, new, now=now)
+        self._download.picker.appeared(new)
+        if new and peer.has.complete:
+            self._download.picker.completed()
+        lacked = len(new) - sum(map(self.have.__contains__, new))
+        if not lacked or self._full:
             return
-        peer.has.add(index)
-        self._upload.peer_has(peer, index, now=now)
-        if peer.has.complete:  # it makes no piece rarer than another any more
-            for one in peer.has:
-                if one != index:
-                    self._download.picker.vanished(one)
-        else:
-            self._download.picker.appeared(index)
-        if index in self.have:
-            return
-        peer.useful += 1
+        peer.useful += lacked
         peer.show_interest()
         if len(peer.requested) < FEWEST_PIECES:  # else the next block that comes asks for more
+            self._hearing.said(peer, 1, now=now)
             self._download.fill(peer, now=now)
 
     def _choke_received(self, peer: Peer, message: wire.Choke, now: float) -> None:
-        peer.peer_choking = True
-        if not peer.fast:  # BEP 6: with it, each request is rejected by name
+        was_choking, peer.peer_choking = peer.peer_choking, True
+        if not peer.fast and not was_choking:  # BEP 6: with it, each request is rejected by name
             self._download.released(peer)
             self._fill_all(now=now)
 
@@ -277,8 +282,9 @@ class Session:
         self._download.fill(peer, now=now)
 
     def _interested_received(self, peer: Peer, message: wire.Interested, now: float) -> None:
-        peer.peer_interested = True
-        self._rechoke(now=now)
+        was_interested, peer.peer_interested = peer.peer_interested, True
+        if peer.am_choking and not was_interested:
+            self._rechoke(now=now)
 
     def _not_interested_received(self, peer: Peer, message: wire.NotInterested, now: float) -> None:
         peer.peer_interested = False
@@ -290,11 +296,16 @@ class Session:
         self._upload.cancelled(peer, wire.Request(*message))
 
     def _reject_received(self, peer: Peer, message: wire.Reject, now: float) -> None:
-        self._download.rejected(peer, wire.Request(*message))
-        self._fill_all(now=now)
+        request = wire.Request(*message)
+        is_owed = request in peer.requested
+        self._download.rejected(peer, request)
+        if is_owed:
+            self._fill_all(now=now)
 
     def _piece_received(self, peer: Peer, message: wire.Piece, now: float) -> None:
         self._download.block_announced(peer, message)
+        if peer.incoming is None:
+            self._hearing.said(peer, 1, now=now)
 
     def _part_received(self, peer: Peer, part: wire.BlockPart, now: float) -> None:
         strikes = peer.strikes
@@ -304,8 +315,10 @@ class Session:
             self._verified(verified, now=now)
             # Whoever sent it hears at once: a super-seeder waits for that to show the next piece.
             self._upload.tell(peer)
-        elif peer.strikes > strikes and self._contacts.struck(peer):
-            peer.link.close(f"banned: {peer.strikes} of its pieces did not match their hashes")
+        elif peer.strikes > strikes:
+            banned = self._contacts.struck(peer)
+            if banned is not None:
+                peer.link.close(banned)
         if part.last:
             self._download.fill(peer, now=now)
 
@@ -327,27 +340,6 @@ class Session:
         peer.show_interest()
         self._download.fill(peer, now=now)
 
-    def _check(self, peer: Peer, *, now: float) -> None:
-        if not peer.trusted:
-            if now - peer.connected_at >= HANDSHAKE_TIMEOUT:
-                peer.link.close("no handshake in time")
-            return
-        if self.have.complete and peer.has.complete:
-            # Not as soon as that is so: what tells the other that we have everything must have left by then.
-            # Else it takes us for somebody who was lost, and connects again, and so on.
-            if peer.finished:
-                peer.link.close("both have everything")
-            peer.finished = True
-            return
-        patience = self._download.check_patience(peer, now=now)
-        if patience is Patience.GIVE_UP or now - peer.heard_at >= SILENT_AFTER:
-            peer.link.close("it does not answer")
-        elif patience is Patience.SNUB:
-            self._fill_all(now=now)
-        if now - peer.spoke_at >= KEEP_ALIVE_AFTER:
-            peer.spoke_at = now
-            peer.link.send(wire.KeepAlive())
-
     def _rechoke(self, *, now: float) -> None:
         self._rechoke_at = now + RECHOKE_INTERVAL
         self._upload.rechoke(self.trusted_peers, now=now)
@@ -359,6 +351,16 @@ class Session:
     def _dial(self, *, now: float) -> None:
         if not self._over:
             self._contacts.dial(len(self.peers), now=now)
+
+    def _take_no_more(self, reason: str) -> None:
+        """Want nothing of anybody any more; whoever lacks what is here may have it (fault row 30)."""
+        self._full = True
+        for peer in list(self.peers):
+            self._download.released(peer)
+            peer.useful = 0
+            if peer.trusted:
+                peer.show_interest()
+        self._observer.ran_out_of_room(reason)
 
     def _give_up(self, reason: str) -> None:
         if not self._over:
@@ -383,4 +385,3 @@ _RECEIVED: dict[type, Callable[[Session, Peer, Any, float], None]] = {
     wire.Piece: Session._piece_received,
     wire.BlockPart: Session._part_received,
 }
-_BEFORE_TRUST = {wire.Handshake, wire.Extended}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from ..bitfield import Bitfield
 from ..errors import RemoteProtocolError
@@ -52,8 +52,7 @@ class Upload:
         """*peer* may be served from now on, and knows what we have; a super-seeder shows its first pieces."""
         peer.told = len(self._news)
         if self._super_seeder is not None:
-            for index in self._super_seeder.joined(peer, peer.has, now=now):
-                peer.link.send(Have(index))
+            peer.link.send(Have(*self._super_seeder.joined(peer, peer.has, now=now)))
 
     def verified(self, index: int) -> None:
         """We have piece *index* now; who is told when is up to `tell`."""
@@ -63,7 +62,7 @@ class Upload:
         """Tell *peer* of the pieces that are new to it, unless it needs none."""
         if peer.told < len(self._news):
             if not peer.has.complete:
-                peer.link.send(*map(Have, self._news[peer.told :]))
+                peer.link.send(Have(*self._news[peer.told :]))
             peer.told = len(self._news)
 
     def left(self, peer: Peer) -> None:
@@ -72,7 +71,7 @@ class Upload:
         if self._super_seeder is not None:
             self._super_seeder.left(peer)
 
-    def peer_has(self, peer: Peer, *indices: int, now: float) -> None:
+    def peer_has(self, peer: Peer, indices: Iterable[int], *, now: float) -> None:
         """*peer* says that it has these pieces; those that it was shown are made up for."""
         if self._super_seeder is not None:
             for index in indices:
@@ -80,7 +79,7 @@ class Upload:
                     peer, index, peer.has, is_our_kind=peer.is_our_kind, now=now
                 )
                 if shown:
-                    peer.link.send(*map(Have, shown))
+                    peer.link.send(Have(*shown))
 
     def rechoke(self, peers: Collection[Peer], *, now: float) -> None:
         """Give the slots out anew."""

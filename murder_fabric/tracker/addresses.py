@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from ..errors import TrackerError
@@ -27,9 +27,12 @@ class PeerAddress(_Address):
         return ipaddress.ip_address(self.host).packed + self.port.to_bytes(2, "big")
 
 
+@lru_cache(maxsize=4096)
 def canonical_host(host: str) -> str:
     """
     Return the one spelling of the IP address *host*; IPv4 mapped into IPv6 becomes IPv4 again.
+
+    A tracker asks for the same few hosts with each announce: the answers are kept.
 
     Raises:
         ValueError: *host* is no IP address.
@@ -39,11 +42,12 @@ def canonical_host(host: str) -> str:
 
 def encode_compact(peers: Iterable[PeerAddress]) -> tuple[bytes, bytes]:
     """Return *peers* in compact form: IPv4 as 6 bytes each (BEP 23), IPv6 as 18 each (BEP 7)."""
-    ipv4: list[bytes] = []
-    ipv6: list[bytes] = []
-    for peer in peers:
-        packed = peer.packed
-        (ipv4 if len(packed) == _COMPACT_IPV4 else ipv6).append(packed)
+    packed = [peer.packed for peer in peers]
+    everybody = b"".join(packed)
+    if len(everybody) == _COMPACT_IPV4 * len(packed):  # as nearly always
+        return everybody, b""
+    ipv4 = [peer for peer in packed if len(peer) == _COMPACT_IPV4]
+    ipv6 = [peer for peer in packed if len(peer) != _COMPACT_IPV4]
     return b"".join(ipv4), b"".join(ipv6)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from .. import bencoding
 from ..errors import BencodeError, TrackerError
@@ -24,16 +23,17 @@ SHORTEST_INTERVAL, LONGEST_INTERVAL = 5.0, 300.0
 #: Bytes of a response that are looked at, and peers in it.
 MAX_RESPONSE, MAX_PEERS = 64 * 1024, 200
 
-_EVENTS = ("", "started", "completed", "stopped")
-_REQUIRED = ("info_hash", "peer_id", "port", "uploaded", "downloaded", "left")
-_KNOWN = frozenset((*_REQUIRED, "event", "numwant", "compact"))
+_EVENTS = {event.encode("ascii"): event for event in ("", "started", "completed", "stopped")}
+_REQUIRED = (b"info_hash", b"peer_id", b"port", b"uploaded", b"downloaded", b"left")
+#: What may be missing, and what it then is. BEP 23: compact unless the client says no.
+_DEFAULTS = {b"event": b"", b"numwant": b"%d" % NUM_WANT, b"compact": b"1"}
+_KNOWN = frozenset((*_REQUIRED, *_DEFAULTS))
 _MAX_BYTES = 2**63 - 1
 _MAX_NUM_WANT = 10_000
 _MAX_REASON = 200
 
 
-@dataclass(frozen=True)
-class AnnounceRequest:
+class AnnounceRequest(NamedTuple):
     """
     What a peer tells the tracker of itself; byte counts are of this run of the peer.
 
@@ -52,8 +52,7 @@ class AnnounceRequest:
     compact: bool = True
 
 
-@dataclass(frozen=True)
-class AnnounceResponse:
+class AnnounceResponse(NamedTuple):
     """What the tracker answers: seconds to the next announce, who is there in numbers, some of them."""
 
     interval: float
@@ -71,24 +70,23 @@ def parse_announce(query: bytes) -> AnnounceRequest:
     Raises:
         TrackerError: one sentence on the first parameter that is missing, doubled or cannot be meant.
     """
-    found = parse_single(query, _KNOWN)
+    found = {**_DEFAULTS, **parse_single(query, _KNOWN)}
     for name in _REQUIRED:
         if name not in found:
-            raise TrackerError(f"{name} is missing")
-    event = found.get("event", b"").decode("ascii", "replace")
-    if event not in _EVENTS:
+            raise TrackerError(f"{name.decode('ascii')} is missing")
+    event = _EVENTS.get(found[b"event"])
+    if event is None:
         raise TrackerError("event is none of started, completed and stopped")
     return AnnounceRequest(
-        info_hash=parse_hash("info_hash", found["info_hash"]),
-        peer_id=parse_hash("peer_id", found["peer_id"]),
-        port=parse_count("port", found["port"], 65535, least=1),
-        uploaded=parse_count("uploaded", found["uploaded"], _MAX_BYTES),
-        downloaded=parse_count("downloaded", found["downloaded"], _MAX_BYTES),
-        left=parse_count("left", found["left"], _MAX_BYTES),
-        event=event,
-        num_want=parse_count("numwant", found.get("numwant", b"%d" % NUM_WANT), _MAX_NUM_WANT),
-        # BEP 23: compact unless the client says no.
-        compact=parse_count("compact", found.get("compact", b"1"), 1) == 1,
+        parse_hash("info_hash", found[b"info_hash"]),
+        parse_hash("peer_id", found[b"peer_id"]),
+        parse_count("port", found[b"port"], 65535, least=1),
+        parse_count("uploaded", found[b"uploaded"], _MAX_BYTES),
+        parse_count("downloaded", found[b"downloaded"], _MAX_BYTES),
+        parse_count("left", found[b"left"], _MAX_BYTES),
+        event,
+        parse_count("numwant", found[b"numwant"], _MAX_NUM_WANT),
+        parse_count("compact", found[b"compact"], 1) == 1,
     )
 
 
@@ -111,18 +109,20 @@ def announce_query(request: AnnounceRequest) -> bytes:
 
 def encode_response(response: AnnounceResponse, compact: bool = True) -> bytes:
     """Return *response* as bytes; `peers6` (BEP 7) stands in it only where there are IPv6 peers."""
-    value: dict[bytes, Any] = {
-        b"interval": max(1, round(response.interval)),
-        b"complete": response.complete,
-        b"incomplete": response.incomplete,
-    }
     if compact:
-        value[b"peers"], peers6 = encode_compact(response.peers)
-        if peers6:
-            value[b"peers6"] = peers6
+        ipv4, ipv6 = encode_compact(response.peers)
+        peers = b"%d:%b" % (len(ipv4), ipv4)
+        if ipv6:
+            peers += b"6:peers6%d:%b" % (len(ipv6), ipv6)
     else:
-        value[b"peers"] = encode_dictionaries(response.peers)
-    return bencoding.encode(value)
+        peers = bencoding.encode(encode_dictionaries(response.peers))
+    # The order of the keys is bencoding's.
+    return b"d8:completei%de10:incompletei%de8:intervali%de5:peers%be" % (
+        response.complete,
+        response.incomplete,
+        max(1, round(response.interval)),
+        peers,
+    )
 
 
 def encode_failure(reason: str) -> bytes:

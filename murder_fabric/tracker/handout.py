@@ -74,19 +74,28 @@ def hand_out(asker: M, seeders: Pool[M], leechers: Pool[M], count: int, rng: ran
         chosen = [place for place in range(total) if place != own]
         rng.shuffle(chosen)
     else:
-        always = rng.sample(range(leecher_count, total), min(SEEDERS, len(sources), count))
+        # A dictionary keeps the order and takes nobody twice; the asker stands at its front, and is left out.
+        passed_over = () if own is None else (own,)
+        taken = dict.fromkeys(passed_over)
+        sure = min(SEEDERS, len(sources), count)
+        _draw(sure, leecher_count, total, taken, rng)
         # One more is looked at, as the asker may be among them.
         latest = [place for place in islice(leechers.latest(), NEWCOMERS + 1) if place != own]
-        always += latest[: min(NEWCOMERS, count - len(always))]
-        taken = {own, *always}
-        chosen = []
-        # Again where chance names somebody twice.
-        while missing := count - len(always) - len(chosen):
-            drawn = dict.fromkeys(rng.choices(range(total), k=missing))
-            fresh = [place for place in drawn if place not in taken]
-            chosen += fresh
-            taken.update(fresh)
-        for place in always:
-            chosen.insert(int(rng.random() * (len(chosen) + 1)), place)
+        latest = latest[: min(NEWCOMERS, count - sure)]
+        taken.update(dict.fromkeys(latest))
+        sure += len(latest)
+        _draw(count - sure, 0, total, taken, rng)
+        chosen = list(taken)[len(passed_over) :]
+        # Chance has put the others in random order already.
+        for at in range(sure):
+            other = at + int(rng.random() * (count - at))
+            chosen[at], chosen[other] = chosen[other], chosen[at]
     incomplete = leechers.members
     return [incomplete[at] if at < leecher_count else sources[at - leecher_count] for at in chosen]
+
+
+def _draw(count: int, first: int, end: int, taken: dict[int, None], rng: random.Random) -> None:
+    """Take *count* more numbers from *first* on and below *end*; as many there must not be *taken* yet."""
+    chance, width, full = rng.random, end - first, len(taken) + count
+    while len(taken) < full:
+        taken[first + int(chance() * width)] = None

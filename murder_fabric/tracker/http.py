@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..errors import TrackerError
@@ -19,7 +20,7 @@ TEXT_TYPE = "text/plain"
 TORRENT_TYPE = "application/x-bittorrent"
 
 _END_OF_HEAD = b"\r\n\r\n"
-_REQUEST_LINE = re.compile(rb"GET (/[!-~]*) HTTP/1\.([01])")
+_REQUEST_LINE = re.compile(rb"GET (/[!->@-~]*)(?:\?([!-~]*))? HTTP/1\.([01])")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
 #: Headers that decide where a message ends: said twice, they say the same or nothing.
@@ -40,10 +41,10 @@ class Request(NamedTuple):
 
 
 class RequestReader:
-    """Reads one GET request; what comes with it, before it was answered, makes it the last one."""
+    """Reads GET requests, one after another; what comes with one before it was answered makes it the last."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = b""
 
     def receive(self, data: bytes) -> Request | None:
         """
@@ -53,26 +54,39 @@ class RequestReader:
             TrackerError: too long, not GET, not HTTP/1, or with a body: nothing an announce is.
         """
         self._buffer += data
-        head, end, more = self._buffer[:MAX_REQUEST].partition(_END_OF_HEAD)
-        if not end:
+        end = self._buffer.find(_END_OF_HEAD, 0, MAX_REQUEST)
+        if end < 0:
             if len(self._buffer) >= MAX_REQUEST:
                 raise TrackerError(f"a request of more than {MAX_REQUEST} bytes")
             # A stranger (TLS, HTTP/2, SSH) is known by the first bytes and not waited for.
             if not b"GET /".startswith(self._buffer[:5]):
                 raise TrackerError("not a GET request of HTTP/1")
             return None
-        first, _, rest = bytes(head).partition(b"\r\n")
+        first, _, rest = self._buffer[:end].partition(b"\r\n")
         line = _REQUEST_LINE.fullmatch(first)
         if line is None:
             raise TrackerError("not a GET request of HTTP/1")
-        headers = parse_headers(rest, _FRAMING, TrackerError)
-        if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
-            raise TrackerError("a request with a body")
-        path, _, query = line[1].partition(b"?")
+        path, query, version = line.groups(b"")
+        more = len(self._buffer) > end + len(_END_OF_HEAD)
+        self._buffer = b""
         # RFC 9112, 9.3: HTTP/1.1 stays unless someone says no.
-        options = [option.strip() for option in headers.get(b"connection", b"").lower().split(b",")]
-        wanted = line[2] == b"1" and b"close" not in options
-        return Request(path, query, last=not wanted or bool(more))
+        return Request(path, query, _says_close(rest) or version == b"0" or more)
+
+
+@lru_cache(maxsize=64)
+def _says_close(lines: bytes) -> bool:
+    """
+    Return whether the header *lines* of a request ask for the connection to be closed after it.
+
+    The requests of one kind of client differ in their first line alone: the answers are kept.
+
+    Raises:
+        TrackerError: one of them is none, or they announce a body.
+    """
+    headers = parse_headers(lines, _FRAMING, TrackerError)
+    if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+        raise TrackerError("a request with a body")
+    return b"close" in [option.strip() for option in headers.get(b"connection", b"").lower().split(b",")]
 
 
 def format_response(status: int, body: bytes, content_type: str = TEXT_TYPE, *, last: bool = True) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
@@ -11,17 +10,19 @@ from ..errors import TrackerError
 #: An info hash or a peer id.
 HASH_LENGTH = 20
 
-_VISIBLE = re.compile(rb"[!-~]*")
+#: Bytes that a URL may hold.
+_VISIBLE = bytes(range(ord("!"), ord("~") + 1))
+#: Digits that a number may have.
+_MOST_DIGITS = 19
 #: What may follow a percent sign, in either case -> the byte that is meant.
 _ESCAPED = {
     f"{high}{low}".encode("ascii"): bytes([int(high + low, 16)])
     for high in "0123456789abcdefABCDEF"
     for low in "0123456789abcdefABCDEF"
 }
-_COUNT = re.compile(rb"[0-9]{1,19}")
 
 
-def parse_query(query: bytes, known: Collection[str]) -> list[tuple[str, bytes]]:
+def parse_query(query: bytes, known: Collection[bytes]) -> list[tuple[bytes, bytes]]:
     """
     Return the *known* parameters of *query*, unquoted, in their order; others are skipped unread.
 
@@ -30,29 +31,29 @@ def parse_query(query: bytes, known: Collection[str]) -> list[tuple[str, bytes]]
     Raises:
         TrackerError: a byte no URL may hold, or a percent sign that escapes nothing.
     """
-    if not _VISIBLE.fullmatch(query):
+    if query.translate(None, _VISIBLE):
         raise TrackerError("a query string with bytes no URL may hold")
     found = []
     for part in query.split(b"&"):
         name, _, value = part.partition(b"=")
-        key = name.decode("ascii")
-        if key in known:
-            found.append((key, _unquote(key, value)))
+        if name in known:
+            found.append((name, _unquote(name, value) if b"%" in value else value))
     return found
 
 
-def parse_single(query: bytes, known: Collection[str]) -> dict[str, bytes]:
+def parse_single(query: bytes, known: Collection[bytes]) -> dict[bytes, bytes]:
     """
     Return the *known* parameters of *query*, each of which may stand there once.
 
     Raises:
         TrackerError: as `parse_query`, or a parameter given twice (which one was meant?).
     """
-    found: dict[str, bytes] = {}
-    for key, value in parse_query(query, known):
-        if key in found:
-            raise TrackerError(f"{key} is given twice")
-        found[key] = value
+    pairs = parse_query(query, known)
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TrackerError(f"{twice.decode('ascii')} is given twice")
     return found
 
 
@@ -63,7 +64,7 @@ def parse_count(name: str, value: bytes, largest: int, least: int = 0) -> int:
     Raises:
         TrackerError: anything but digits, or a number outside *least* to *largest*.
     """
-    number = int(value) if _COUNT.fullmatch(value) else -1
+    number = int(value) if value.isdigit() and len(value) <= _MOST_DIGITS else -1
     if not least <= number <= largest:
         raise TrackerError(f"{name} is not a number from {least} to {largest}")
     return number
@@ -89,11 +90,9 @@ def build_query(parameters: Iterable[tuple[str, bytes | str | int]]) -> bytes:
     return "&".join(pairs).encode("ascii")
 
 
-def _unquote(name: str, value: bytes) -> bytes:
-    if b"%" not in value:
-        return value
+def _unquote(name: bytes, value: bytes) -> bytes:
     first, *escapes = value.split(b"%")
     try:
         return first + b"".join([_ESCAPED[escape[:2]] + escape[2:] for escape in escapes])
     except KeyError:
-        raise TrackerError(f"{name} has a percent sign that escapes nothing") from None
+        raise TrackerError(f"{name.decode('ascii')} has a percent sign that escapes nothing") from None

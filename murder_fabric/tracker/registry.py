@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
@@ -22,6 +23,11 @@ SILENCE = 120.0
 MOST_COMPACT, MOST_DICTIONARIES = 50, 15
 #: Peers of one swarm that are remembered.
 MAX_MEMBERS = 10_000
+#: Of those, peers of one address beside one for each host there: who is started again may be another peer.
+BESIDE_HOSTS = 8
+#: Peers of one address where nobody said who takes part: a tenth, and more than run on one machine or behind
+#: one router.
+OF_A_STRANGER = 1_000
 #: What strangers can make a tracker without an allow-list remember: swarms, and peers of all those together.
 MAX_SWARMS, MAX_STRANGERS = 1_000, 20_000
 
@@ -47,22 +53,27 @@ class _Swarm:
     """Everybody at one info hash, in the order they joined; `downloaded` counts who got complete."""
 
     members: dict[PeerAddress, _Member] = field(default_factory=dict)
-    addresses: dict[tuple[str, bytes], PeerAddress] = field(default_factory=dict)
+    #: host -> peer id -> member.
+    ids: dict[str, dict[bytes, _Member]] = field(default_factory=dict)
     seeders: Pool[_Member] = field(default_factory=Pool)
     leechers: Pool[_Member] = field(default_factory=Pool)
     downloaded: int = 0
 
-    def add(self, member: _Member) -> None:
-        """Put *member* in the place of whoever was at its address, and of itself at another port."""
-        identity = (member.address.host, member.peer_id)
-        former = self.addresses.get(identity)
-        if former is not None and former != member.address:
-            self.remove(self.members[former])
-        there = self.members.get(member.address)
-        if there is not None and there.peer_id != member.peer_id:
-            self.remove(there)
+    def add(self, member: _Member, most: int) -> None:
+        """
+        Put *member* in the place of whoever was at its address, and of itself at another port.
+
+        Where its host has *most* members already, the one of them that has been silent longest goes.
+        """
+        host = member.address.host
+        for former in (self.members.get(member.address), self.ids.get(host, {}).get(member.peer_id)):
+            if former is not None:
+                self.remove(former)
+        there = self.ids.get(host, {})
+        if len(there) >= most:
+            self.remove(min(there.values(), key=lambda one: one.seen))
         self.members[member.address] = member
-        self.addresses[identity] = member.address
+        self.ids.setdefault(host, {})[member.peer_id] = member
         self._pool(member).add(member)
 
     def renew(self, member: _Member, request: AnnounceRequest, now: float) -> None:
@@ -76,7 +87,10 @@ class _Swarm:
 
     def remove(self, member: _Member) -> None:
         del self.members[member.address]
-        del self.addresses[member.address.host, member.peer_id]
+        there = self.ids[member.address.host]
+        del there[member.peer_id]
+        if not there:
+            del self.ids[member.address.host]
         self._pool(member).drop(member)
 
     def entry(self) -> ScrapeEntry:
@@ -90,6 +104,9 @@ class Registry:
     """
     Takes announces and answers them.
 
+    Each address has a share of a swarm's members, so that none can fill it with peers that do not exist: who
+    announces more pushes out its own.
+
     Args:
         allowed: the info hashes it tracks; none: whatever is announced.
         rng: chooses whom to name to whom.
@@ -100,7 +117,7 @@ class Registry:
         self, allowed: Collection[bytes] | None, *, rng: random.Random, interval: float = INTERVAL
     ) -> None:
         self._open = allowed is None
-        self._hosts: dict[bytes, set[str] | None] = dict.fromkeys(allowed or ())
+        self._hosts: dict[bytes, Counter[str] | None] = dict.fromkeys(allowed or ())
         self._rng = rng
         self._interval = interval
         self._swarms: dict[bytes, _Swarm] = {}
@@ -111,14 +128,21 @@ class Registry:
         """
         Track *info_hash* from now on, for *hosts* beside those named before; none: for everybody.
 
+        An address that several hosts have is named as often.
+
         Raises:
             ValueError: a host that is no IP address.
         """
         if hosts is None:
             self._hosts[info_hash] = None
             return
-        known = self._hosts.get(info_hash) or set()
-        self._hosts[info_hash] = known.union(map(canonical_host, hosts))
+        known = self._hosts.get(info_hash) or Counter[str]()
+        self._hosts[info_hash] = known | Counter(map(canonical_host, hosts))
+
+    def is_for(self, info_hash: bytes, host: str) -> bool:
+        """Say whether *host* may hear of *info_hash*, which may be for some hosts only."""
+        hosts = self._hosts.get(info_hash)
+        return hosts is None or canonical_host(host) in hosts
 
     def announce(self, request: AnnounceRequest, host: str, *, now: float) -> AnnounceResponse:
         """
@@ -145,7 +169,7 @@ class Registry:
             return self._answer(request.info_hash, swarm, [])
         if member is None:
             member = _Member(address, request.peer_id, request.left, 0, 0, now)
-            swarm.add(member)
+            swarm.add(member, self._share(request.info_hash, host))
             self._swarms[request.info_hash] = swarm
         swarm.renew(member, request, now)
         count = min(request.num_want, MOST_COMPACT if request.compact else MOST_DICTIONARIES)
@@ -203,14 +227,18 @@ class Registry:
     def _swarm(self, info_hash: bytes, host: str) -> _Swarm:
         """Return the swarm that *host* may announce to, a new one if need be; nothing is remembered yet."""
         if info_hash in self._hosts:
-            hosts = self._hosts[info_hash]
-            if hosts is not None and host not in hosts:
+            if not self.is_for(info_hash, host):
                 raise TrackerError("this torrent is not for your address")
         elif not self._open:
             raise TrackerError("this torrent is not tracked here")
         elif info_hash not in self._swarms and len(self._swarms) >= MAX_SWARMS:
             raise TrackerError(f"this tracker already has {MAX_SWARMS} swarms")
         return self._swarms.get(info_hash) or _Swarm()
+
+    def _share(self, info_hash: bytes, host: str) -> int:
+        """Return how many peers of *host* are remembered in one swarm."""
+        hosts = self._hosts.get(info_hash)
+        return OF_A_STRANGER if hosts is None else hosts[host] + BESIDE_HOSTS
 
     def _must_have_room(self, info_hash: bytes, swarm: _Swarm) -> None:
         """Raise `TrackerError` where no further peer of *swarm* is remembered."""

@@ -30,7 +30,7 @@ def parse_scrape(query: bytes) -> tuple[bytes, ...]:
         TrackerError: none (a tracker may then list all it knows: ours keeps that to itself), more than
             `MAX_HASHES`, or one that is no info hash.
     """
-    hashes = [parse_hash(name, value) for name, value in parse_query(query, ("info_hash",))]
+    hashes = [parse_hash("info_hash", value) for _, value in parse_query(query, (b"info_hash",))]
     if not 0 < len(hashes) <= MAX_HASHES:
         raise TrackerError(f"a scrape asks about 1 to {MAX_HASHES} info hashes, not {len(hashes)}")
     return tuple(dict.fromkeys(hashes))

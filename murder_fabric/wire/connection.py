@@ -91,9 +91,10 @@ _LEGAL = {(fast, extended): _legal(fast, extended) for fast in (False, True) for
 #: A message begins with its length and its id; a keep-alive is a length of 0 and nothing else.
 _HEADER = struct.Struct(">IB")
 _KEEP_ALIVE = bytes(4)
-_PIECE_ID = 7
+_HAVE_ID, _PIECE_ID = 4, 7
 _WORD, _INDEX, _BLOCK = struct.Struct(">IB"), struct.Struct(">IBI"), struct.Struct(">IBIII")
 _PIECE_HEADER = struct.Struct(">IBII")
+_HAVE_HEADER = _WORD.pack(5, _HAVE_ID)
 
 #: Message id -> what it is and how it looks, where its length is always the same.
 _FIXED: dict[int, tuple[Callable[..., Message], struct.Struct]] = {
@@ -101,7 +102,6 @@ _FIXED: dict[int, tuple[Callable[..., Message], struct.Struct]] = {
     1: (Unchoke, _WORD),
     2: (Interested, _WORD),
     3: (NotInterested, _WORD),
-    4: (Have, _INDEX),
     6: (Request, _BLOCK),
     8: (Cancel, _BLOCK),
     13: (Suggest, _INDEX),
@@ -130,7 +130,7 @@ _WRITERS: dict[type, Callable[[Any], bytes]] = {
     Unchoke: lambda m: _WORD.pack(1, 1),
     Interested: lambda m: _WORD.pack(1, 2),
     NotInterested: lambda m: _WORD.pack(1, 3),
-    Have: lambda m: _INDEX.pack(5, 4, m.index),
+    Have: lambda m: b"".join(_INDEX.pack(5, _HAVE_ID, index) for index in m),
     Bitfield: lambda m: _frame(5, m.bits),
     Request: lambda m: _BLOCK.pack(13, 6, *m),
     Piece: lambda m: _PIECE_HEADER.pack(m.length + 9, _PIECE_ID, m.index, m.begin),
@@ -264,6 +264,8 @@ class WireConnection:
             return kind(*form.unpack_from(data, position)[2:]), form.size
         if message_id == _PIECE_ID:
             return self._next_piece(data, position, length)
+        if message_id == _HAVE_ID:
+            return self._next_haves(data, position, length)
         return self._next_long(data, position, message_id, length)
 
     def _next_piece(self, data: bytes, position: int, length: int) -> tuple[Message | None, int]:
@@ -273,6 +275,16 @@ class WireConnection:
             return None, 0
         _, _, index, begin = _PIECE_HEADER.unpack_from(data, position)
         return Piece(index, begin, length - 9), _PIECE_HEADER.size
+
+    def _next_haves(self, data: bytes, position: int, length: int) -> tuple[Message | None, int]:
+        """Read all that stand in a row: news come in batches, and are most of the messages of a swarm."""
+        if length != 5:
+            self._fail(f"a message {_HAVE_ID} of {length} bytes")
+        indices, end = [], position
+        while end + _INDEX.size <= len(data) and data.startswith(_HAVE_HEADER, end):
+            indices.append(_INDEX.unpack_from(data, end)[2])
+            end += _INDEX.size
+        return (Have(*indices), end - position) if indices else (None, 0)
 
     def _next_long(
         self, data: bytes, position: int, message_id: int, length: int

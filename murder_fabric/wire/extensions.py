@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..bencoding import decode, encode
 from ..errors import BencodeError, RemoteProtocolError
@@ -16,14 +15,15 @@ AUTH_ID = 1
 #: Longest block anybody may announce; a piece is at most 4 MiB when we make the torrent.
 MAX_REQUEST_LENGTH = 16 << 20
 NONCE_LENGTH = 16
+#: Requests that a client keeps which does not say how many.
+REQUEST_QUEUE = 250
 
 
-@dataclass(frozen=True)
-class ExtendedHandshake:
+class ExtendedHandshake(NamedTuple):
     """What one side says of itself in extended message 0."""
 
     #: Requests it keeps in its queue (`reqq`).
-    request_queue: int = 250
+    request_queue: int = REQUEST_QUEUE
     #: Longest block in bytes it serves; 16 KiB where it does not say (`murder_request_length`).
     request_length: int = BLOCK_LENGTH
     #: Where it listens (`p`), so that a peer that was connected to need not connect back; 0: it does not say.
@@ -70,7 +70,7 @@ def parse_extended_handshake(payload: bytes) -> ExtendedHandshake:
     extensions = fields.get(b"m")
     client, nonce = fields.get(b"v"), fields.get(b"murder_nonce")
     return ExtendedHandshake(
-        request_queue=_bounded(fields.get(b"reqq"), 1, 5000, ExtendedHandshake.request_queue),
+        request_queue=_bounded(fields.get(b"reqq"), 1, 5000, REQUEST_QUEUE),
         request_length=_bounded(
             fields.get(b"murder_request_length"), BLOCK_LENGTH, MAX_REQUEST_LENGTH, BLOCK_LENGTH
         ),
@@ -91,8 +91,7 @@ def peer_key(token: bytes) -> bytes:
     return hmac.new(token, b"peer", hashlib.sha256).digest()
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(NamedTuple):
     """
     What both ends of one connection know, from which each makes its `murder_auth` message.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple, Union
 
 # A field called `index` hides `tuple.index`, which nobody calls on a message: hence the ignores.
 
 
-@dataclass(frozen=True)
-class Handshake:
+class Handshake(NamedTuple):
     """The 68-byte opening of a connection (BEP 3), with the reserved bits we know."""
 
     info_hash: bytes
@@ -65,14 +63,19 @@ class NotInterested(Word):
     __slots__ = ()
 
 
-class Have(NamedTuple):
-    """The sender now has piece *index*."""
+class Have(tuple[int, ...]):
+    """The sender now has these pieces: a message each on the wire, and one here if they come in a row."""
 
-    index: int  # type: ignore[assignment]
+    __slots__ = ()
+
+    def __new__(cls, *indices: int) -> Have:
+        return super().__new__(cls, indices)
+
+    def __repr__(self) -> str:
+        return f"Have{tuple(self)}"
 
 
-@dataclass(frozen=True)
-class Bitfield:
+class Bitfield(NamedTuple):
     """Every piece the sender has, once, at the start."""
 
     bits: bytes
@@ -147,8 +150,7 @@ class AllowedFast(NamedTuple):
     index: int  # type: ignore[assignment]
 
 
-@dataclass(frozen=True)
-class Extended:
+class Extended(NamedTuple):
     """BEP 10: a message of an extension; id 0 is the extended handshake."""
 
     id: int

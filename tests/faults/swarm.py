@@ -23,6 +23,8 @@ TRACKER, SEEDER = "web1", "web2"
 PEERS = ("web3", "web4", "web5")
 #: Bytes of the payload, and what the seeder may send a second: one copy takes it four seconds.
 SIZE, RATE = 2_000_000, "4mbit"
+#: Bytes of one that takes long enough to see what a fault costs, 25 seconds.
+LARGER = 12_000_000
 #: Seconds that everything may take once nothing is in the way any more.
 PATIENCE = 60.0
 DETOUR, ODD_PEER = (str(Path(__file__).with_name(name)) for name in ("detour.py", "odd_peer.py"))
@@ -44,7 +46,7 @@ class Swarm:
         place.mkdir(exist_ok=True)
         self._tree = make_tree(place / "source" / "app", size)
         self._torrent = place / "app.torrent"
-        create(self._tree, self._torrent, *(("--piece-length", "16384") if size == SIZE else ()))
+        create(self._tree, self._torrent, *(("--piece-length", "16384") if size <= LARGER else ()))
         #: The URL of the tracker that was started last.
         self.announce = ""
         self.info = parse_metainfo(self._torrent.read_bytes()).info
@@ -142,10 +144,11 @@ def cut(lab: rig.Lab, host: str, others: Sequence[str]) -> list[Firewall]:
     return walls
 
 
-def reset(lab: rig.Lab, host: str) -> None:
-    """End every connection of a host at once, with an error at both ends."""
+def reset(lab: rig.Lab, host: str, other: str | None = None) -> None:
+    """End every connection of a host at once, or every one to *other*, with an error at both ends."""
+    to = "" if other is None else f"dst {lab.address(other)}"
     inside = ["ip", "netns", "exec", lab.prefix + host]
-    subprocess.run([*inside, "ss", "-K", "state", "established"], capture_output=True, timeout=30)
+    subprocess.run([*inside, *f"ss -K state established {to}".split()], capture_output=True, timeout=30)
 
 
 def connected(lab: rig.Lab, host: str, other: str, port: int | None = None) -> bool:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from deploying import agents, arrived, current, wait_until
+from deploying import agents, arrived, wait_until
 from extent import long, so_many
 from host_life import HostLife, write_tree
 
@@ -82,21 +82,18 @@ def test_row_82_what_crashed_runs_left_goes_with_the_next_one(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@long
 @real_hosts
-@pytest.mark.parametrize("time", range(so_many(1, 10)))
-def test_row_77_of_two_who_deploy_the_same_at_once_nobody_interleaves(lab, fab, app, source, time):
+@pytest.mark.parametrize("time", range(so_many(1, 100)))
+def test_row_77_of_two_who_deploy_the_same_at_once_one_does(lab, fab, app, source, time):
+    """Who has the first host gets the others; both may succeed, one after the other."""
     arguments = ("--files-path", str(source), "--destination-path", app, "--tag", "v1")
     both = [fab.start("web[1-3]", *arguments) for _ in range(2)]
     codes = sorted(running.end() for running in both)
-    assert codes in ([0, 0], [0, 3], [0, 4], [3, 3]), "\n".join(map(str, both))
+    assert codes in ([0, 0], [0, 3], [0, 4]), "\n".join(map(str, both))
     assert all("Traceback" not in str(running) for running in both)
     lost = [str(running) for running in both if running.process.returncode]
     assert all("busy: " in said for said in lost)
-    if codes[0] == 0:
-        assert [arrived(lab, host, app, source) for host in ("web1", "web2", "web3")] == [[]] * 3
-    else:
-        assert [current(lab, host, app) for host in ("web1", "web2", "web3")] == [None] * 3
+    assert [arrived(lab, host, app, source) for host in ("web1", "web2", "web3")] == [[]] * 3
     wait_until(lambda: not agents(lab), 15, "agents still run")
 
 

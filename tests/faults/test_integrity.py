@@ -136,7 +136,9 @@ def in_the_receipt(life, rng):
             record = json.loads(path.read_bytes())
         except ValueError:
             break
-        if not isinstance(record, dict) or {k for k in true if record.get(k) != true[k]} - SHOWN_ONLY:
+        # One that names no destination is as an older agent's: the release is read again.
+        passed_over = SHOWN_ONLY | ({"destination"} - set(record))
+        if not isinstance(record, dict) or {k for k in true if record.get(k) != true[k]} - passed_over:
             break
     with pytest.raises(MurderError):
         life.deploy("v1")
@@ -174,6 +176,53 @@ def test_row_67_a_receipt_of_another_release_is_none(host):
     with pytest.raises(StorageError, match="not a release of ours"):
         host.duty(control.Switch(str(host.app), "v2"))
     assert host.current() == "v1"
+
+
+def test_row_67_a_receipt_of_another_host_is_none(host, tmp_path):
+    copy_of(host.app.with_name("before"), host.app)
+    away = HostLife(tmp_path / "away", host.trees)
+    away.deploy("v2")
+    (host.app / "releases/v2").mkdir()
+    (host.app / "releases/v2/junk").write_text("never verified here")
+    for record in ("receipts/v2", "torrents/v2"):
+        shutil.copy(away.app / ".murder" / record, host.app / ".murder" / record)
+    for attempt in (lambda: host.deploy("v2"), lambda: host.duty(control.Switch(str(host.app), "v2"))):
+        with pytest.raises(StorageError, match="is there already and is not a release of ours"):
+            attempt()
+    assert host.current() == "v1"
+    assert os.listdir(host.app / "releases/v2") == ["junk"]
+    remove_tree(str(tmp_path))
+
+
+@pytest.mark.parametrize("lost", ["its id", "the receipt's"])
+def test_row_67_a_receipt_that_may_be_another_hosts_counts_once_the_release_was_read_again(host, lost):
+    """As one of an agent that wrote no ids; it says then that it was verified here."""
+    copy_of(host.app.with_name("before"), host.app)
+    host.deploy("v2")
+    host.duty(control.Switch(str(host.app), "v1"))
+    own = host.app / ".murder"
+    (own / "history").unlink()  # what was current here may be so again, whatever its receipt says
+    if lost == "its id":
+        (own / "id").unlink()
+    else:
+        record = json.loads((own / "receipts/v2").read_text())
+        del record["destination"]
+        (own / "receipts/v2").write_text(json.dumps(record))
+    copy_of(host.app, host.app.with_name("unbound"))
+    change_file(host.app / "releases/v2", random.Random(67))
+    with pytest.raises(StorageError, match=r"does not say that it was verified here, and .* does not "):
+        host.duty(control.Switch(str(host.app), "v2"))
+    assert Destination(str(host.app)).current() == "v1"
+    copy_of(host.app.with_name("unbound"), host.app)
+    for deploys in (False, True):
+        copy_of(host.app.with_name("unbound"), host.app)
+        assert not Destination(str(host.app)).receipts.is_bound("v2")
+        if deploys:
+            host.deploy("v2")
+        else:
+            host.duty(control.Switch(str(host.app), "v2"))
+        assert Destination(str(host.app)).receipts.is_bound("v2")
+        assert host.current() == "v2"
 
 
 def test_row_67_an_old_torrent_under_a_new_tag_is_not_what_was_announced(host):

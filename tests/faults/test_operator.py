@@ -68,7 +68,11 @@ def test_row_12_ctrl_c_at_any_time_leaves_old_or_new_within_15_seconds(lab, fab,
     assert time.monotonic() - began < 15, str(running)
     assert "Traceback" not in str(running)
     found = {current(lab, host, app) for host in HOSTS}
-    assert (code, found) in ((130, {None}), (0, {"releases/v1"})), str(running)
+    # All of them at one of the two, and the last line says which; 0 where it came too late for anything.
+    assert found in ({None}, {"releases/v1"}), str(running)
+    is_new = any(said in running.lines[-1] for said in ("web[1-3] has v1", "3 of 3 hosts switched to v1"))
+    assert is_new == (found == {"releases/v1"}), str(running)
+    assert code == 130 or (code == 0 and is_new), str(running)
     wait_until(lambda: not agents(lab), 5, "agents still run")
 
 

@@ -61,7 +61,8 @@ def test_row_39_a_tree_that_somebody_changes_makes_no_torrent(tmp_path, change):
         changing.join()
     assert done.returncode == 2, done.stderr
     assert "source changed: " in done.stderr
-    assert "app/a/b/c" in done.stderr
+    # Or only the root, where a name was gone as soon as its directory had been read.
+    assert str(source) in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "torrent").exists()
 

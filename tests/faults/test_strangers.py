@@ -21,7 +21,7 @@ FILES = {
     **{"deep/small": b"3", "big": b"4", "empty": b""},
 }
 #: Seconds for all of it, on a busy machine.
-PATIENCE = 300.0
+PATIENCE = 900.0
 
 
 def told(root):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import time
 
 import pytest
-from extent import long, so_many
+from extent import long
 from swarm import (
     CLONE,
     PEERS,
@@ -19,7 +18,6 @@ from swarm import (
     detour,
     group,
     pause,
-    reset,
     slow_intake,
 )
 
@@ -44,36 +42,6 @@ def timed(swarm: Swarm) -> float:
     began = time.monotonic()
     swarm.must_complete(patience=180)
     return time.monotonic() - began
-
-
-@long
-def test_row_3_all_peers_are_killed_one_by_one_and_run_again(programs, tmp_path):
-    with rig.Lab(tmp_path / "lab", hosts=22) as lab:
-        try:
-            swarm = Swarm(lab, programs, tmp_path)
-            swarm.start_tracker()
-            swarm.start_seeder()
-            peers = lab.names[2:]
-            for host in peers:
-                swarm.start_peer(host)
-            for host in random.Random(3).sample(peers, len(peers)):
-                swarm.wait_for_bytes(host, 1)
-                had = swarm.bytes_of(host)
-                swarm.peers[host].kill()
-                again = swarm.start_peer(host)
-                pause(0.5)
-                assert again.event("progress")["bytes"] >= had * 0.9
-            swarm.must_complete()
-        finally:
-            programs.kill_all()
-
-
-@long
-def test_row_6_the_seeder_comes_back_on_another_port(swarm):
-    before = swarm.seeder.event("started")["port"]
-    swarm.seeder.kill()
-    assert swarm.start_seeder().event("started")["port"] != before
-    swarm.must_complete()
 
 
 @long
@@ -108,44 +76,16 @@ def test_row_14_a_peer_that_is_cut_off_goes_on_when_the_way_is_free(swarm):
     walls = cut(swarm.lab, away, [TRACKER, SEEDER, *others])
     swarm.must_complete(*others)
     pause(15)  # longer than any connection lives without an answer
+    assert swarm.bytes_of(away) < swarm.info.geometry.length
     for wall in walls:
         wall.open()
     swarm.must_complete(away)
 
 
 @long
-def test_row_15_a_swarm_in_two_halves_is_one_again(swarm):
-    swarm.start_peer("web6")
-    walls = [
-        *cut(swarm.lab, "web5", [TRACKER, SEEDER, "web3", "web4"]),
-        *cut(swarm.lab, "web6", [TRACKER, SEEDER, "web3", "web4"]),
-    ]
-    swarm.must_complete("web3", "web4")
-    pause(15)
-    for wall in walls:
-        wall.open()
-    swarm.must_complete()
-
-
-@long
-def test_row_17_of_one_way_only_both_ends_let_go(swarm):
-    Firewall(swarm.lab, "web3").drop(f"ip saddr {swarm.lab.address(SEEDER)}")
-    swarm.must_complete()
-
-
-@long
 def test_row_18_a_connection_that_is_dead_is_given_up(swarm):
     """Nothing is ever said of it, and it is never healed: the others have what it would have brought."""
     cut(swarm.lab, "web3", [SEEDER])
-    swarm.must_complete()
-
-
-@long
-def test_row_19_connections_are_reset_again_and_again(swarm):
-    rng = random.Random(19)
-    for _ in range(so_many(5, 30)):
-        reset(swarm.lab, rng.choice([SEEDER, *PEERS]))
-        pause(0.2)
     swarm.must_complete()
 
 
@@ -174,27 +114,6 @@ def test_row_21_a_slow_link_is_slow_for_its_host_alone(swarm):
     finally:
         slow_intake(swarm.lab, "web3", None)
     swarm.must_complete("web3")
-
-
-@long
-def test_row_24_a_link_goes_up_and_down(swarm):
-    link = ("ip", "-n", swarm.lab.prefix + "web3", "link", "set", "eth0")
-    for _ in range(so_many(2, 6)):
-        machine.run(*link, "down")
-        pause(1)
-        machine.run(*link, "up")
-        pause(1)
-    swarm.must_complete()
-
-
-@long
-def test_row_29_a_host_that_takes_no_connections_makes_its_own(calm):
-    calm.start_tracker()
-    Firewall(calm.lab, "web3").drop("tcp flags & (syn | ack) == syn")
-    calm.start_seeder()
-    for host in PEERS:
-        calm.start_peer(host)
-    calm.must_complete()
 
 
 @long
@@ -307,4 +226,4 @@ def test_row_26_who_has_a_hole_before_it_says_that_nothing_came(calm):
     assert peer.wait(120) == 3, peer.told()
     assert peer.err.count("\n") == 1
     from_whom = f"from 1 connected peer ({calm.lab.address(SEEDER)})"
-    assert f"pieces are missing and nothing came for 60 s {from_whom}" in peer.err
+    assert f"pieces are missing and nothing new came for 60 s {from_whom}" in peer.err

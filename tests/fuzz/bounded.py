@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from typing import Any, Callable, Optional, Union
 
 from hypothesis import HealthCheck, settings
+from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from mutating import TOKENS
 
-#: Inputs that chance draws for each parser, and the first of the seeds, of which each draws `OF_A_SEED`.
+#: Inputs that chance draws for each parser, and the first of the seeds, of which each draws `OF_A_SEED`; by
+#: that Hypothesis draws too. In the normal suite it is the same each time, as that must not be red today and
+#: green tomorrow; in `./dev fuzz`, which is to find something new, it is another one.
 INPUTS = int(os.environ.get("MURDER_FUZZ_INPUTS", "50000"))
 FIRST_SEED = int(os.environ.get("MURDER_FUZZ_SEED", "1"))
 OF_A_SEED = 50_000
@@ -27,14 +30,13 @@ MEMORY = 128 << 20
 #: What a parser is declared to refuse with; an empty tuple where it returns None instead.
 Refusal = Union[type[Exception], tuple[()]]
 
-patient = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    database=None,
-    # The normal suite must not be red today and green tomorrow; a long run is to find something new.
-    derandomize=EXAMPLES <= 60,
-    suppress_health_check=list(HealthCheck),
-)
+
+def patient(test: Callable[..., None]) -> Callable[..., None]:
+    """Let Hypothesis draw as many examples as are asked for, by the first seed, however long each takes."""
+    drawn = settings(
+        max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    return seeded(FIRST_SEED)(drawn(test))
 
 
 @st.composite

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from mutating import JSON, parts
 from parsing import Parser, portions
@@ -14,7 +14,7 @@ from murder_fabric.agent.records import parse_record
 from murder_fabric.control import REQUESTS, MessageReader, encode_message, parse_request
 from murder_fabric.control.answers import DONE, PROGRESS, check_event
 from murder_fabric.control.framing import MAX_ATTACHED
-from murder_fabric.control.shapes import Amount, Count
+from murder_fabric.control.shapes import Amount, Count, fits
 from murder_fabric.deploy.history.record import Exchange, HostRecord, RunRecord, Sample, StageRecord
 from murder_fabric.errors import BadInput, ControlError
 
@@ -66,9 +66,15 @@ def is_an_order(order: Any, data: bytes) -> None:
     assert all(type(entry.tag) is str and abs(entry.at) < float("inf") for entry in order)
 
 
+#: An address, a secret, and what a file of a release is, for those fields in which not any text may stand.
+SPECIAL = ("127.0.0.1", "ab" * 16, "good")
+
+
 def example(kind: Any) -> Any:
     """Return a value that is of *kind*, as `control.shapes.fits` has it."""
     origin, of = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return next(one for one in (example(of[0]), *SPECIAL) if fits(one, kind))
     if origin is Union:
         return example(of[0])
     if origin is list:
@@ -78,7 +84,7 @@ def example(kind: Any) -> Any:
     if origin is dict:
         return {"web1": example(of[1])}
     if hasattr(kind, "__required_keys__"):
-        return {key: example(one) for key, one in get_type_hints(kind).items()}
+        return {key: example(one) for key, one in get_type_hints(kind, include_extras=True).items()}
     return {str: "v1", bool: True, int: 6881, float: 0.5, Count: 7, Amount: 1.5, Any: None}[kind]
 
 
@@ -87,13 +93,13 @@ def jsons(values: list[Any]) -> tuple[bytes, ...]:
 
 
 def hints(kind: Any) -> dict[str, Any]:
-    return {name: one for name, one in get_type_hints(kind).items() if name != "name"}
+    return {name: one for name, one in get_type_hints(kind, include_extras=True).items() if name != "name"}
 
 
 def example_run() -> RunRecord:
     """Return a record with something of everything that may stand in one."""
     return RunRecord(
-        id="20261122-063500-3f2a",
+        id="20261122-063500-3f2a91c07be4",
         task="deploy",
         operator="ann@desk",
         began_at=1_763_767_200.0,

@@ -20,12 +20,14 @@ HELLO = wire.Handshake(b"h" * 20, b"-MF0100-abcdefghijkl")
 
 
 def listen(data: bytes, cut: Callable[[bytes], Iterator[bytes]]) -> list[Any]:
-    """Return the messages in *data*, which comes in portions; blocks whole."""
+    """Return the messages in *data*, which comes in portions; blocks whole, and pieces told of one by one."""
     connection, found = WireConnection(PIECES, MAX_BLOCK), []
     connection.send(HELLO)
     for portion in cut(data):
         for message in connection.receive(portion):
-            if type(message) is not wire.BlockPart:
+            if type(message) is wire.Have:
+                found.extend(map(wire.Have, message))
+            elif type(message) is not wire.BlockPart:
                 found.append(message)
             elif message.last:
                 found.append("the end of a block")

@@ -23,7 +23,7 @@ PATIENCE = 120.0
 #: What an agent's process is known by: the loader that starts it, or the unpacked agent.
 AGENT = re.compile(rb"json\.loads\(io\.FileIO|/\.murder/agent-[0-9a-f]{64}\0")
 #: Everything that may lie in `.murder` once a run is over.
-RECORDS = {"bad", "history", "lock", "receipts", "runs", "staging", "torrents"}
+RECORDS = {"bad", "history", "id", "lock", "receipts", "runs", "staging", "torrents"}
 
 
 class Running:

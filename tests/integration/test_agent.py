@@ -177,6 +177,8 @@ def tokens(tmp_path: Path) -> tuple[Path, Path]:
     right, wrong = tmp_path / "token", tmp_path / "other"
     right.write_text("00112233445566778899aabbccddeeff\n")
     wrong.write_text("ffeeddccbbaa99887766554433221100\n")
+    for token in (right, wrong):
+        token.chmod(0o600)
     return right, wrong
 
 

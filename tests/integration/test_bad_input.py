@@ -189,16 +189,17 @@ time.sleep(600)
 
 
 @pytest.fixture
-def take(lab: rig.Lab) -> Iterator[Callable[[str, int, int], None]]:
-    """Takes all ports of a range on a host."""
+def take(lab: rig.Lab) -> Iterator[Callable[[str, int, int], int]]:
+    """Takes all ports of a range on a host; returns the pid of who has them."""
     running = []
 
-    def taking(host: str, first: int, last: int) -> None:
+    def taking(host: str, first: int, last: int) -> int:
         argv = [lab.python, "-c", TAKE, lab.address(host), str(first), str(last)]
         holder = lab.run_in(host, argv, stdout=subprocess.PIPE, text=True)
         running.append(holder)
         assert holder.stdout is not None
         assert holder.stdout.readline() == "taken\n"
+        return int(holder.pid)
 
     yield taking
     for holder in running:
@@ -207,20 +208,24 @@ def take(lab: rig.Lab) -> Iterator[Callable[[str, int, int], None]]:
         holder.stdout.close()
 
 
-def test_where_all_ports_are_taken_it_is_said_which_setting_names_others(
-    lab: rig.Lab, fab: Fab, app: str, source: Path, take: Callable[[str, int, int], None]
+def test_where_all_ports_are_taken_it_is_said_who_has_them_and_which_setting_names_others(
+    lab: rig.Lab, fab: Fab, app: str, source: Path, take: Callable[[str, int, int], int]
 ) -> None:
+    """Fault row 58."""
     arguments = ("--files-path", str(source), "--destination-path", app, "--tag", "v1")
     settings = {"tracker_port": 9100, "peer_ports": "7001-7003"}
     (fab.directory / "fabric.yaml").write_text(json.dumps({"murder": settings}))
-    take("web2", 7001, 7003)
+    pid = take("web2", 7001, 7003)
+    name = Path(f"/proc/{pid}/comm").read_text().strip()
     said = fab("web[1-2]", *arguments, code=3)
-    choose = "Address already in use; free a port there, or choose others with"
-    assert f"web2: cannot listen on {lab.address('web2')}:7001-7003: {choose} murder.peer_ports" in said
+    taken, choose = "Address already in use", "free a port there, or choose others with"
+    peer = f"{taken} (7003 by process {pid}, {name}); {choose} murder.peer_ports"
+    assert f"web2: cannot listen on {lab.address('web2')}:7001-7003: {peer}" in said
     assert "nothing was switched; v1 lies ready on web1, current there is as it was" in said
 
-    take("web1", 9100, 9119)
-    tracker = f"cannot listen on {lab.address('web1')}:9100-9119: {choose} murder.tracker_port"
+    pid = take("web1", 9100, 9119)
+    why = f"{taken} (9119 by process {pid}, {name}); {choose} murder.tracker_port"
+    tracker = f"cannot listen on {lab.address('web1')}:9100-9119: {why}"
     said = fab("web[1-2]", *arguments, code=4)
     assert f"the tracker web1 failed: {tracker}; nothing was switched" in said
     assert [current(lab, host, app) for host in ("web1", "web2")] == [None, None]

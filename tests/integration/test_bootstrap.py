@@ -316,6 +316,30 @@ def test_no_agent_starts_where_others_can_write(host: Host, tiny: Bundle) -> Non
     assert host.agents() == []
 
 
+@pytest.mark.parametrize("reached", ["as it is", "through a link in it", "by a link to what is in it"])
+def test_no_agent_starts_below_a_directory_that_everybody_can_write_to(
+    host: Host, tiny: Bundle, reached: str
+) -> None:
+    """Row 81: who may rename our directory may put another in its place, between looking and starting too."""
+    everybodys = host.home / "srv"
+    (host.home / "own").mkdir()
+    everybodys.mkdir()
+    if reached == "through a link in it":
+        (everybodys / "deep").symlink_to(host.home / "own")
+    elif reached == "by a link to what is in it":
+        (everybodys / "deep").mkdir()
+        (host.home / "link").symlink_to(everybodys)
+    everybodys.chmod(0o777)
+    above = host.home / "link" if reached == "by a link to what is in it" else everybodys
+
+    [event] = host.bring(tiny, murder_path=f"{above}/deep/murder")
+
+    assert event["reason"].startswith(f"{above} can be changed by other users, so no agent is started")
+    assert not (above / "deep/murder").exists()
+    everybodys.chmod(0o1777)
+    assert names(host.bring(tiny, murder_path=f"{above}/deep/murder")) == ["bootstrap", "hello"]
+
+
 def test_a_directory_like_tmp_will_do(host: Host, tiny: Bundle) -> None:
     host.murder_path.mkdir()
     host.murder_path.chmod(0o1777)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -348,28 +350,59 @@ def test_ctrl_c_leaves_every_host_as_it_was(
     assert [current(lab, host, app) for host in ("web1", "web2", "web3")] == [None] * 3
 
 
+@contextlib.contextmanager
+def hanging(lab: rig.Lab, host: str) -> Iterator[None]:
+    """Let the agents of a host stand still meanwhile."""
+    stopped = list(agents(lab, host))
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_a_second_ctrl_c_leaves_at_once(lab: rig.Lab, fab: Fab, app: str, large: Path) -> None:
     """One agent hangs, so that cleaning up would have to wait for it."""
     running = fab.start("web[1-3]", "--files-path", str(large), "--destination-path", app, "--tag", "v1")
     running.wait_for("stage")
-    hanging = list(agents(lab, "web3"))
-    for pid in hanging:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with hanging(lab, "web3"):
         running.wait_for("upload")
         running.interrupt()
         running.wait_for("stopping: 3 hosts")
         running.interrupt()
         began = time.monotonic()
         assert running.end() == 130, str(running)
-        assert time.monotonic() - began < 3
-    finally:
-        for pid in hanging:
-            os.kill(pid, signal.SIGCONT)
+        assert time.monotonic() - began < 1
     assert "interrupted twice; what runs on the hosts ends by itself within 60 s" in running.lines[-1]
+    cleaning = f"fab -S {lab.ssh_config} -H 'web[1-3]' murder.clean-temp-files --tag v1"
+    assert f"clean up {cleaning}" in running.lines
     assert "Traceback" not in str(running)
     wait_until(lambda: not agents(lab), 10, "agents still run")
     assert [current(lab, host, app) for host in ("web1", "web2", "web3")] == [None] * 3
+    assert "v1 had left nothing" in fab("web[1-3]", *shlex.split(cleaning)[5:])
+
+
+def test_ctrl_c_does_not_wait_for_a_host_that_hangs_in_the_middle_of_the_switch(
+    lab: rig.Lab, fab: Fab, app: str, source: Path
+) -> None:
+    """All have switched, and their hooks are at work; the one that hangs goes back when it wakes up."""
+    hooks = "{after_switch: [sleep 60], before_switch_back: [sleep 60]}"
+    (fab.directory / "fabric.yaml").write_text(f"murder: {{hooks: {hooks}}}\n")
+    hosts = ("web1", "web2", "web3")
+    running = fab.start("web[1-3]", "--files-path", str(source), "--destination-path", app, "--tag", "v1")
+    running.wait_for("switch")
+    assert [current(lab, host, app) for host in hosts] == ["releases/v1"] * 3
+    with hanging(lab, "web3"):
+        running.interrupt()
+        began = time.monotonic()
+        assert running.end() == 130, str(running)
+        assert time.monotonic() - began < 15
+    assert "interrupted; web3 may have been switched: run the same command again;" in running.lines[-1]
+    assert "web3 did not answer, and what was started there ends by itself in 60 s" in running.lines[-1]
+    wait_until(lambda: not agents(lab), 15, "agents still run")
+    assert [current(lab, host, app) for host in hosts] == [None] * 3
 
 
 def test_agents_end_when_fab_is_killed_and_the_next_run_goes_on_from_there(

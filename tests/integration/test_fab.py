@@ -179,8 +179,8 @@ def test_a_bad_host_expression_is_one_line_and_exit_2(fab, arguments, reason):
         ("", {}, "no hosts are named"),
         ("murder: {tracker_prot: 1}", {}, "did you mean tracker_port"),
         ("murder: {pool_size: many}", {}, "pool_size is 'many', but must be a whole number"),
-        ("murder: {roles: web1}", {}, "wrong shape"),
-        ("murder: 7", {}, "wrong shape"),
+        ("murder: {roles: web1}", {}, "is to be a mapping, but is a text"),
+        ("murder: 7", {}, "but is a number: 7; look into"),
         ("", {"FABRIC_MURDER_POOL_SIZE": "many"}, "a wrong value"),
     ],
 )
@@ -192,7 +192,8 @@ def test_a_bad_setting_is_one_line_and_exit_2(fab, settings, environment, reason
 
 
 @pytest.mark.parametrize(
-    ("hosts", "settings", "reason"), [("web1", "murder: 7", "wrong shape"), ("web[1-", "", "never closed")]
+    ("hosts", "settings", "reason"),
+    [("web1", "murder: 7", "but is a number: 7"), ("web[1-", "", "never closed")],
 )
 def test_what_ends_before_any_task_is_a_document_too_where_that_was_asked(fab, hosts, settings, reason):
     code, lines, error = fab("-H", hosts, "murder.hosts", "--json", settings=settings)

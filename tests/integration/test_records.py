@@ -139,7 +139,7 @@ def test_a_real_browser_shows_the_page_and_complains_of_nothing(tmp_path: Path) 
     exchange = Exchange(["web1", "web2"], [[0, 5], [0, 0]])
     record = RunRecord(
         *(
-            "20261122-063500-3f2a",
+            "20261122-063500-3f2a91c07be4",
             "deploy",
             "ann@desk",
             0.0,

@@ -89,6 +89,31 @@ def test_nobody_goes_back_where_one_host_cannot(lab: rig.Lab, fab: Fab, app: str
     assert "3 of 3 hosts back at v1" in fab("web[1-3]", "murder.rollback", *where, "--to", "v1")
 
 
+def test_nobody_goes_back_to_what_changed_on_one_host_and_what_is_said_to_mend_it_does(
+    lab: rig.Lab, fab: Fab, app: str, files: Path
+) -> None:
+    hosts, where = ("web1", "web2", "web3"), ("--destination-path", app)
+    deploy(fab, "web[1-3]", app, "v1")
+    first = fab.directory / "first"
+    shutil.copytree(files, first, symlinks=True)
+    (files / "second").write_text("2")
+    deploy(fab, "web[1-3]", app, "v2")
+    # As whoever writes into the live release does to all that share the file.
+    changed = place(lab, "web3", app) / "releases/v1/bin/big-file.bin"
+    changed.write_bytes(b"x" + changed.read_bytes()[1:])
+    (place(lab, "web2", app) / "releases/v1/bin/big-file.bin").chmod(0o777)
+    said = fab("web[1-3]", "murder.rollback", *where, code=3)
+    assert "inspect  1 host with v1 as it was verified; 1 path changed on web[2-3] (" in said
+    assert "web3: its v1 is not as it was verified: bin/big-file.bin does not hold the bytes" in said
+    assert "web2: its v1 is not as it was verified: bin/big-file.bin has the mode 777" in said
+    assert [current(lab, host, app) for host in hosts] == ["releases/v2"] * 3
+    assert "murder.catch-up --mend --tag v1 brings what it was from the others, and goes there" in said
+    said = fab("web[1-3]", "murder.catch-up", "--mend", "--tag", "v1", *where)
+    assert "web[1-3] (3 hosts) caught up with v1" in said
+    assert [current(lab, host, app) for host in hosts] == ["releases/v1"] * 3
+    assert [arrived(lab, host, app, first) for host in hosts] == [[]] * 3
+
+
 def test_verify_names_what_drifted_and_hosts_that_are_alike_share_a_line(
     lab: rig.Lab, fab: Fab, app: str, files: Path
 ) -> None:
@@ -150,6 +175,11 @@ def test_a_lock_refuses_everybody_until_it_is_taken_off(
 ) -> None:
     where = ("--destination-path", app)
     fab("web[1-3]", "murder.lock", *where, code=2)
+    said = fab("web[1-3]", "murder.lock", *where, "--reason", "the database moves", code=2)
+    assert f"nothing is deployed in {app} on web[1-3], and nothing was changed" in said
+    assert not place(lab, "web1", app).exists()
+    for host in ("web1", "web2", "web3"):
+        (place(lab, host, app) / "releases").mkdir(parents=True)
     fab("web[1-3]", "murder.lock", *where, "--reason", "the database moves")
     said = deploy(fab, "web[1-3]", app, "v1", code=4)
     assert re.search(
@@ -164,7 +194,9 @@ def test_a_lock_refuses_everybody_until_it_is_taken_off(
     record.write_text(record.read_text().replace('"operator": "', '"operator": "ann.'))
     said = fab("web[1-3]", "murder.unlock", *where, code=3)
     assert re.search(r"web2: \S+ is held by ann\.\S+ since .*; --force takes another's lock off", said)
-    fab("web[1-3]", "murder.unlock", *where, "--force")
+    said = fab("web[1-3]", "murder.unlock", *where, "--force")
+    whose = r"web2: overrode the lock of ann\.\S+, since 20.* \(run [-0-9a-f]+\): the database moves"
+    assert re.search(whose, said), said
     said = fab("web[1-3]", "murder.unlock", *where, code=2)
     assert f"nobody holds {app} on web[1-3] (3 hosts)" in said
 

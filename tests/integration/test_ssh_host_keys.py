@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import subprocess
 
 import fabric
 import pytest
 import sshd as sshds
+from programs import FAB, REPOSITORY
 
 from murder_fabric.deploy.connecting.connections import Gateways
 from murder_fabric.deploy.failures import HostKeyError
+
+FABFILE = """
+from fabric import task
+from invoke import Collection
+from murder_fabric import murder
+
+@task
+def hi(c):
+    c.run("echo let in")
+
+ns = Collection(hi, murder)
+"""
 
 pytestmark = pytest.mark.skipif(bool(sshds.missing()), reason=str(sshds.missing()))
 
@@ -78,3 +93,50 @@ def test_ssh_config_may_say_that_keys_do_not_matter(sshd):
     (sshd.directory / "known_hosts").write_text("")
     open_one(sshd, strictness="no")
     assert (sshd.directory / "known_hosts").read_text() == ""
+
+
+def run_own_task(sshd, settings="", **environment):
+    """Let `fab` run a task that has nothing to do with us, in a fabfile that imports us."""
+    (sshd.directory / "fabfile.py").write_text(FABFILE)
+    (sshd.directory / "fabric.yaml").write_text(settings)
+    done = subprocess.run(
+        [FAB, "-S", str(sshd.ssh_config), "-H", "127.0.0.1", "hi"],
+        cwd=sshd.directory,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_task_that_is_not_ours_refuses_an_unknown_key_too(sshd):
+    known = sshd.directory / "known_hosts"
+    assert run_own_task(sshd)[:2] == (0, "let in\n")
+    known.write_text("")
+    code, out, said = run_own_task(sshd)
+    assert (code, out) == (3, "")
+    assert said.startswith(f"murder: [127.0.0.1]:{sshd.port}: the host key is not in {known}: check it")
+
+
+def test_who_wants_no_check_gets_none_in_tasks_that_are_not_ours_either(sshd):
+    (sshd.directory / "known_hosts").write_text("")
+    assert run_own_task(sshd, "murder: {host_keys: off}") == (0, "let in\n", "")
+    assert run_own_task(sshd, FABRIC_MURDER_HOST_KEYS="off")[:2] == (0, "let in\n")
+    assert run_own_task(sshd, "tasks: {executor_class: fabric.executor.Executor}")[:2] == (0, "let in\n")
+    assert (sshd.directory / "known_hosts").read_text() == ""
+
+
+def test_a_key_that_is_accepted_unchecked_is_told_in_tasks_that_are_not_ours_too(sshd):
+    known = sshd.directory / "known_hosts"
+    right = known.read_text()
+    known.write_text(right.replace("AAAAC3Nza", "AAAAC3Nzb"))
+    code, out, said = run_own_task(sshd, "murder: {host_keys: off}")
+    assert (code, out) == (0, "let in\n")
+    assert said.startswith(f"murder: 127.0.0.1: the host key is not the one in {known}:1: this may be anoth")
+    known.write_text("")
+    code, out, said = run_own_task(sshd, "murder: {host_keys: accept-new}")
+    assert (code, out) == (0, "let in\n")
+    assert said.startswith(f"murder: 127.0.0.1: the host key was unknown; it was accepted, and is in {known}")
+    assert run_own_task(sshd) == (0, "let in\n", "")

@@ -22,7 +22,7 @@ from murder_fabric.deploy.settings import Settings
 from murder_fabric.deploy.undertaking import Undertaking
 from murder_fabric.deploy.watching.fleet_state import FleetState
 from murder_fabric.deploy.watching.view import View
-from murder_fabric.errors import SettingsError
+from murder_fabric.errors import Interrupted, SettingsError
 
 ADDRESS = "127.0.0.10"
 FLEET = FleetState(Outcome(["web1"]))
@@ -86,7 +86,7 @@ def follow(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Callable[[str, Vie
     def begin(url: str, view: View) -> Chronicle:
         settings = Settings(webhook=url)
         planned = Undertaking("", settings, ["web1", "web2"], lambda _: "", tag="v1", destination="/srv/app")
-        return Chronicle("deploy", planned, view, "20261122-063500-3f2a")
+        return Chronicle("deploy", planned, view, "20261122-063500-3f2a91c07be4")
 
     return begin
 
@@ -156,6 +156,16 @@ def test_what_is_not_taken_is_one_warning_without_the_secret_in_the_path(
     assert why in line
     assert path not in line
     assert server.messages == []
+
+
+def test_after_ctrl_c_nobody_waits_long_for_a_server(
+    server: Server, follow: Callable[[str, View], Chronicle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices, "IN_HASTE", 0.2)
+    stream, outcome = io.StringIO(), Outcome(["web1"])
+    chronicle = follow(f"{server.url}/hang", View(stream))
+    chronicle.end(result_of(outcome, "deploy", "interrupted", 3.5, Interrupted.exit_code), outcome)
+    assert "did not take 2 of 2 messages: no answer within 0.2 s" in stream.getvalue()
 
 
 def test_a_server_that_is_not_there_holds_up_nobody() -> None:

@@ -6,7 +6,6 @@ import json
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +39,7 @@ def start_transmission(
     watched = home / "watched"
     watched.mkdir(parents=True)
     # It asks the trackers of the torrent and no others.
-    announcing = replace(parse_metainfo(torrent.read_bytes()), announce=tracker)
+    announcing = parse_metainfo(torrent.read_bytes())._replace(announce=tracker)
     (watched / "it.torrent").write_bytes(announcing.encode())
     settings = transmission_settings(address, free_port(address), str(directory), watched)
     (home / "settings.json").write_text(json.dumps(settings))

@@ -39,7 +39,7 @@ async def _announce(url, info_hash, announces):
     for fields in announces:
         request = {"port": 6881, "uploaded": 0, "downloaded": 0, "left": 9, **json.loads(fields)}
         answer = await client.announce(AnnounceRequest(info_hash, b"p%019d" % request["port"], **request))
-        print(json.dumps(vars(answer)), flush=True)
+        print(json.dumps(answer._asdict()), flush=True)
     print(json.dumps(await client.scrape(url, info_hash)), flush=True)
 
 

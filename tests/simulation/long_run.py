@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
+import multiprocessing
 import os
+import signal
 import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from murder_fabric.simulation.arguments import Parser, between, seeds
 from murder_fabric.simulation.drawing import drawn
 from murder_fabric.simulation.faults import FAULTS
 from murder_fabric.simulation.run import simulate
 
 #: Seeds between two lines about how far it is.
 STEP = 500
+#: Seconds in which a seed ends, if it is not killed; the longest takes 31 s of a core.
+PATIENCE = 1800.0
 
 
 class Result(NamedTuple):
@@ -39,23 +41,28 @@ def run_seed(seed: int) -> Result:
     return Result(seed, account.violations, account.faults, account.trace_sha256)
 
 
-def in_processes(seeds: Iterable[int], count: int) -> Iterable[Result]:
-    """Yield the results of *seeds*, in their order, from *count* fresh interpreters."""
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(run_seed, seeds, chunksize=4)
+def in_processes(chosen: Sequence[int], count: int) -> Iterator[Result]:
+    """Yield the results of seeds, in their order, from *count* fresh interpreters, which end with us."""
+    # A terminal interrupts all that it can reach: what is ignored here as they start, is ignored there too.
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with multiprocessing.get_context("spawn").Pool(count) as pool:
+        signal.signal(signal.SIGINT, ours)
+        results = pool.imap(run_seed, chosen)
+        for _ in chosen:
+            yield results.next(PATIENCE)
 
 
-def main() -> int:
-    """Run what the arguments say; 1 where a seed broke something, or came out differently on replay."""
-    parser = argparse.ArgumentParser(prog="./dev simulate", description="Many seeds of the simulation.")
-    parser.add_argument("--seeds", type=int, default=500, help="how many (default 500)")
-    parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
-    parser.add_argument("--replay", type=int, default=200, help="how many to run once more (default 200)")
-    options = parser.parse_args()
+def run(chosen: range, replayed: int, traces: dict[int, str]) -> int:
+    """
+    Run *chosen* and some of them again; 1 where one broke something, or came out differently on replay.
+
+    Args:
+        replayed: how many of them, from the first on.
+        traces: is given the trace of each that has run.
+    """
     cores = len(os.sched_getaffinity(0))
     began, broken, struck = time.monotonic(), 0, Counter[str]()
-    traces: dict[int, str] = {}
-    for result in in_processes(range(options.first, options.first + options.seeds), cores):
+    for result in in_processes(chosen, cores):
         traces[result.seed] = result.trace
         struck.update(result.faults)
         if result.violations:
@@ -63,15 +70,38 @@ def main() -> int:
             print(f"seed {result.seed}: {'; '.join(result.violations)}", flush=True)
         if len(traces) % STEP == 0:
             print(f"{len(traces)} seeds after {time.monotonic() - began:.0f} s, {broken} broken", flush=True)
-    again = [*traces][: options.replay]
+    again = chosen[:replayed]
     differing = [r.seed for r in in_processes(again, cores) if r.trace != traces[r.seed]]
     took = time.monotonic() - began
-    print(f"{len(traces)} of {options.seeds} seeds ran, {broken} broken; {took:.0f} s on {cores} cores")
+    print(f"{len(traces)} of {len(chosen)} seeds ran, {broken} broken; {took:.0f} s on {cores} cores")
     print(
         f"{len(again) - len(differing)} of {len(again)} the same on replay; differing: {differing or 'none'}"
     )
     print("faults: " + ", ".join(f"{struck[name]} {name}" for name in FAULTS))
-    return 1 if broken or differing or len(traces) != options.seeds else 0
+    return 1 if broken or differing or len(traces) != len(chosen) else 0
+
+
+def main() -> int:
+    """Run what the arguments say; 130 after Ctrl-C."""
+    parser = Parser(prog="./dev simulate", description="Many seeds of the simulation.")
+    parser.add_argument("--seeds", type=seeds, default=500, help="how many (default 500)")
+    parser.add_argument("--first", type=seeds, default=1, help="the first of them (default 1)")
+    parser.add_argument(
+        "--replay", type=between(int, 0, 10**9), default=200, help="how many to run once more (default 200)"
+    )
+    options = parser.parse_args()
+    traces: dict[int, str] = {}
+    try:
+        return run(range(options.first, options.first + options.seeds), options.replay, traces)
+    except KeyboardInterrupt:
+        left, following = options.seeds - len(traces), options.first + len(traces)
+        then = f"--seeds {left} --first {following} goes on" if left else "no replay came to its end"
+        print(f"interrupted: {len(traces)} of {options.seeds} seeds ran; {then}", file=sys.stderr)
+        return 130
+    except multiprocessing.TimeoutError:
+        said = f"the next one did not end within {PATIENCE:.0f} s, or was killed"
+        print(f"{len(traces)} of {options.seeds} seeds ran; {said}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -10,7 +10,15 @@ import pytest
 
 from murder_fabric.simulation.drawing import Plan
 from murder_fabric.simulation.faults import FAULTS
-from murder_fabric.simulation.hostile import Corrupter, Mute, Trickler
+from murder_fabric.simulation.hostile import (
+    Corrupter,
+    Crowder,
+    Flooder,
+    Impostor,
+    Mute,
+    ShapeShifter,
+    Trickler,
+)
 from murder_fabric.simulation.run import simulate
 from murder_fabric.simulation.world import World
 
@@ -120,10 +128,55 @@ def test_a_straggler_is_alone_with_it():
     assert world.peers[3].verified_at > 10 * undisturbed()
 
 
-@pytest.mark.parametrize(("kind", "most"), [(Trickler, 1.15), (Corrupter, 1.1), (Mute, 1.15)])
+@pytest.mark.parametrize(
+    ("kind", "most"),
+    [
+        (Trickler, 1.15),
+        (Corrupter, 1.1),
+        (Impostor, 1.1),
+        (ShapeShifter, 1.1),
+        (Mute, 1.15),
+        (Flooder, 1.15),
+        (Crowder, 1.1),
+    ],
+)
 def test_a_hostile_peer_among_a_dozen_costs_little(kind, most):
-    """Rows 22, 43 and 46."""
+    """Rows 22, 43, 46, 51 and 55."""
     assert last(world_with((0.0, lambda world: world.join(kind)))) < most * undisturbed()
+
+
+def test_three_of_twenty_that_corrupt_what_they_send_cost_half_as_much_again_at_the_most():
+    """Row 45, beside what twelve take in peace; within 20 s all three are found out."""
+    banned = {}
+
+    def collude(world):
+        for _ in range(3):
+            world.join(Corrupter)
+        told = world.watch.hung_up
+
+        def hung_up(one, other, why):
+            told(one, other, why)
+            if why.startswith("banned"):
+                banned.setdefault((one.name, other.name), world.clock.now)
+
+        world.watch.hung_up = hung_up
+
+    world = world_with((0.0, collude), plan=replace(PLAN, hosts=17))
+    assert last(world) < 1.5 * undisturbed()
+    assert {liar for _, liar in banned} == {peer.name for peer in world.hostile}
+    assert max(banned.values()) < 20
+
+
+def test_a_minute_after_the_last_way_is_free_again_everybody_has_all():
+    """Row 27, for five swarms of which hosts are cut off and let in again thrice, in any order."""
+    late = []
+    for seed in range(1, 6):
+        clogs = ("swizzle-clog",) * 3
+        world = world_with(plan=Plan(seed=seed, hosts=6, pieces=20, slowest=1e5, fastest=4e5, faults=clogs))
+        assert world.struck["swizzle-clog"] == 3
+        late.append(last(world) - world.watch.calm_since)
+    assert max(late) < 60, late
+    assert max(late) > 0, late  # somebody was still at it
 
 
 def test_a_peer_that_hangs_or_is_cut_off_holds_nobody_up():

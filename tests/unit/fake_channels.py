@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
 
 from murder_fabric.control import Message
-from murder_fabric.deploy.connecting.asking import Answer, OnAnswer, OnEvent
+from murder_fabric.deploy.connecting.asking import Answer, OnAnswer, OnEvent, OnLook
 from murder_fabric.deploy.failures import HostFailure
 
 #: What hosts say to a request: the fields of `done`, a failure, or what makes one of host and fields.
@@ -17,9 +17,16 @@ Saying = Union[Said, Callable[[str, dict[str, Any]], Said]]
 class Answered:
     """Stands in for an `Ask` that has all its answers."""
 
-    def __init__(self, answers: dict[str, Answer]) -> None:
+    def __init__(self, answers: dict[str, Answer], note: Callable[..., None] = lambda *bounds: None) -> None:
         self.answers = answers
+        self._note = note
         self.asked_at = self.heard_at = dict.fromkeys(answers, 0.0)
+
+    def waiting(self) -> list[str]:
+        return []
+
+    def give_up(self, host: str, why: HostFailure) -> None:
+        self.answers[host] = why
 
     def wait(
         self,
@@ -27,7 +34,9 @@ class Answered:
         on_event: Optional[OnEvent] = None,
         silence: Optional[float] = None,
         on_answer: Optional[OnAnswer] = None,
+        on_look: Optional[OnLook] = None,
     ) -> dict[str, Answer]:
+        self._note(timeout, silence)
         for host, answer in self.answers.items() if on_answer is not None else ():
             on_answer(host, answer)
         return self.answers
@@ -48,6 +57,8 @@ class FakeChannels:
     ) -> None:
         self.says, self.silent, self.old = says, silent, old.split()
         self.hosts: list[str] = []
+        #: By host, the IP address that SSH goes to, where that is known.
+        self.at: dict[str, str] = {}
         #: Host, agent it was meant for (empty: the first), request.
         self.asked: list[tuple[str, str, str]] = []
         self.attached: list[bytes] = []
@@ -82,7 +93,13 @@ class FakeChannels:
         return answers
 
     def begin(self, requests: Mapping[str, Message]) -> Answered:
-        return Answered(self.ask(requests))
+        def note(timeout: Optional[float], silence: Optional[float]) -> None:
+            self.bounds += [(str(message.fields["do"]), timeout, silence) for message in requests.values()]
+
+        return Answered(self.ask(requests), note)
+
+    def reached_at(self, host: str) -> str:
+        return self.at.get(host, "")
 
     def failures(self) -> dict[str, HostFailure]:
         return dict(self.silent)

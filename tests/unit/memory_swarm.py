@@ -8,7 +8,7 @@ import random
 from collections import deque
 
 from murder_fabric.bitfield import Bitfield
-from murder_fabric.errors import RemoteProtocolError, StorageError
+from murder_fabric.errors import NoRoomError, RemoteProtocolError, StorageError
 from murder_fabric.metainfo.values import FileEntry, Info
 from murder_fabric.swarm.config import SwarmConfig
 from murder_fabric.swarm.session import Session
@@ -43,15 +43,21 @@ def torrent_of(lengths, piece_length=PIECE_LENGTH, seed=1):
 
 
 class Disk:
-    """A payload in memory; `broken` is what it says instead of working, `lie` flips a bit of what is read."""
+    """
+    A payload in memory.
+
+    `broken` is what it says instead of working, `full` instead of writing; `lie` flips a bit of what is read.
+    """
 
     def __init__(self, info, payload=None):
         self._piece_length = info.piece_length
         self.data = bytearray(info.geometry.length if payload is None else payload)
-        self.broken = None
+        self.broken = self.full = None
         self.lie = False
 
     def write(self, index, begin, data):
+        if self.full:
+            raise NoRoomError(self.full)
         if self.broken:
             raise StorageError(self.broken)
         start = index * self._piece_length + begin
@@ -74,13 +80,21 @@ class MemoryLink:
         self.blocks = deque()
         self.block_rest = b""
         self.current = None
+        #: Words that wait for the end of the block that is leaving.
+        self.words = b""
         self.sent, self.received = [], []
         self.closed = None
 
     def send(self, *messages):
         for message in messages:
             self.sent.append(message)
-            self.other.inbox += self.wire.send(message)
+            self.words += self.wire.send(message)
+        if self.current is None:
+            self._say_words()
+
+    def _say_words(self):
+        self.other.inbox += self.words
+        self.words = b""
 
     def send_block(self, request):
         self.blocks.append(request)
@@ -105,14 +119,15 @@ class MemoryLink:
         budget = None if self.rate is None else int(self.rate * seconds)
         while (budget is None or budget > 0) and (self.current or self.blocks) and not self.closed:
             if self.current is None:
-                self.current = self.blocks.popleft()
-                self.send(Piece(*self.current))
-                self.block_rest = self.host.disk.read(*self.current)
+                request = self.blocks.popleft()
+                self.send(Piece(*request))
+                self.current, self.block_rest = request, self.host.disk.read(*request)
             part, self.block_rest = self.block_rest[:budget], self.block_rest[len(self.block_rest[:budget]) :]
             self.other.inbox += part
             budget = None if budget is None else budget - len(part)
             if not self.block_rest:
                 request, self.current = self.current, None
+                self._say_words()
                 self.host.block_sent(self, request)
 
     def deliver(self):
@@ -157,6 +172,9 @@ class Host:
 
     def completed(self):
         self.completed_at = self.world.now
+
+    def ran_out_of_room(self, reason):
+        self.failures.append(reason)
 
     def failed(self, reason):
         self.failures.append(reason)

@@ -11,7 +11,7 @@ import pytest
 from twisted.internet.error import CannotListenError
 
 from murder_fabric.agent.addresses import Listen, address_of_interface, listen_on, parse_listen
-from murder_fabric.agent.files import read_limited, write_atomically
+from murder_fabric.agent.files import read_limited, read_token, write_atomically
 from murder_fabric.agent.report import Report, progress_line
 from murder_fabric.agent.torrent import Progress
 from murder_fabric.errors import BadInput, ListenError, StorageError
@@ -142,6 +142,26 @@ def test_what_cannot_be_read_is_bad_input_that_names_it(tmp_path):
         read_limited(str(tmp_path), 5)
     with pytest.raises(BadInput, match="no path"):
         read_limited("a\0b", 5)
+
+
+def test_a_secret_that_others_can_read_is_not_taken(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("00112233445566778899aabbccddeeff\n")
+    for mode in (0o644, 0o640, 0o602):
+        token.chmod(mode)
+        with pytest.raises(BadInput, match=f"^{token} holds a secret and is open .*: chmod 600 {token}$"):
+            read_token(str(token))
+    for mode in (0o600, 0o400):
+        token.chmod(mode)
+        assert read_token(str(token)) == bytes.fromhex("00112233445566778899aabbccddeeff")
+
+
+def test_a_secret_may_come_by_a_pipe():
+    reading, writing = os.pipe()
+    os.write(writing, b"00112233445566778899aabbccddeeff")
+    os.close(writing)
+    assert read_token(f"/dev/fd/{reading}") == bytes.fromhex("00112233445566778899aabbccddeeff")
+    os.close(reading)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o600])

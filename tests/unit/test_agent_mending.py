@@ -87,10 +87,10 @@ def test_all_that_is_wrong_is_put_right_and_nothing_else_touched(
     release.joinpath("stranger").write_text("written by the app")
     damage(release)
     found = drift.drift_of(app, "v1")
-    assert (found.damage_count, len(found.faults), found.strangers) == (8, 9, ["stranger"])
+    assert (len(found.damage), len(found.faults), found.strangers) == (8, 9, ["stranger"])
     discard(mend(app, metainfo, source))
     assert faults(app) == ["stranger does not belong there"]
-    assert drift.drift_of(app, "v1").damage_count == 0
+    assert drift.drift_of(app, "v1").damage == []
     assert release.joinpath("same").stat().st_ino == same
     assert os.listdir(os.path.join(app.own, "staging")) == []
     assert release.joinpath("config/site").stat().st_nlink == 1

@@ -77,6 +77,14 @@ def test_a_host_that_cannot_have_it_says_why_and_changes_nothing(staging):
     assert host.idle
 
 
+def test_it_is_asked_for_from_the_address_that_the_tracker_lets_in():
+    rig = Rig()
+    host = Host(rig.reactor, "10.0.0.2")
+    Deferred.fromCoroutine(host.do(control.Locate(), b"", lambda event, fields: None))
+    Deferred.fromCoroutine(host.do(request(), b"", lambda event, fields: None))
+    assert rig.reactor.tcpClients[-1][4] == ("10.0.0.2", 0)
+
+
 def test_a_host_that_ends_meanwhile_stages_nothing(staging):
     rig, host, said = staging
     Deferred.fromCoroutine(host.stop())

@@ -64,7 +64,7 @@ def test_a_destination_with_damaged_records_is_listed_held_and_locked(tmp_path, 
         ("v1", "", "marked bad (somebody, some time)")
     ]
     assert History(app.own).order() == []
-    assert holding.holder(app) == {"operator": "?", "since": "?", "reason": "?"}
+    assert holding.holder(app) == {"operator": "?", "since": "?", "reason": "?", "run": ""}
     taken = RunLock(app.path, str(own / "lock"))
     with_lock = RunLock(app.path, str(own / "lock"))
     assert taken.take("run", "ann@desk")

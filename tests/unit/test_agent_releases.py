@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -257,6 +258,7 @@ def test_drift_names_every_file_that_differs(app: Destination, source: Path) -> 
     (release / "log").unlink()
     found = ask(control.Inspect(app.path))
     assert (found["drift_count"], found["damage_count"], found["strangers"]) == (5, 4, ["stranger"])
+    assert found["damage"] == found["drift"][:4]
     assert found["drift"] == [
         ". has the mode 755, and should have 555",
         "REVISION does not say what was deployed",
@@ -264,6 +266,26 @@ def test_drift_names_every_file_that_differs(app: Destination, source: Path) -> 
         "log is missing",
         "stranger does not belong there",
     ]
+
+
+def test_a_fast_look_believes_size_and_time_and_reads_what_has_another(
+    app: Destination, source: Path
+) -> None:
+    deploy(app, source, "v1")
+    index, site = Path(app.release("v1")) / "index", Path(app.release("v1")) / "config/site"
+    then = index.stat()
+    index.write_text("hallo")
+    site.touch()
+    looked = control.Inspect(app.path, "v1", True)
+    assert ask(looked)["damage"] == ["index does not hold the bytes that it should"]
+    os.utime(index, ns=(then.st_atime_ns, then.st_mtime_ns))
+    assert ask(looked)["damage"] == []
+    index.chmod(0o777)
+    (damage,) = ask(looked)["damage"]
+    assert damage.startswith("index has the mode 777, and should have ")
+    assert len(ask(control.Inspect(app.path, "v1"))["damage"]) == 1
+    index.write_text("hello!")
+    assert ask(looked)["damage"] == ["index is 6 bytes long, and should be 5"]
 
 
 def test_a_release_without_torrent_has_a_digest_of_what_is_there(app: Destination) -> None:
@@ -370,14 +392,32 @@ def test_a_held_destination_says_who_since_when_and_why(app: Destination) -> Non
     assert not [name for name in os.listdir(app.own) if name.startswith("held-")]
 
 
+def test_a_run_that_begins_as_somebody_comes_to_hold_the_destination_is_refused(app: Destination) -> None:
+    """Who holds it was told of no run."""
+    request = control.Prepare(app.path, None, "r-1", "0" * 32, "ann@desk")
+    holding.make_ready(app, request)
+    holding.hold(app, "bob@desk", "the database moves")
+    with pytest.raises(MurderError, match="is held by bob@desk"):
+        holding.take(app, request)
+    assert app.run_under_way() is None
+    assert holding.take(app, dataclasses.replace(request, force=True))
+    assert (app.run_under_way() or {})["operator"] == "ann@desk"
+    app.unlock()
+
+
 def test_only_who_holds_it_lets_go_without_force(app: Destination) -> None:
-    assert holding.let_go(app, "bob@desk", force=False) is False
-    holding.hold(app, "ann@desk", "x")
+    assert holding.let_go(app, "bob@desk", force=False) is None
+    run = "20261122-063500-3f2a91c07be4"
+    holding.hold(app, "ann@desk", "x", run)
+    held = holding.holder(app)
+    assert held is not None
+    assert (held["operator"], held["reason"], held["run"]) == ("ann@desk", "x", run)
     with pytest.raises(MurderError, match="--force takes another's lock off"):
         holding.let_go(app, "bob@desk", force=False)
-    assert holding.let_go(app, "bob@desk", force=True) is True
+    assert holding.let_go(app, "bob@desk", force=True) == held
     holding.hold(app, "ann@desk", "x")
-    assert holding.let_go(app, "ann@desk", force=False) is True
+    assert holding.let_go(app, "ann@desk", force=False) is not None
+    assert holding.holder(app) is None
 
 
 def test_a_damaged_lock_still_holds(app: Destination) -> None:

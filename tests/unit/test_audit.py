@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,22 @@ def test_all_that_the_program_needs_is_looked_at_and_nothing_that_tests_need():
     found = audit.needed("murder-fabric")
     assert {"fabric", "twisted", "paramiko", "cryptography", "bencode-py", "zope-interface"} <= set(found)
     assert "pytest" not in found
+
+
+@pytest.mark.parametrize(
+    ("ended", "said", "told"),
+    [
+        (1, "ERROR:pip_audit._cli:attrs: Dependency not found on PyPI\n", True),
+        (1, "Traceback (most recent call last):\n", True),
+        (1, "Found 1 known vulnerability in 1 package\n", False),
+        (0, "No known vulnerabilities found\n", False),
+    ],
+)
+def test_where_pypi_is_not_reached_the_way_without_it_is_told(capsys, monkeypatch, ended, said, told):
+    warning = "WARNING:pip_audit._cli:--no-deps is supported, but\n"
+    done = subprocess.CompletedProcess([], ended, stderr=warning + said)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    assert audit.ask_pypi({"attrs": "1.0"}) == ended
+    shown = capsys.readouterr().err
+    assert shown.startswith(said)
+    assert ("offline: ./dev audit --database DIR" in shown) is told

@@ -78,7 +78,8 @@ class Fleet:
     def inspect(self, host: str) -> dict[str, Any]:
         damage_count, strangers = self.damaged.get(host, 0), self.strangers.get(host, [])
         count = damage_count + len(strangers)
-        return {"damage_count": damage_count, "drift_count": count, "strangers": strangers}
+        damage = ["file is missing"] * damage_count
+        return {"damage": damage, "damage_count": damage_count, "drift_count": count, "strangers": strangers}
 
     def stage(self, host: str, fields: dict[str, Any]) -> Message:
         self.staged[host] = fields
@@ -93,7 +94,7 @@ class Fleet:
     def go(self, tag: str | None = None, **options: Any) -> str:
         self.view = io.StringIO()
         muster = Muster(self.channels, HOSTS, View(self.view))  # type: ignore[arg-type]
-        muster.outcome.run_id = "20261122-063500-3f2a"
+        muster.outcome.run_id = "20261122-063500-3f2a91c07be4"
         # What is named for deploys is not meant where hosts give each other what they have.
         settings = Settings(roles={"tracker": "web3", "seeder": "web3"})
         run = Run(muster, Roles("web3", ["web3"], HOSTS), settings, Wanted("", "/srv/app", "", None))
@@ -156,7 +157,7 @@ def test_what_does_not_belong_there_is_named_and_left_alone(fleet: FleetOf) -> N
     said = "web2 (1 host) caught up with v2; what does not belong there was left alone on web[2-3]"
     assert them.go(mend=True) == said
     lines = them.view.getvalue()
-    assert "1 host with v2 as it was verified; 3 paths changed on web2" in lines
+    assert "; 3 paths changed on web2; more than belongs to it on web[2-3]" in lines
     assert "web2: left alone, as not of v2: new; remove there by hand what is not needed" in lines
     assert "cache/9\\x1b and 2 more; remove there" in lines
     assert them.deployment.outcome["web2"].facts["left_alone"] == ["new"]
@@ -280,6 +281,17 @@ def test_another_name_of_a_host_that_lacks_it_is_brought_it_once(fleet: FleetOf)
         return {"nonces": [] if host == "web1" else list(marks)}
 
     them.channels.says = {**them.channels.says, "prepare": prepare, "nonces": nonces}
-    assert them.go() == "web2 (1 host) caught up with v2"
+    assert them.go("v2") == "web2 (1 host) caught up with v2"
     assert them.deployment.outcome["web3"].state is HostState.SKIPPED
     assert them.channels.heard("switch") == ["web2"]
+
+
+def test_a_kept_release_is_looked_at_before_a_host_goes_there_alone(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "v1 v2", "web3": "v1 v2"}, damaged={"web3": 2})
+    assert them.go("v2") == "web2 (1 host) caught up with v2"
+    assert them.channels.heard("inspect") == ["web2", "web3"]
+    assert them.channels.heard("switch") == ["web2"]
+    assert them.error("web3") == (
+        "its v2 is not as it was verified: file is missing (and 1 more); current stays as it is there."
+        " murder.catch-up --mend --tag v2 brings what it was from the others, and goes there"
+    )

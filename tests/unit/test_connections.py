@@ -7,10 +7,13 @@ import threading
 
 import fabric
 import pytest
-from paramiko import SSHConfig
+from invoke.tasks import Task
+from paramiko import RejectPolicy, SSHConfig
 
 from murder_fabric.deploy.connecting.connections import Gateways, connection, host_kwargs
+from murder_fabric.deploy.connecting.host_keys import _Policy
 from murder_fabric.deploy.connecting.remote import connect_all
+from murder_fabric.deploy.executor import ConnectionCall
 from murder_fabric.deploy.failures import JumpHostError
 
 SSH_CONFIG = """
@@ -116,6 +119,38 @@ def test_a_dead_jump_host_is_tried_once_and_named_for_all_hosts_behind_it(config
 )
 def test_a_host_string_becomes_what_a_connection_takes(text, kwargs):
     assert host_kwargs(text) == kwargs
+
+
+def policies(made):
+    """How the keys of *made* and of each jump host before it are judged."""
+    return [made.client._policy] + (policies(made.gateway) if made.gateway else [])
+
+
+def test_a_jump_host_somebody_made_is_checked_like_those_we_make(config):
+    far = fabric.Connection("jump4", config=config, gateway=fabric.Connection("jump3", config=config))
+    made = Gateways(config).connection({"host": "web1", "gateway": far})
+    assert [type(policy) for policy in policies(made)] == [_Policy] * 3
+
+
+def test_the_configured_jump_host_is_checked_too(config):
+    config.gateway = fabric.Connection("jump3", config=config)
+    made = Gateways(config).connection({"host": "other"})
+    assert [type(policy) for policy in policies(made)] == [_Policy] * 2
+
+
+def test_a_policy_that_somebody_gave_a_jump_host_stays(config):
+    own = fabric.Connection("jump3", config=config)
+    own.client.set_missing_host_key_policy(RejectPolicy())
+    made = Gateways(config).connection({"host": "web1", "gateway": own})
+    assert [type(policy) for policy in policies(made)] == [_Policy, RejectPolicy]
+
+
+def test_a_task_that_is_not_ours_is_checked_with_all_its_jump_hosts(config):
+    call = ConnectionCall(Task(lambda c: None), init_kwargs={"host": "web1"})
+    made = call.make_context(config)
+    assert made.gateway.gateway is not None
+    assert [type(policy) for policy in policies(made)] == [_Policy] * 3
+    assert "transport_factory" not in config.connect_kwargs
 
 
 class Stuck:

@@ -19,6 +19,7 @@ from murder_fabric.control.framing import (
     MessageReader,
     encode_message,
 )
+from murder_fabric.control.shapes import Address
 from murder_fabric.errors import BadInput, ControlError
 
 # Bytes ------------------------------------------------------------------------------------------------------
@@ -113,6 +114,8 @@ def test_attached_bytes_are_no_messages():
 
 def values(kind):
     """Return a strategy for values of a field's type."""
+    if kind is Address:
+        return st.ip_addresses(network="10.0.0.0/8").map(str)
     if get_origin(kind) is Union:
         return st.one_of(*map(values, get_args(kind)))
     if get_origin(kind) is list:
@@ -124,7 +127,7 @@ def values(kind):
 @pytest.mark.parametrize("kind", REQUESTS.values(), ids=REQUESTS)
 @given(data=st.data())
 def test_every_request_survives_the_way(kind, data):
-    types = get_type_hints(kind)
+    types = get_type_hints(kind, include_extras=True)
     fields = {field.name: data.draw(values(types[field.name])) for field in dataclasses.fields(kind)}
     request = kind(**fields)
     sent = encode_message({"id": 1, **request.fields()})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Union
@@ -18,6 +19,7 @@ from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
 from murder_fabric.deploy.outcome import HostState
+from murder_fabric.deploy.ranges import fold
 from murder_fabric.deploy.releases import fetch
 from murder_fabric.deploy.roles import Roles
 from murder_fabric.deploy.run import Run
@@ -168,6 +170,27 @@ def test_all_goes_well(files: Path) -> None:
     assert agents.current == dict.fromkeys(HOSTS, "v1")
     assert b"".join(agents.pieces[index] for index in sorted(agents.pieces)) == b"a" * 40_000 + b"b" * 40_000
     assert agents.asked[-3:] == [(host, "finish") for host in HOSTS]
+
+
+@pytest.mark.parametrize("busy", ["web1", "web2"])
+def test_of_two_runs_at_once_the_one_that_has_the_first_host_has_all(files: Path, busy: str) -> None:
+    """Row 77: if each took some of them, both would fail."""
+    theirs = HostFailure("failed", "busy: /srv/app is being deployed to by ann@desk since just now")
+    deploy, agents = deployment(files, when(busy, "prepare", theirs))
+    with pytest.raises(AllHostsFailed if busy == "web1" else HostsFailed):
+        deploy.run()
+    assert agents.those_asked("prepare") == (["web1"] if busy == "web1" else HOSTS)
+    assert deploy.outcome[busy].error == theirs.reason
+    if busy == "web1":
+        assert deploy.outcome["web3"].error == "not taken, as web1 is busy; nothing was changed"
+
+
+def test_who_may_go_without_a_busy_host_does(files: Path) -> None:
+    busy = HostFailure("failed", "busy: /srv/app is being deployed to by ann@desk since just now")
+    deploy, agents = deployment(files, when("web1", "prepare", busy), allow_failures="1")
+    deploy.run()
+    assert agents.those_asked("prepare") == HOSTS
+    assert deploy.outcome.hosts(HostState.SWITCHED) == ["web2", "web3"]
 
 
 @pytest.mark.parametrize("stage", ["greet", "prepare", "nonces", "stage", "join", "verify"])
@@ -327,6 +350,20 @@ def test_ctrl_c_at_any_moment_leaves_every_host_as_it_was(files: Path, stage: st
     assert caught.value.exit_code == 130
     assert agents.current == dict.fromkeys(HOSTS, "v0")
     assert agents.those_asked("finish") == ([] if stage == "greet" else HOSTS)
+
+
+def test_ctrl_c_as_the_switch_is_noted_denies_nothing(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy, agents = deployment(files)
+
+    def press(hosts: Iterable[str]) -> str:
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGINT)
+        return fold(hosts)
+
+    monkeypatch.setattr("murder_fabric.deploy.deployment.fold", press)
+    with pytest.raises(Interrupted, match=r"interrupted; web\[1-3\] has v1"):
+        deploy.run()
+    assert agents.current == dict.fromkeys(HOSTS, "v1")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from murder_fabric.agent.destination import Destination, expand, expand_source
+from murder_fabric.agent.holding import make_ready
+from murder_fabric.agent.releases import list_releases
+from murder_fabric.control import Prepare
 from murder_fabric.errors import BadInput, MurderError, StorageError, UnfitError
 
 RUN, OTHER_RUN = "a1" * 8, "b2" * 8
@@ -165,6 +169,64 @@ def test_a_damaged_receipt_makes_a_stranger_of_a_release(app: Destination, damag
     (Path(app.own) / "receipts" / "v1").write_bytes(damage)
     with pytest.raises(StorageError, match="not a release of ours; nothing was changed"):
         app.receipt("v1")
+
+
+@pytest.mark.parametrize("kind", ["file", "dangling link", "link elsewhere", "directory"])
+def test_what_has_the_name_of_a_release_is_refused_before_it_is_fetched(app: Destination, kind: str) -> None:
+    """Row 36: it stays as it is."""
+    release(app, "v1")
+    place = Path(app.release("v2"))
+    if kind == "file":
+        place.write_text("precious")
+    elif kind == "directory":
+        place.mkdir()
+    else:
+        place.symlink_to("nowhere" if kind == "dangling link" else "v1")
+    before = os.lstat(place)
+    with pytest.raises(UnfitError, match=f"{place} is there already and is not a release of ours; nothing"):
+        make_ready(app, Prepare(app.path, "v2", RUN, "mark", "ann@desk"))
+    with pytest.raises(StorageError, match="is there already and is not a release of ours"):
+        app.switch("v2")
+    assert os.lstat(place) == before
+    assert not app.is_verified("v2")
+    make_ready(app, Prepare(app.path, "v1", RUN, "mark", "ann@desk"))
+    make_ready(app, Prepare(app.path, "v3", RUN, "mark", "ann@desk"))
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_receipt_of_another_destination_says_nothing(
+    app: Destination, tmp_path: Path, copied: bool
+) -> None:
+    """Row 67; nor does it make of a directory what a clean-up may remove."""
+    away = Destination(str(tmp_path / "away"))
+    away.prepare()
+    release(away, "v2")
+    release(app, "v1")
+    os.mkdir(app.release("v2"))
+    if copied:
+        shutil.copy(f"{away.own}/receipts/v2", f"{app.own}/receipts/v2")
+    assert not app.may_be_current("v2")
+    with pytest.raises(StorageError, match="not a release of ours"):
+        app.receipt("v2")
+    assert {one.tag: bool(one.digest) for one in list_releases(app)} == {"v1": True, "v2": False}
+
+
+def test_a_receipt_without_an_id_counts_and_is_bound_once_its_release_was_read(app: Destination) -> None:
+    release(app, "v1")
+    assert app.receipts.is_bound("v1")
+    (Path(app.own) / "receipts/v1").write_text(json.dumps({"tag": "v1", "digest": "d1"}))
+    assert app.is_verified("v1")
+    assert not app.receipts.is_bound("v1")
+    app.receipts.bind("v1")
+    assert app.receipts.is_bound("v1")
+
+
+@pytest.mark.parametrize("damage", [b"", b"x" * 32, b"\xff" * 32, b"ab" * 100])
+def test_an_id_that_is_none_is_as_one_that_is_lost(app: Destination, damage: bytes) -> None:
+    release(app, "v1")
+    (Path(app.own) / "id").write_bytes(damage)
+    assert app.is_verified("v1")
+    assert not app.receipts.is_bound("v1")
 
 
 def test_readers_never_find_current_missing_or_mixed(app: Destination) -> None:
@@ -324,17 +386,113 @@ def test_a_path_that_is_none_is_refused_on_one_line(path: str) -> None:
     assert str(refused.value).isprintable()
 
 
-@pytest.mark.parametrize(("name", "mode"), [("", 0o777), (".murder", 0o777), (".murder", 0o770)])
-def test_a_destination_that_others_can_write_to_is_refused(tmp_path, name, mode):
-    """Row 81; a group may share the destination itself, as Capistrano's often does."""
+#: Somebody who is neither we nor root; only root can give him anything.
+STRANGER = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give away what is his")
+
+
+@pytest.fixture
+def laid_out(tmp_path: Path) -> Path:
+    """A destination as Capistrano leaves it, and we."""
     root = tmp_path / "srv" / "app"
-    (root / ".murder").mkdir(parents=True)
-    (root / name).chmod(mode)
-    with pytest.raises(StorageError, match=r"chmod g?o-w"):
-        Destination(str(root)).prepare()
-    (root / name).chmod(0o1777)
-    root.chmod(0o2775)
-    Destination(str(root)).prepare()
+    for name in ("releases", "shared", ".murder/receipts"):
+        (root / name).mkdir(parents=True)
+    (root / ".murder").chmod(0o700)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "modes"),
+    [
+        ("", [0o777]),
+        ("..", [0o777]),
+        ("releases", [0o777, 0o1777]),
+        ("shared", [0o777, 0o1777]),
+        (".murder", [0o777, 0o1777, 0o770]),
+        (".murder/receipts", [0o777, 0o1777, 0o770]),
+    ],
+)
+def test_a_destination_that_others_can_write_to_is_refused(
+    laid_out: Path, name: str, modes: list[int]
+) -> None:
+    """Row 81; a group may share the destination itself, as Capistrano's often does."""
+    place = laid_out.parent if name == ".." else laid_out / name
+    before = tree_of(laid_out)
+    for mode in modes:
+        place.chmod(mode)
+        with pytest.raises(UnfitError, match=rf"nothing was changed.*chmod g?o-w {place}$"):
+            Destination(str(laid_out)).prepare()
+    assert tree_of(laid_out) == before
+    place.chmod(0o755)
+    Destination(str(laid_out)).prepare()
+
+
+def test_a_group_of_ours_and_a_sticky_bit_are_good_enough(laid_out: Path) -> None:
+    for name in ("", "releases", "shared"):
+        (laid_out / name).chmod(0o2775)
+    laid_out.parent.chmod(0o1777)
+    Destination(str(laid_out)).prepare()
+    laid_out.chmod(0o1777)
+    Destination(str(laid_out)).prepare()
+
+
+@as_root
+def test_what_a_group_that_is_not_ours_may_write_to_is_refused(laid_out: Path) -> None:
+    for place in (laid_out, laid_out / "releases"):
+        os.chown(place, -1, STRANGER)
+        place.chmod(0o775)
+        with pytest.raises(StorageError, match=rf"the group .*, which is none of ours.*chmod g-w {place}$"):
+            Destination(str(laid_out)).must_fit()
+        place.chmod(0o755)
+    Destination(str(laid_out)).must_fit()
+
+
+@as_root
+@pytest.mark.parametrize("name", ["", "releases", "shared", ".murder", ".murder/receipts"])
+def test_what_belongs_to_somebody_else_is_refused(laid_out: Path, name: str) -> None:
+    os.chown(laid_out / name, STRANGER, -1)
+    with pytest.raises(StorageError, match=rf"{laid_out / name} .*belongs to .*nothing was changed\."):
+        Destination(str(laid_out)).must_fit()
+
+
+@as_root
+def test_releases_may_lie_behind_a_link_of_ours_in_a_directory_of_ours(laid_out: Path) -> None:
+    (laid_out / "releases").rmdir()
+    (laid_out.parent / "big").mkdir()
+    (laid_out / "releases").symlink_to(laid_out.parent / "big")
+    Destination(str(laid_out)).prepare()
+    os.chown(laid_out / "releases", STRANGER, -1, follow_symlinks=False)
+    with pytest.raises(StorageError, match=f"{laid_out}/releases belongs to .* chown -h root"):
+        Destination(str(laid_out)).must_fit()
+    os.chown(laid_out / "releases", 0, -1, follow_symlinks=False)
+    os.chown(laid_out.parent / "big", STRANGER, -1)
+    with pytest.raises(StorageError, match=f"{laid_out.parent}/big belongs to .* chown -h root"):
+        Destination(str(laid_out)).must_fit()
+
+
+@pytest.mark.parametrize("link", ["app", "srv"])
+def test_a_link_that_lies_where_everybody_can_write_is_refused(laid_out: Path, link: str) -> None:
+    """Row 81: what it leads to may be closed to all; whoever replaces the link says what is deployed to."""
+    everybodys = laid_out.parent.parent / "everybodys"
+    everybodys.mkdir()
+    (everybodys / link).symlink_to(laid_out if link == "app" else laid_out.parent)
+    destination = Destination(str(everybodys / ("app" if link == "app" else "srv/app")))
+    everybodys.chmod(0o777)
+    with pytest.raises(StorageError, match=f"^{everybodys} can be written by everybody"):
+        destination.must_fit()
+    everybodys.chmod(0o1777)
+    destination.must_fit()
+
+
+@as_root
+def test_whose_name_nobody_knows_is_told_by_number(laid_out: Path) -> None:
+    os.chown(laid_out, 4_000_001, 4_000_002)
+    with pytest.raises(StorageError, match=r"belongs to user 4000001, who could replace"):
+        Destination(str(laid_out)).must_fit()
+    os.chown(laid_out, 0, 4_000_002)
+    laid_out.chmod(0o775)
+    with pytest.raises(StorageError, match=r"by the group 4000002, which is none of ours"):
+        Destination(str(laid_out)).must_fit()
 
 
 def test_records_of_ours_are_not_looked_for_behind_a_link(tmp_path):

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import fabric
 import pytest
+from invoke.config import merge_dicts
 from invoke.context import Context
 
 from murder_fabric.deploy import executor
-from murder_fabric.deploy.executor import Executor, GroupContext, GroupTask, group_task
+from murder_fabric.deploy.executor import Executor, GroupContext, GroupTask, group_task, misfit
+from murder_fabric.deploy.settings import SECTION, defaults
 
 
 def program(executor_class):
@@ -75,3 +77,28 @@ def test_a_group_task_takes_the_options_of_a_task():
 
     assert isinstance(some, GroupTask)
     assert (some.name, some.auto_shortflags, names.auto_shortflags) == ("other", True, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["a"] * 99, "murder is to be a mapping (`murder: {keep_releases: 3}`), but is a list: ['a', 'a', "),
+        ({"roles": "web1"}, "a setting is to be a mapping, but is a text: 'web1'; look into fabric.yaml. No"),
+        (
+            {"sudo": {"user": "app"}},
+            "a setting is to be a text, but is a mapping: {'user': 'app'}; look into",
+        ),
+    ],
+)
+def test_a_setting_of_the_wrong_shape_is_a_short_sentence(given, sentence):
+    with pytest.raises(ValueError, match="merge") as caught:
+        merge_dicts({SECTION: defaults()}, {SECTION: given})
+    said = str(misfit(caught.value))
+    assert said.startswith(sentence)
+    assert len(said) < 250
+
+
+def test_what_else_invoke_says_of_settings_is_cut_short():
+    said = str(misfit(executor.AmbiguousMergeError("it is\nodd " * 99)))
+    assert said.startswith("settings do not go together: it is odd it is odd")
+    assert len(said) < 250

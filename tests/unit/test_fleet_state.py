@@ -97,6 +97,13 @@ def test_where_nothing_comes_to_anybody_nobody_knows_when_it_ends():
     assert fleet.look(now=1.0).slowest(5)[0].seconds_left is None
 
 
+def test_a_rate_that_nobody_can_have_is_none():
+    fleet = fleet_of(1)
+    fleet.heard("web1", record(bytes=1, rate=5e-324), now=1.0)
+    assert fleet.look(now=1.0).slowest(1)[0].seconds_left is None
+    assert said(fleet, 1.0) == "0 of 1 host complete, 0 % of 1.0 MB"
+
+
 def test_a_host_that_gets_nothing_for_a_moment_counts_at_the_rate_of_the_others():
     fleet = fleet_of(3)
     for host in ("web1", "web2"):

@@ -64,7 +64,7 @@ def a_run(number=1, hosts=None, **fields):
     }
     count = len(hosts)
     return RunRecord(**{
-        "id": shelf.new_id(1_763_767_200.0 + number, b"\x00%c" % number),
+        "id": shelf.new_id(1_763_767_200.0 + number, number.to_bytes(shelf.CHANCE, "big")),
         "task": "deploy",
         "operator": "ann@desk",
         "began_at": 1_763_767_200.0 + number,
@@ -169,7 +169,9 @@ def test_a_run_is_found_by_its_id_by_either_end_of_it_and_as_the_last(state):
         shelf.keep(a_run(number))
     for name in ("last", a_run(2).id, a_run(2).id[-4:], a_run(2).id[:15]):
         assert shelf.find(name).id == a_run(2).id
-    with pytest.raises(BadInput, match="2 runs are called 2025"):
+    shelf.keep(a_run(3, id="20251231-232003-0003"))  # as they were called at first
+    assert shelf.find("last").id.endswith("-0003")
+    with pytest.raises(BadInput, match="3 runs are called 2025"):
         shelf.find("2025")
     with pytest.raises(BadInput, match="no run is called 'x"):
         shelf.find("x\x1b[2J")
@@ -400,7 +402,7 @@ def test_again_are_those_that_the_last_run_did_not_bring_there_with_its_tag():
     assert retry_of(context(["web2", "web3", "web4"]), KNOWN).context.hosts == ["web3"]
     nothing = retry_of(context(["web1"]), KNOWN)
     assert nothing.is_done
-    assert nothing.result.exit_code == 0
+    assert nothing.nothing().exit_code == 0
 
 
 def test_who_is_left_out_of_a_second_try_is_named():
@@ -414,7 +416,17 @@ def test_who_is_left_out_of_a_second_try_is_named():
     shelf.keep(a_run(2, {host: HostRecord("switched") for host in HOSTS}))
     nothing = retry_of(context(["web2", "web9"]), KNOWN)
     assert nothing.is_done
-    assert "there is nothing to do; web9: left out, as run" in nothing.result.message
+    with pytest.raises(HostsFailed, match="there is nothing to do; web9: left out, as run") as caught:
+        nothing.nothing()
+    assert (caught.value.result.exit_code, caught.value.result.tag) == (3, "v1")
+
+
+def test_a_named_host_that_a_second_try_knows_nothing_of_is_not_forgotten_when_the_others_are_well():
+    shelf.keep(a_run(1, {host: HostRecord("failed") for host in HOSTS}))
+    assert retry_of(context(["web2", "web3"]), KNOWN).left_out == ""
+    left_out = retry_of(context(["web2", "web9"]), KNOWN).left_out
+    assert left_out.startswith("web9: left out")
+    assert left_out.endswith("it gets v1 too without --retry-failed")
 
 
 def test_who_was_left_behind_by_an_earlier_try_of_the_same_tag_is_tried_again_too():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from murder_fabric.deploy.hope import PATIENCE, STANDSTILL, Hope
+from murder_fabric.deploy.hope import PATIENCE, Hope
+from murder_fabric.deploy.standstill import STANDSTILL
 
 LATE = PATIENCE + 0.1
 
 
-def told(hope: Hope, host: str, now: float, unavailable: int = 0, downloaded: int = 5) -> None:
-    progress = {"bytes_downloaded": downloaded, "unavailable": unavailable, "piece_count": 92}
+def told(hope: Hope, host: str, now: float, unavailable: int = 0, gained: int = 5) -> None:
+    progress = {"bytes_gained": gained, "unavailable": unavailable, "piece_count": 92}
     hope.heard(host, progress, now=now)
 
 
@@ -32,8 +33,8 @@ def test_while_somebody_has_everything_it_goes_on(complete: list[str], gone: lis
 def test_while_bytes_move_it_goes_on() -> None:
     hope = Hope(["web4"], now=0.0)
     told(hope, "web2", 0.0, unavailable=3)
-    told(hope, "web2", 10.0, unavailable=3, downloaded=6)
-    told(hope, "web2", 12.0, unavailable=3, downloaded=6)
+    told(hope, "web2", 10.0, unavailable=3, gained=6)
+    told(hope, "web2", 12.0, unavailable=3, gained=6)
     assert not hope.is_over([], ["web2"], ["web4"], now=10.0 + PATIENCE)
     assert hope.is_over([], ["web2"], ["web4"], now=10.0 + LATE)
 
@@ -49,7 +50,7 @@ def test_a_payload_that_is_all_there_among_hosts_that_lack_some_of_it_is_not_los
 def test_where_no_piece_is_lost_but_nothing_moves_for_minutes_it_is_over() -> None:
     hope = Hope(["web4"], now=0.0)
     told(hope, "web1", 0.0, unavailable=0)
-    told(hope, "web2", 100.0, unavailable=7, downloaded=6)
+    told(hope, "web2", 100.0, unavailable=7, gained=6)
     told(hope, "web1", 100.0 + STANDSTILL, unavailable=0)
     assert not hope.is_over([], ["web1", "web2"], ["web4"], now=100.0 + STANDSTILL)
     assert hope.is_over([], ["web1", "web2"], ["web4"], now=100.1 + STANDSTILL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import os
 import types
 
 import pytest
@@ -89,6 +90,50 @@ def test_an_authority_alone_makes_no_key_known():
 @pytest.mark.parametrize("strictness", ["strict", "accept-new", "off"])
 def test_a_revoked_key_is_refused_however_lax_the_check(strictness):
     key = types.SimpleNamespace(get_name=lambda: "ssh-ed25519", get_base64=lambda: "EVIL")
-    policy = _Policy(HostKeys("strict"), "web1", parse_known_hosts(LINES.splitlines(), "kh"), strictness, [])
+    entries = parse_known_hosts(LINES.splitlines(), "kh")
+    policy = _Policy(HostKeys("strict"), "web1", "web1", entries, strictness, [])
     with pytest.raises(HostKeyError, match=r"^the host key of web1 is revoked in kh:"):
         policy.missing_host_key(None, "web1", key)
+
+
+KEY = types.SimpleNamespace(get_name=lambda: "ssh-ed25519", get_base64=lambda: "NEWKEY")
+
+
+@pytest.mark.parametrize(
+    ("path", "cure"),
+    [
+        ("~/.ssh/known_hosts", "`ssh-keygen -R '[10.0.0.1]:22'` forgets"),
+        ("~/.ssh/known_hosts2", "`ssh-keygen -R '[10.0.0.1]:22' -f /home/ann/.ssh/known_hosts2` forgets"),
+        ("/etc/my hosts", "`ssh-keygen -R '[10.0.0.1]:22' -f '/etc/my hosts'` forgets"),
+    ],
+)
+def test_the_cure_names_the_file_where_ssh_keygen_would_look_into_another(monkeypatch, path, cure):
+    monkeypatch.setenv("HOME", "/home/ann")
+    entries = parse_known_hosts(["[10.0.0.1]:22 ssh-ed25519 AAAA"], os.path.expanduser(path))
+    policy = _Policy(HostKeys("strict"), "web1", "[10.0.0.1]:22", entries, "accept-new", [])
+    with pytest.raises(HostKeyError) as caught:
+        policy.missing_host_key(None, "web1", KEY)
+    assert cure in str(caught.value)
+
+
+def test_whose_key_was_accepted_is_told():
+    told = []
+    host_keys = HostKeys("strict", lambda *words: told.append(words))
+    changed = parse_known_hosts(["10.0.0.1 ssh-ed25519 AAAA"], "kh")
+    _Policy(host_keys, "web1", "10.0.0.1", changed, "off", []).missing_host_key(None, "web1", KEY)
+    assert [host for host, _ in told] == ["web1"]
+    assert told[0][1].startswith("the host key is not the one in kh:1: this may be another machine")
+    known = parse_known_hosts(["10.0.0.1 ssh-ed25519 NEWKEY"], "kh")
+    _Policy(host_keys, "web1", "10.0.0.1", known, "off", []).missing_host_key(None, "web1", KEY)
+    _Policy(host_keys, "web1", "10.0.0.1", [], "off", []).missing_host_key(None, "web1", KEY)
+    assert len(told) == 1
+
+
+def test_a_key_that_was_written_down_is_told(tmp_path, capsys):
+    file = str(tmp_path / "kh")
+    _Policy(HostKeys("strict"), "web1", "10.0.0.1", [], "accept-new", [file]).missing_host_key(
+        None, "web1", KEY
+    )
+    assert (tmp_path / "kh").read_text() == "10.0.0.1 ssh-ed25519 NEWKEY\n"
+    told = f"murder: web1: the host key was unknown; it was accepted, and is in {file} from now on\n"
+    assert capsys.readouterr() == ("", told)

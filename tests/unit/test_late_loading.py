@@ -77,6 +77,48 @@ def test_another_thread_waits_until_all_is_there(write):
     assert (found, sys.looked) == ([7, 7, 7], [name])
 
 
+@pytest.fixture
+def package(tmp_path, write):
+    """Return a package of two submodules that says which of its files ran."""
+    name = write("from .late import big\nfrom .early import small\nrest = small, big\n")
+    directory = tmp_path / name
+    directory.mkdir()
+    (tmp_path / f"{name}.py").rename(directory / "__init__.py")
+    for part, code in (
+        ("early", "from . import shared\nsmall = object()"),
+        ("late", "big = 7"),
+        ("shared", ""),
+    ):
+        (directory / f"{part}.py").write_text(f"import sys\nsys.looked.append('{part}')\n{code}\n")
+    yield name
+    for part in ("early", "late", "shared"):
+        sys.modules.pop(f"{name}.{part}", None)
+
+
+def test_of_a_package_with_parts_only_those_load_that_are_asked_for(package):
+    module = load_late(package, {"small": "early", "gone": "early"})
+    namespace = {}
+    exec(f"from {package} import small\nimport {package}.early as early", namespace)
+    assert sys.looked == ["early", "shared"]
+    assert namespace["small"] is module.small is namespace["early"].small
+    assert module.rest == (module.small, 7)
+    assert sys.looked == ["early", "shared", package, "late"]
+
+
+def test_a_part_that_is_not_where_it_was_is_looked_for_in_all_of_the_package(package):
+    module = load_late(package, {"big": "early"})
+    assert module.big == 7
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = module.nothing
+
+
+def test_who_searches_all_modules_loads_none(write):
+    name = write("value = 7\n")
+    module = load_late(name)
+    found = (module.__name__, module.__file__.endswith(f"{name}.py"), hasattr(module, "__path__"))
+    assert (found, sys.looked) == ((name, True, False), [])
+
+
 def test_a_module_that_is_not_there_is_missed_at_once():
     with pytest.raises(ImportError, match=r"there is no module murder_fabric\.nothing"):
         load_late("murder_fabric.nothing")

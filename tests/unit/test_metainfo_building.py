@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -99,7 +100,7 @@ def test_links_and_directories_are_kept() -> None:
 def test_the_bytes_that_are_hashed_are_the_dictionary_that_was_checked(
     single_file: bool, made: dict[bytes, Any]
 ) -> None:
-    """`raw` is put together by a template, and only the dictionary beside it is parsed."""
+    """`raw` is put together by a template, and what it says is not read out of it."""
     builder = InfoBuilder(b"tree", PIECE, single_file=single_file)
     if single_file:
         add_file(builder, (b"tree",), next(iter(made.values())) or 0o600, b"content")
@@ -137,6 +138,21 @@ def test_a_piece_length_that_no_reader_takes_is_not_built(piece_length: int) -> 
         InfoBuilder(b"tree", piece_length)
 
 
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda: InfoBuilder(b"a/b", PIECE),
+        lambda: InfoBuilder(b"tree", PIECE).add_directory((b"a", b""), 0o755),
+        lambda: InfoBuilder(b"tree", PIECE).add_file((b"a", b".."), 0o644, 0),
+        lambda: InfoBuilder(b"tree", PIECE).add_link((b"a/b",), b"c"),
+        lambda: InfoBuilder(b"tree", PIECE).add_link((b"a",), b"b" * 256),
+    ],
+)
+def test_a_name_that_no_reader_takes_is_refused_at_once(take: Callable[[], object]) -> None:
+    with pytest.raises(MetainfoError, match="no torrent can name"):
+        take()
+
+
 def test_nothing_is_built_that_would_not_be_read() -> None:
     builder = InfoBuilder(b"tree", PIECE)
     builder.add_link((b"a",), b"../outside")
@@ -144,3 +160,9 @@ def test_nothing_is_built_that_would_not_be_read() -> None:
         builder.build()
     with pytest.raises(MetainfoError, match="files is empty"):
         InfoBuilder(b"tree", PIECE).build()
+    builder = InfoBuilder(b"tree", PIECE)
+    for name in (b"a", b"b"):
+        builder.add_file((name,), 0o644, 2**52 + 1)
+        builder.hashes[-1](memoryview(b""), [0])
+    with pytest.raises(MetainfoError, match="files come to 9007199254740994 bytes"):
+        builder.build()

@@ -103,12 +103,50 @@ def test_what_was_complained_of_at_the_greeting_is_not_said_again():
 def test_hosts_with_one_address_cannot_reach_each_other():
     assert shared_addresses({"a": "127.0.0.1", "b": "127.0.0.1", "c": "::1", "d": "::1"}) == {}
     assert shared_addresses({"a": "10.0.0.1", "b": "10.0.0.2"}) == {}
-    addresses = {"web1": "10.0.2.15", "web2": "10.0.2.15", "web3": "10.0.2.16"}
-    channels = FakeChannels({"locate": lambda host, fields: {"address": addresses[host]}})
-    muster = muster_of(channels, *addresses)
-    muster.greet()
+    muster = located({"web1": "10.0.2.15", "web2": "10.0.2.15"})
     with pytest.raises(BadInput, match=r"web\[1-2\] all say that their address is 10\.0\.2\.15.*interface"):
         muster.locate("")
+    assert muster.outcome.going == ["web1", "web2"]
+
+
+def located(addresses, at=None):
+    channels = FakeChannels({"locate": lambda host, fields: {"address": addresses[host]}})
+    channels.at = at or {}
+    muster = muster_of(channels, *addresses)
+    muster.greet()
+    return muster
+
+
+def test_an_address_that_several_claim_is_that_of_the_host_which_ssh_reaches_there():
+    claims = {"web1": "10.0.0.1", "web2": "10.0.0.2", "web3": "10.0.0.1", "web4": "10.0.0.1"}
+    muster = located(claims, {"web1": "10.0.0.1", "web2": "10.0.0.2", "web3": "10.0.0.3"})
+    assert muster.locate("") == {"web1": "10.0.0.1", "web2": "10.0.0.2"}
+    assert muster.outcome.going == ["web1", "web2"]
+    said = "web[1,3-4] all say that their address is 10.0.0.1, and SSH reaches web1 there; name the interface"
+    assert muster.outcome["web3"].error.startswith(said)
+    assert muster.outcome["web3"].error == muster.outcome["web4"].error
+
+
+@pytest.mark.parametrize("at", [{}, {"web1": "10.9.9.9"}, {"web1": "10.0.0.1", "web2": "10.0.0.1"}])
+def test_where_nobody_can_tell_whose_an_address_is_all_who_claim_it_are_out_and_nobody_else(at):
+    muster = located({"web1": "10.0.0.1", "web2": "10.0.0.1", "web3": "10.0.0.3"}, at)
+    assert muster.locate("") == {"web3": "10.0.0.3"}
+    assert muster.outcome.going == ["web3"]
+    assert muster.outcome["web2"].error.startswith(
+        "web[1-2] all say that their address is 10.0.0.1; name the"
+    )
+
+
+def test_an_address_is_the_same_however_it_is_written():
+    muster = located({"web1": "fd00::1", "web2": "FD00:0::1", "web3": "::ffff:10.0.0.3"}, {"web1": "fd00::1"})
+    assert muster.locate("") == {"web1": "fd00::1", "web3": "10.0.0.3"}
+
+
+def test_a_host_cannot_have_more_than_there_is():
+    muster, heard = muster_of(FakeChannels(), "web1"), []
+    muster.view.heard = lambda host, fields: heard.append(fields)
+    muster.progress("web1", Message({"bytes": 1 << 60, "length": 1 << 62, "rate": 1}), 90)
+    assert heard == [{"bytes": 90, "length": 90, "rate": 1}]
 
 
 def test_hosts_are_noted_as_they_answer_and_not_when_the_last_one_has():

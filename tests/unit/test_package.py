@@ -20,6 +20,13 @@ def modules_after(statement, depth=1):
     )
 
 
+#: A peer whose torrent is missing ends when it has loaded what it needs.
+STARTING = (
+    "from murder_fabric.agent.cli import run_command_line;"
+    " run_command_line(['peer', 'none', 'none', '--listen', '127.0.0.1:0'])"
+)
+
+
 def test_the_agent_can_import_the_package_on_a_host_without_fabric():
     assert modules_after("import murder_fabric").isdisjoint({"fabric", "invoke", "paramiko", "twisted"})
 
@@ -52,19 +59,37 @@ def test_listing_the_tasks_loads_next_to_nothing_that_fab_has_not_loaded_itself(
 
 def test_a_peer_started_by_hand_loads_nothing_of_operators():
     """A swarm on a machine of two cores waits for each of its processes to start."""
-    loaded = modules_after(
-        "from murder_fabric.agent.cli import run_command_line;"
-        " run_command_line(['peer', 'none', 'none', '--listen', '127.0.0.1:0'])",
-        depth=2,
-    )
+    loaded = modules_after(STARTING, depth=2)
     assert "murder_fabric.swarm" in loaded
-    assert loaded.isdisjoint({"murder_fabric.control", "murder_fabric.deploy", "twisted.web", "http.client"})
+    assert loaded.isdisjoint({"murder_fabric.control", "murder_fabric.deploy", "twisted.web"})
+
+
+def test_a_peer_started_by_hand_loads_nothing_that_twisted_names_and_it_never_uses():
+    loaded = modules_after(f"{STARTING}; from twisted.internet import reactor", depth=3)
+    assert {"twisted.internet.defer", "twisted.internet.tcp", "asyncio.futures"} <= loaded
+    brought = {"http.client", "email", "ssl", "asyncio.base_events", "concurrent.futures._base", "_pickle"}
+    assert loaded.isdisjoint(brought | {"importlib.resources", "tempfile", "shutil", "bz2", "lzma"})
+    assert loaded.isdisjoint({"murder_fabric.net.web_seed", "murder_fabric.wire.web_seed"})
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "import asyncio; assert asyncio.run(asyncio.sleep(0, 7)) == 7; asyncio.create_subprocess_exec",
+        "from asyncio import *; from twisted.internet import defer; assert Future is defer.Future",
+        "import asyncio.subprocess as part, asyncio; assert asyncio.subprocess is part",
+        "import pickle, pathlib; assert pickle.loads(pickle.dumps(pathlib.Path('a'))).name == 'a'",
+        "from concurrent.futures import ThreadPoolExecutor as T; assert T(1).submit(int).result() == 0",
+        "import tokenize, textwrap, inspect, traceback; inspect.getmodule(print); traceback.print_stack();"
+        " assert textwrap.indent('a', ' ') == ' a' and tokenize.NAME == 1",
+    ],
+)
+def test_what_an_agent_has_not_loaded_is_all_there_for_whoever_uses_it(use):
+    assert "murder_fabric.swarm" in modules_after(f"{STARTING}; {use}", depth=2)
 
 
 def test_loading_a_command_leaves_garbage_to_be_collected():
-    said = "print(gc.isenabled(), gc.get_freeze_count() > 10000)"
-    peer = "run_command_line(['peer', 'none', 'none', '--listen', '127.0.0.1:0'])"
-    code = f"import gc; from murder_fabric.agent.cli import run_command_line; {peer}; {said}"
+    code = f"import gc; {STARTING}; print(gc.isenabled(), gc.get_freeze_count() > 10000)"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert shown.split() == ["True", "True"]
 

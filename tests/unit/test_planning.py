@@ -19,7 +19,7 @@ PEERS = [f"web{number}" for number in range(1, 11)]
 ROLES = Roles("web1", ["web1"], PEERS)
 SETTINGS = Settings()
 RECORD = RunRecord(
-    id="20261122-063500-3f2a",
+    id="20261122-063500-3f2a91c07be4",
     task="deploy",
     operator="ann@desk",
     began_at=0.0,
@@ -125,13 +125,13 @@ def test_the_moment_of_the_first_wave_is_named(wanted: Wanted) -> None:
     [
         (
             {"digest": "ab"},
-            "all of it on 10 of 10 hosts, by run 20261122-063500-3f2a: nothing moves to there",
+            f"all of it on 10 of 10 hosts, by run {RECORD.id}: nothing moves to there",
         ),
         ({"digest": "ab", "hosts": {"web3": HostRecord("verified")}}, "all of it on 1 of 10 hosts"),
         ({"digest": "ab", "hosts": {"web3": HostRecord("failed")}}, "all of it on 0 of 10 hosts"),
         (
             {"digest": "cd", "hosts": {"web1": HostRecord("switched", bytes_moved=20, bytes_reused=180)}},
-            "only they can tell; run 20261122-063500-3f2a of v1 found 90 % of its bytes on the hosts",
+            f"only they can tell; run {RECORD.id} of v1 found 90 % of its bytes on the hosts",
         ),
         ({"digest": "ab", "task": "rollback"}, "only they can tell: no former run to there is known here"),
         ({"digest": "ab", "length": 0, "hosts": {}}, "all of it on 0 of 10 hosts"),
@@ -146,12 +146,12 @@ def test_former_runs_tell_what_hosts_have_of_it_already(changes: dict[str, objec
 def test_the_last_run_tells_how_long_the_next_one_takes() -> None:
     estimate = estimated(200_000_000, 10, [RECORD], brought=True)
     assert estimate.seconds == 5.0 + 2 * (10.0 + 10.0 + 5.0)
-    assert "at the pace of run 20261122-063500-3f2a (100.0 MB to each of 10 hosts in 30 s)" in estimate.reason
+    assert f"at the pace of run {RECORD.id} (100.0 MB to each of 10 hosts in 30 s)" in estimate.reason
 
 
 SMALL = replace(
     RECORD,
-    id="20261123-063500-0001",
+    id="20261123-063500-000000000001",
     seconds=8.0,
     length=100_000,
     hosts={host: HostRecord("switched", bytes_moved=100_000) for host in PEERS},
@@ -175,7 +175,7 @@ def test_a_run_of_few_bytes_tells_what_stages_take_anyhow_and_no_pace() -> None:
 def test_what_stages_take_anyhow_is_not_multiplied_with_the_bytes() -> None:
     estimate = estimated(1_000_000_000, 10, [SMALL, RECORD], brought=True)
     assert estimate.seconds == pytest.approx(5.0 + (1.0 + 10 * 9.0) + (3.0 + 10 * 7.0) + 10 * 5.0)
-    assert "at the pace of run 20261122-063500-3f2a" in estimate.reason
+    assert f"at the pace of run {RECORD.id}" in estimate.reason
 
 
 @pytest.mark.parametrize(

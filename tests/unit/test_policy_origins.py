@@ -41,8 +41,8 @@ def test_failures_in_a_row_end_it_and_an_answer_forgives_them():
 
 def test_what_somebody_else_has_is_not_unshared():
     picker = PiecePicker(Bitfield(3), random.Random(1))
-    picker.appeared(0)
+    picker.appeared([0])
     assert {picker.take_unshared(), picker.take_unshared()} == {1, 2}
     assert picker.take_unshared() is None
-    picker.vanished(0)
+    picker.vanished([0])
     assert picker.take_unshared() == 0

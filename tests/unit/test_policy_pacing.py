@@ -26,6 +26,11 @@ def test_a_tenth_of_a_second_may_move_at_once_and_no_more_is_saved_up():
     assert bucket.left(now=0.0) == bucket.left(now=3600.0) == RATE * BURST
 
 
+def test_more_may_be_saved_up_where_somebody_says_so():
+    bucket = TokenBucket(RATE, 30.0, now=0.0)
+    assert bucket.left(now=0.0) == bucket.left(now=3600.0) == 30 * RATE
+
+
 def test_what_moved_too_early_is_made_up_for():
     bucket = TokenBucket(RATE, now=0.0)
     bucket.moved(RATE // 2, now=0.0)

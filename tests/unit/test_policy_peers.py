@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murder_fabric.policy.choker import TERM, Choker
-from murder_fabric.policy.peer_pool import PeerPool
+from murder_fabric.policy.crowding import BESIDE_HOSTS
+from murder_fabric.policy.peer_pool import BACKOFF, PeerPool
 from murder_fabric.policy.rates import MEMORY, RateMeter
 from murder_fabric.policy.snubbing import ANSWER, SNUB_AFTER, STALL_AFTER, Patience, Wait
 
@@ -191,8 +192,8 @@ def test_the_shortest_way_is_that_of_what_nothing_was_asked_before():
 A, B, C = ("10.0.0.1", 6881), ("10.0.0.2", 6881), ("fd00::3", 6881)
 
 
-def pool(*addresses, seed=1, most=1000):
-    one = PeerPool(random.Random(seed), most)
+def pool(*addresses, seed=1, most=1000, hosts_at=lambda host: 1):
+    one = PeerPool(random.Random(seed), hosts_at, most)
     one.learned(addresses)
     return one
 
@@ -271,6 +272,59 @@ def test_a_tracker_cannot_fill_the_memory():
     assert len(one) == 3
 
 
+def ports(host, count, first=1):
+    return [(host, port) for port in range(first, first + count)]
+
+
+@pytest.mark.parametrize("hosts", [1, 30])
+def test_a_thousand_ports_of_one_host_crowd_out_nobody(hosts):
+    """However many a tracker names; several hosts may share one address."""
+    one = pool(*ports("10.0.0.66", 1000), A, B, *ports("10.0.0.66", 1000, 5000), hosts_at=lambda host: hosts)
+    due = one.due(5000, now=0.0)
+    assert {A, B} <= set(due)
+    assert len(due) == 2 + hosts + BESIDE_HOSTS
+
+
+def test_where_a_hosts_share_is_full_of_ports_that_nobody_answers_the_right_one_is_met_in_the_end():
+    one = pool(*ports(A[0], 1 + BESIDE_HOSTS))
+    for moment in range(len(BACKOFF) + 1):
+        one.learned([A])
+        dead = one.due(99, now=100.0 * moment)
+        assert A not in dead
+        for address in dead:
+            one.failed(address, now=100.0 * moment)
+    one.learned([A])
+    assert A in one.due(99, now=1000.0)
+    assert len(one) == 1 + BESIDE_HOSTS
+
+
+def test_where_there_are_more_hosts_than_are_known_those_that_are_dead_make_room():
+    one = pool(A, B, most=2)
+    for moment in range(len(BACKOFF) + 1):
+        one.learned([C])
+        assert C not in one.due(99, now=100.0 * moment)
+        one.failed(A, now=100.0 * moment)
+    one.learned([C, A])
+    assert one.due(99, now=1000.0) == [C]
+
+
+def test_whoever_is_connected_or_has_the_room_is_kept_however_often_it_failed():
+    one = pool(A, B)
+    one.connected(B)
+    for _ in range(100):
+        one.failed(A, now=0.0)
+    assert len(one) == 2
+
+
+def test_a_share_is_of_who_is_known_and_not_of_who_was():
+    one = pool()
+    for address in ports(A[0], 100):
+        one.learned([address])
+        one.shunned(address)
+    one.learned([A])
+    assert one.due(9, now=0.0) == [A]
+
+
 def test_who_was_never_met_can_fail_without_harm():
     one = pool()
     one.failed(A, now=0.0)
@@ -291,6 +345,18 @@ def test_a_steady_stream_has_its_rate(rate, interval):
         now += interval
         meter.add(int(rate * interval), now=now)
     assert meter.rate(now=now) == pytest.approx(rate, rel=0.1)
+
+
+@given(st.floats(1e3, 1e9), st.floats(0.25, 5.0))
+def test_a_steady_stream_has_its_rate_however_seldom_it_is_counted(rate, interval):
+    meter, now = RateMeter(), 0.0
+    while now < 10 * MEMORY:
+        now += interval
+        meter.add_spread(int(rate * interval), now=now)
+    assert meter.rate(now=now) == pytest.approx(rate, rel=0.01)
+    total = meter.total
+    meter.add_spread(7, now=now)  # twice in one moment
+    assert meter.total == total + 7
 
 
 def test_a_stream_that_ends_is_forgotten():

@@ -62,8 +62,8 @@ def test_what_is_asked_for_among_four_peers(peers, have, has, choices):
     taken = set()
     for seed in range(60):
         one = picker(have=have, seed=seed)
-        for index in (index for peer in peers for index in sorted(peer)):
-            one.appeared(index)
+        for peer in peers:
+            one.appeared(sorted(peer))
         taken.add(one.take(Bitfield.full(4) if has is None else pieces(4, *has)))
     assert taken == choices
 
@@ -81,11 +81,21 @@ def test_a_piece_is_given_to_one_peer_until_it_is_given_back():
 
 def test_who_leaves_takes_its_pieces_out_of_the_count():
     one = picker(count=2)
-    for index in (0, 0, 0, 1, 1):
-        one.appeared(index)
-    one.vanished(0)
-    one.vanished(0)
+    for indices in ([0], [0, 1], [0, 1]):
+        one.appeared(indices)
+    one.vanished([0])
+    one.vanished([0])
     assert one.take(Bitfield.full(2)) == 0
+
+
+def test_who_was_counted_and_completed_makes_no_piece_rarer():
+    one = picker(count=3)
+    one.appeared([0, 1])
+    one.appeared([2])
+    one.completed()
+    one.appeared([1])
+    assert one.take_unshared() in {0, 2}
+    assert one.take(pieces(3, 1)) == 1
 
 
 @given(

@@ -28,6 +28,7 @@ from murder_fabric.errors import AllHostsFailed, BadInput, HostsFailed, Interrup
 
 HOSTS = ["web1", "web2", "web3"]
 FULL = HostFailure("failed", "No space left on device")
+WHOLE = {"drift": [], "drift_count": 0, "damage": [], "damage_count": 0, "strangers": []}
 
 
 class App:
@@ -36,14 +37,17 @@ class App:
     def __init__(self, **says: Any) -> None:
         self.current: dict[str, Any] = dict.fromkeys(HOSTS, "v2")
         self.fields: list[tuple[str, dict[str, Any]]] = []
+        #: By host, what is wrong with each of its releases.
+        self.damage: dict[str, list[str]] = {}
         told = {
             "prepare": lambda host, fields: {"current": self.current[host]},
             "nonces": {"nonces": []},
             "list_releases": lambda host, fields: self.listing(host),
+            "inspect": self.inspect,
             "switch": self.switch,
             "switch_back": self.switch_back,
             "mark_bad": self.note,
-            "hold": self.note,
+            "hold": self.hold,
         }
         self.channels = FakeChannels({**told, **says})
         self.channels.hosts = HOSTS
@@ -60,6 +64,15 @@ class App:
             for tag in ("v2", "v1")
         ]
         return {"current": self.current[host], "held": None, "releases": tags}
+
+    def hold(self, host: str, fields: dict[str, Any]) -> dict[str, Any]:
+        self.note(host, fields)
+        return {"held": True, "under_way": None}
+
+    def inspect(self, host: str, fields: dict[str, Any]) -> dict[str, Any]:
+        self.note(host, fields)
+        damage = self.damage.get(host, [])
+        return {**WHOLE, "damage": damage, "drift_count": len(damage), "damage_count": len(damage)}
 
     def switch(self, host: str, fields: dict[str, Any]) -> dict[str, Any]:
         self.note(host, fields)
@@ -178,16 +191,49 @@ def test_a_host_that_has_the_release_only_switches_even_if_another_is_down() -> 
 
 def test_a_lock_is_asked_of_all_and_says_where_it_holds() -> None:
     app = App()
-    app.channels.says = {**app.channels.says, "hold": fails_on("web2", app.note)}
+    app.channels.says = {**app.channels.says, "hold": fails_on("web2", app.hold)}
     said = app.go(partial(releases.lock, reason="the database moves"))
     assert said == "/srv/app is locked on web[1,3] (2 hosts); murder.unlock gives it free"
     assert [fields["reason"] for _, fields in app.fields] == ["the database moves"] * 2
     assert app.deployment.outcome.lost == ["web2"]
 
 
+def test_a_lock_names_the_run_that_goes_on_in_spite_of_it() -> None:
+    anns = {"run": "r-1", "operator": "ann\x1b@desk", "since": "noon"}
+    app = App(hold=lambda host, _: {"held": True, "under_way": None if host == "web2" else anns})
+    said = app.go(partial(releases.lock, reason="x"))
+    whole = "/srv/app is locked on web[1-3] (3 hosts); it does not stop the run under way; murder.unlock"
+    assert said.startswith(whole)
+    line = "  web[1,3]: run r-1 of ann\\x1b@desk, since noon, goes on and may switch; what begins later"
+    assert line in app.view.getvalue()
+    assert app.deployment.outcome["web1"].facts["under_way"] == anns
+
+
+def test_where_nobody_ever_deployed_nothing_is_locked() -> None:
+    nothing = {"held": False, "under_way": None}
+    with pytest.raises(BadInput, match=r"^nothing is deployed in /srv/app on web\[1-3\], and nothing was ch"):
+        App(hold=nothing).go(partial(releases.lock, reason="x"))
+    app = App(hold=lambda host, _: nothing if host == "web2" else {"held": True, "under_way": None})
+    assert "is locked on web[1,3] (2 hosts)" in app.go(partial(releases.lock, reason="x"))
+    assert app.deployment.outcome["web2"].error.startswith("nothing was ever deployed to /srv/app")
+
+
 def test_unlocking_what_nobody_holds_is_an_error() -> None:
     with pytest.raises(BadInput, match=r"nobody holds /srv/app on web\[1-3\]"):
-        App(let_go={"held": False}).go(partial(releases.unlock, force=False))
+        App(let_go={"held": None}).go(partial(releases.unlock, force=False))
+
+
+def test_whose_lock_was_overridden_is_said_and_ones_own_is_not() -> None:
+    """And nothing of it can write to the terminal."""
+    bobs = {"operator": "bob@desk", "since": "noon", "reason": "the\x1b[2J database moves", "run": "r-1"}
+    own = {"operator": "ann@desk", "since": "noon", "reason": "mine", "run": "r-2"}
+    app = App(let_go=lambda host, fields: {"held": {"web1": own, "web2": bobs, "web3": bobs}[host]})
+    assert app.go(partial(releases.unlock, force=True)) == "/srv/app is free on web[1-3] (3 hosts)"
+    (line,) = [line for line in app.view.getvalue().splitlines() if "lock" in line]
+    assert line.startswith("  web[2-3]: overrode the lock of bob@desk, since noon (run r-1): the")
+    assert line.endswith("database moves")
+    assert "\x1b" not in line
+    assert app.deployment.outcome["web3"].facts["held"] == bobs
 
 
 @pytest.mark.parametrize("stages", [releases.show, releases.verify_current, releases.clean_up, back])
@@ -196,9 +242,7 @@ def test_nobody_waits_long_for_a_host_that_is_silent(stages: Callable[[Deploymen
         "tag": "v2",
         "digest": "d" * 64,
         "ours": True,
-        "drift": [],
-        "drift_count": 0,
-        "damage_count": 0,
+        **WHOLE,
     }
     app = App(inspect=inspected, clean_up={"removed": []})
     app.go(stages)
@@ -290,6 +334,107 @@ def test_a_rollback_to_what_one_host_lacks_moves_nobody_unless_it_may_fail() -> 
         "2 of 3 hosts back at v1"
     )
     assert app.current == {"web1": "v1", "web2": "v2", "web3": "v1"}
+
+
+# Whether a release is still what it was ------------------------------------------------------------------
+
+GOING = [(releases.switch, "v1"), (back, "")]
+
+
+@pytest.mark.parametrize(("stages", "tag"), GOING)
+def test_before_anybody_switches_all_hosts_look_whether_it_is_what_they_verified(
+    stages: Callable[..., str], tag: str
+) -> None:
+    app = App()
+    app.go(stages, tag)
+    requests = [request for _, _, request in app.channels.asked if request in ("inspect", "switch")]
+    assert requests == ["inspect"] * 3 + ["switch"] * 3
+    assert "inspect  3 hosts with v1 as it was verified (" in app.view.getvalue()
+    asked = [fields for _, fields in app.fields if fields["do"] == "inspect"]
+    assert {(fields["tag"], fields["fast"]) for fields in asked} == {("v1", False)}
+
+
+@pytest.mark.parametrize(("stages", "tag"), GOING)
+def test_where_it_changed_on_one_host_nobody_switches_unless_that_one_may_fail(
+    stages: Callable[..., str], tag: str
+) -> None:
+    app = App()
+    app.damage["web2"] = ["index is 6 bytes long, and should be 5", "nums has the mode 777"]
+    with pytest.raises(HostsFailed, match=r"1 of 3 hosts failed .*so nothing was switched"):
+        app.go(stages, tag)
+    assert app.channels.heard("switch") == []
+    assert app.deployment.outcome.complaints() == [
+        "web2: its v1 is not as it was verified: index is 6 bytes long, and should be 5 (and 1 more); current"
+        " stays as it is there. murder.catch-up --mend --tag v1 brings what it was from the others, and goes"
+        " there; --unverified goes there whatever it is now"
+    ]
+    assert "2 paths changed on web2" in app.view.getvalue()
+    app.go(stages, tag, allow_failures="1")
+    assert app.channels.heard("switch") == ["web1", "web3"]
+
+
+@pytest.mark.parametrize(("stages", "tag"), GOING)
+def test_who_cannot_wait_goes_there_whatever_it_is(stages: Callable[..., str], tag: str) -> None:
+    app = App()
+    app.damage = {host: ["index is missing"] for host in HOSTS}
+    app.go(partial(stages, unverified=True), tag)
+    assert app.channels.heard("inspect") == []
+    assert app.channels.heard("switch") == HOSTS
+
+
+def test_where_it_changed_on_all_hosts_none_can_give_it() -> None:
+    app = App()
+    app.damage = {host: ["index is missing"] for host in HOSTS}
+    with pytest.raises(AllHostsFailed):
+        app.go(back)
+    (said,) = app.deployment.outcome.complaints()
+    assert "no host has it as it was: deploy the same tree again under another --tag; --unverified" in said
+
+
+def test_sizes_and_times_are_enough_where_the_setting_says_so() -> None:
+    app = App()
+    app.go(back, verify="fast")
+    assert {fields["fast"] for _, fields in app.fields if fields["do"] == "inspect"} == {True}
+    assert "3 hosts with v1 as it was verified, by size and time" in app.view.getvalue()
+
+
+def test_what_lies_there_besides_keeps_nobody_from_going_there() -> None:
+    app = App(inspect={**WHOLE, "drift_count": 1, "strangers": ["log"]})
+    assert "3 hosts back at v1" in app.go(back)
+    said = "inspect  3 hosts with v1 as it was verified; more than belongs to it on web[1-3] ("
+    assert said in app.view.getvalue()
+
+
+def test_of_a_release_that_nobody_verified_nothing_is_asked() -> None:
+    class Capistranos(App):
+        def listing(self, host: str) -> dict[str, Any]:
+            told = super().listing(host)
+            return {**told, "releases": [{**one, "digest": ""} for one in told["releases"]]}
+
+    app = Capistranos()
+    assert "3 hosts back at v1" in app.go(back)
+    assert app.channels.heard("inspect") == []
+
+
+def test_a_host_that_cannot_tell_does_not_switch_and_is_told_how_it_could() -> None:
+    app = App()
+    app.channels.says = {**app.channels.says, "inspect": fails_on("web3", app.inspect)}
+    with pytest.raises(HostsFailed, match="nothing was switched"):
+        app.go(back)
+    (said,) = app.deployment.outcome.complaints()
+    assert said == "web3: No space left on device; --unverified goes there whatever it is now"
+
+
+def test_who_goes_back_by_himself_after_a_failed_health_check_reads_nothing() -> None:
+    app = App()
+    app.channels.says = {**app.channels.says, "check_health": fails_on("web3", app.note)}
+    app.damage["web1"] = ["index is missing"]
+    with pytest.raises(HostsFailed, match=r"failed the health check; web\[1-3\] are back where they were"):
+        app.go(
+            lambda deployment: deployment.switch(dict.fromkeys(HOSTS, "v2")) or "", "v3", health_check="true"
+        )
+    assert set(app.current.values()) == {"v2"}
+    assert app.channels.heard("inspect") == []
 
 
 # What goes into a release beside the tree -----------------------------------------------------------------

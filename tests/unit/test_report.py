@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import os
@@ -40,7 +39,7 @@ def test_rates_that_flicker_are_no_news_and_a_peer_that_comes_is():
     err = io.StringIO()
     report = Report(json=False, err=err)
     for rate, peers in ((2e6, 1), (3e6, 1), (0.0, 2)):
-        report.progress(dataclasses.replace(SOME, rate=rate, peers=peers))
+        report.progress(SOME._replace(rate=rate, peers=peers))
     assert [line.partition("  ")[2][-7:] for line in err.getvalue().splitlines()] == [" 1 peer", "2 peers"]
 
 

@@ -22,6 +22,11 @@ def test_it_is_found_where_all_hosts_see_it():
     assert address_here({"web1": "127.0.0.1", "web2": "127.0.0.1"}) == "127.0.0.1"
 
 
+@pytest.mark.parametrize("said", ["192.0.2.1", "127.0.0.2", ""])
+def test_one_host_that_sees_something_else_does_not_count(said):
+    assert address_here({"web1": said, "web2": "127.0.0.1", "web3": "127.0.0.1"}) == "127.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("seen", "says"),
     [

@@ -116,9 +116,17 @@ def test_a_value_that_cannot_be_meant_is_named(name, value, reason):
     assert "\n" not in str(caught.value)
 
 
-def test_what_may_be_a_secret_is_not_shown_though_it_is_wrong():
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("webhook", "https://hooks.example.com/T0/S3CRET "),
+        ("health_check", "http://ann:S3CRET@localhost/"),
+        ("health_check", "http://localhost/a b?token=S3CRET"),
+    ],
+)
+def test_what_may_be_a_secret_is_not_shown_though_it_is_wrong(name, value):
     with pytest.raises(SettingsError) as caught:
-        Settings.from_config({"murder": {"webhook": "https://hooks.example.com/T0/S3CRET "}})
+        Settings.from_config({"murder": {name: value}})
     assert "S3CRET" not in str(caught.value)
 
 

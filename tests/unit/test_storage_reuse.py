@@ -171,9 +171,8 @@ def test_a_second_release_has_what_the_first_has_not(scene: Scene, tmp_path: Pat
 
 def test_of_a_torrent_without_file_hashes_nothing_is_taken(scene: Scene) -> None:
     info = scene.metainfo.info
-    scene.metainfo = replace(
-        scene.metainfo, info=replace(info, files=tuple(replace(one, sha256=None) for one in info.files))
-    )
+    without = replace(info, files=tuple(one._replace(sha256=None) for one in info.files))
+    scene.metainfo = scene.metainfo._replace(info=without)
     assert scene.reuse() == Reused()
     assert scene.holdings.pieces.have == 0
 

@@ -13,6 +13,7 @@ import pytest
 from vanishing import vanishes_once_listed
 
 from murder_fabric.errors import BadInput, TreeError
+from murder_fabric.metainfo.parsing import parse_metainfo
 from murder_fabric.metainfo.values import Directory
 from murder_fabric.storage import creation
 from murder_fabric.storage.creation import create_metainfo
@@ -52,6 +53,16 @@ def test_files_links_and_directories_are_found_with_their_modes(tree: pathlib.Pa
     assert [oct(file.mode) for file in found.files if file.symlink is None] == ["0o755", "0o640", "0o644"]
     assert [directory.path for directory in found.directories] == [(), (b"bin",), (b"empty",)]
     assert Directory((b"bin",), 0o750) in found.directories
+
+
+@pytest.mark.parametrize("limit", ["MOST_FILES", "LONGEST_TORRENT"])
+def test_a_tree_of_more_files_than_a_torrent_may_name_makes_none(
+    tree: pathlib.Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Fault row 62: what hosts would refuse is refused before anybody is asked to take it."""
+    monkeypatch.setattr(creation, limit, 3)
+    with pytest.raises(TreeError, match="holds 4 files, more than go into one torrent"):
+        create_metainfo(str(tree), None)
 
 
 def test_what_git_keeps_beside_a_tree_stays_at_home(tree: pathlib.Path) -> None:
@@ -191,7 +202,13 @@ def test_a_single_file_is_named_like_itself_and_not_like_a_link_to_it(tree: path
     assert (info.name, info.single_file, info.files[0].mode) == (b"run", True, 0o755)
 
 
-@pytest.mark.parametrize("worth_a_thread", [0, 10**9])
+def test_a_single_file_may_be_given_another_name(tree: pathlib.Path) -> None:
+    metainfo = create_metainfo(str(tree / "data"), None, name=b"other")
+    assert metainfo.info.files[0].path == (b"other",)
+    assert parse_metainfo(metainfo.encode()) == metainfo
+
+
+@pytest.mark.parametrize("worth_a_thread", [0, 20, 10**9])
 @pytest.mark.parametrize("buffer", [1, 7, 64, 100_000])
 def test_pieces_are_the_same_however_files_lie_in_the_buffers(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, buffer: int, worth_a_thread: int
@@ -207,6 +224,27 @@ def test_pieces_are_the_same_however_files_lie_in_the_buffers(
     assert [file.sha256 for file in info.files] == [hashlib.sha256(content).digest() for content in contents]
     run = b"".join(contents)
     assert info.pieces_sha1 == b"".join(hashlib.sha1(run[at : at + 16384]).digest() for at in (0, 16384))
+
+
+@pytest.mark.parametrize(("length", "threads"), [(100, 1), (4000, 3)])
+def test_the_hashes_of_small_files_are_told_where_they_are_read(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, length: int, threads: int
+) -> None:
+    """In a thread each of them would wait for the interpreter; those of pieces do, some hundred times."""
+    for number in range(20):
+        (tmp_path / f"file-{number}").write_bytes(bytes([number]) * length)
+    expected = create_metainfo(str(tmp_path), None, piece_length=1024).info
+    start, started = threading.Thread.start, []
+
+    def counted(thread: threading.Thread) -> None:
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(creation, "READ_SIZE", 1000)
+    monkeypatch.setattr(creation, "WORTH_A_THREAD", 500)
+    monkeypatch.setattr(threading.Thread, "start", counted)
+    assert create_metainfo(str(tmp_path), None, piece_length=1024).info == expected
+    assert len(started) == threads
 
 
 def test_where_no_thread_can_be_started_a_tree_is_hashed_in_the_one_there_is(

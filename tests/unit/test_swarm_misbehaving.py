@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from memory_swarm import PIECE_LENGTH, Host, Script, World, torrent
 
 from murder_fabric.policy.snubbing import ANSWER, SNUB_AFTER, STALL_AFTER
 from murder_fabric.swarm.admission import Admission
-from murder_fabric.swarm.session import HANDSHAKE_TIMEOUT
+from murder_fabric.swarm.presence import HANDSHAKE_TIMEOUT
 from murder_fabric.swarm.upload import MAX_ASKED
 from murder_fabric.wire.connection import BLOCK_LENGTH
 from murder_fabric.wire.extensions import (
@@ -98,7 +100,7 @@ def test_a_stock_client_is_asked_for_stock_blocks_and_gets_us_everything(fast, e
     assert bytes(scene.host.disk.data) == scene.payload
     assert scene.host.completed_at
     assert scene.host.session.bytes_downloaded == len(scene.payload)
-    assert {message.index for message in scene.script.heard(Have)} <= {0, 1, 2, 3}
+    assert set(chain.from_iterable(scene.script.heard(Have))) <= {0, 1, 2, 3}
     if not fast:
         assert not [one for one in scene.link.received if isinstance(one, (HaveAll, HaveNone, Reject))]
 
@@ -653,6 +655,26 @@ def test_a_disk_that_fails_is_told_of_once_and_ends_the_session(moment):
     assert scene.host.failures == ["No space left on /srv"]
     assert len([one for one in scene.world.dialed if one[1] == "host"]) <= dials
     assert scene.host.completed_at is None
+
+
+def test_a_disk_that_is_full_takes_nothing_more_and_gives_what_it_has():
+    """Fault row 30: somebody may need the only copy that is left."""
+    scene = Scene(pieces=8)
+    with_honest(scene, rate=1 << 16)
+    assert scene.world.run(10, until=lambda: len(scene.host.verified) == 2)
+    scene.host.disk.full = "No space left on /srv"
+    assert scene.world.run(10, until=lambda: scene.host.failures)
+    assert scene.peer.requested == set()
+    other = Host(scene.world, "other", scene.info)
+    other.learn(scene.host)
+    assert scene.world.run(10, until=lambda: len(other.verified) == 2)
+    late = Host(scene.world, "late", scene.info, scene.payload)
+    late.learn(scene.host)
+    scene.world.run(10)
+    scene.script.say(HaveAll(), Unchoke())
+    assert not any(peer.am_interested or peer.requested for peer in scene.host.session.peers)
+    assert sorted(other.verified) == sorted(scene.host.verified)
+    assert scene.host.failures == ["No space left on /srv"]
 
 
 def test_a_stopped_session_takes_and_makes_no_connections():

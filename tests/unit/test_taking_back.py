@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from test_switching import App, on
 
+from murder_fabric.deploy import haste as haste_module
 from murder_fabric.deploy.failures import HostFailure
+from murder_fabric.deploy.haste import STOP_WITHIN, Haste
 from murder_fabric.deploy.hooks import Hooks
 from murder_fabric.deploy.taking_back import take_back
 
@@ -31,3 +34,30 @@ def test_who_does_not_answer_is_named_whether_it_had_failed_before_or_not() -> N
     assert take_back(run, ["web1", "web2", "web3"], dict.fromkeys(app.current, "v1")) == ["web2", "web1"]
     assert app.of_host("web1") == BACK[:2]
     assert run.outcome["web1"].error == "the health check failed"
+
+
+def test_in_haste_all_go_at_once_and_each_step_leaves_time_to_those_after_it() -> None:
+    app = App()
+    run = app.run(hooks=HOOKS)
+    app.current = dict.fromkeys(app.current, "v2")
+    run.outcome.failed("web2", HostFailure("timeout", "it said nothing for 60 s"))
+    hosts = ["web1", "web2", "web3"]
+    assert take_back(run, hosts, dict.fromkeys(app.current, "v1"), Haste()) == []
+    assert app.notes == [(what, host) for what in BACK for host in hosts]
+    bounds = [bound for _, bound, _ in app.channels.bounds]
+    assert len(bounds) == 3 * len(hosts)
+    assert all(0 < bound <= STOP_WITHIN / 2 for bound in bounds if bound is not None)
+
+
+def test_no_step_is_given_what_is_not_there_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes all that it is given, as where a host hangs."""
+    now = 100.0
+    monkeypatch.setattr(haste_module.time, "monotonic", lambda: now)
+    haste, taken = Haste(12.0), []
+    for of in (3, 2, 3, 2):
+        taken.append(haste.part(of))
+        now += taken[-1]
+    assert taken == [4.0, 4.0, 1.3, 1.4]
+    assert now < haste.until == 112.0
+    now = 120.0
+    assert haste.part() == 0.1

@@ -60,6 +60,26 @@ def test_a_body_may_end_with_the_connection(size):
     )
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_requests_are_read_one_after_another(size):
+    reader = RequestReader()
+    found = []
+    for path in (b"/a", b"/b?left=1", b"/b?left=2"):
+        for part in cut(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path, size):
+            found.append(reader.receive(part))
+    assert [request for request in found if request is not None] == [
+        Request(b"/a", b"", last=False),
+        Request(b"/b", b"left=1", last=False),
+        Request(b"/b", b"left=2", last=False),
+    ]
+
+
+def test_what_was_refused_once_is_refused_again():
+    for _ in range(2):
+        with pytest.raises(TrackerError, match="a request with a body"):
+            read_request(b"GET /a HTTP/1.1\r\nContent-Length: 1\r\n\r\n")
+
+
 def test_a_head_without_headers_is_one():
     assert read_request(b"GET /scrape HTTP/1.1\r\n\r\n") == Request(b"/scrape", b"", last=False)
     assert read_response(b"HTTP/1.1 200\r\n\r\n") == (b"", False)

@@ -12,7 +12,7 @@ from murder_fabric.tracker import registry as registry_module
 from murder_fabric.tracker.addresses import PeerAddress
 from murder_fabric.tracker.announcing import AnnounceRequest, encode_response
 from murder_fabric.tracker.handout import Pool, hand_out
-from murder_fabric.tracker.registry import Registry
+from murder_fabric.tracker.registry import BESIDE_HOSTS, MAX_MEMBERS, Registry
 from murder_fabric.tracker.scraping import ScrapeEntry
 
 HASH = b"h" * 20
@@ -155,6 +155,73 @@ def test_strangers_cannot_fill_an_open_tracker_with_peers_of_many_swarms(monkeyp
     assert [registry.standing(2, now=1.0)[0].info_hash, registry.swarm_count] == [HASH, 4]
 
 
+def crowd(registry, host, ports, *, now):
+    """Announce a peer at each of *ports* of *host*, each with an id of its own."""
+    for port in ports:
+        registry.announce(announce(port, port=port, left=port % 2, event="started"), host, now=now)
+
+
+def ports_of(registry, host):
+    (swarm,) = registry.standing(1, now=0.0)
+    return sorted(one.address.port for one in swarm.members if one.address.host == host)
+
+
+@pytest.mark.parametrize("beside", [0, 49])
+def test_an_address_has_as_many_peers_as_hosts_and_a_few_more_and_pushes_out_its_own_alone(beside):
+    """One host of the run announces itself at thousands of ports; several hosts may have one address."""
+    registry = make_registry([])
+    registry.allow(HASH, ["10.0.0.1", "10.0.0.2", *["10.0.0.66"] * (1 + beside)])
+    registry.announce(announce(1, left=0), "10.0.0.1", now=0.0)
+    crowd(registry, "10.0.0.66", range(10_000, 10_000 + MAX_MEMBERS), now=1.0)
+
+    answer = registry.announce(announce(2), "10.0.0.2", now=2.0)
+
+    share = 1 + beside + BESIDE_HOSTS
+    assert answer.complete + answer.incomplete == 2 + share
+    assert ports_of(registry, "10.0.0.66") == [*range(10_000 + MAX_MEMBERS - share, 10_000 + MAX_MEMBERS)]
+    if not beside:
+        assert PeerAddress("10.0.0.1", 6001) in answer.peers
+
+
+def test_of_too_many_peers_of_an_address_the_one_that_has_been_silent_longest_goes():
+    registry = make_registry([])
+    registry.allow(HASH, ["10.0.0.1"])
+    there = range(7000, 7001 + BESIDE_HOSTS)
+    crowd(registry, "10.0.0.1", there, now=0.0)
+    crowd(registry, "10.0.0.1", [port for port in there if port != 7003], now=5.0)
+    crowd(registry, "10.0.0.1", [8000], now=6.0)
+    assert ports_of(registry, "10.0.0.1") == sorted({*there, 8000} - {7003})
+
+
+def test_peers_that_move_or_come_back_at_their_port_push_out_nobody():
+    registry = make_registry([])
+    registry.allow(HASH, ["10.0.0.1"])
+    there = range(7000, 7001 + BESIDE_HOSTS)
+    crowd(registry, "10.0.0.1", there, now=0.0)
+    for life in range(20):
+        registry.announce(announce(7001, port=8000 + life), "10.0.0.1", now=1.0 + life)
+        registry.announce(announce(9000 + life, port=7002), "10.0.0.1", now=1.0 + life)
+    assert ports_of(registry, "10.0.0.1") == sorted({*there, 8019} - {7001})
+
+
+def test_the_share_of_an_address_is_that_of_the_most_hosts_that_were_named_there_at_once():
+    registry = make_registry([])
+    for count in (3, 5, 2):
+        registry.allow(HASH, ["127.0.0.1"] * count)
+    crowd(registry, "127.0.0.1", range(7000, 7100), now=0.0)
+    assert len(ports_of(registry, "127.0.0.1")) == 5 + BESIDE_HOSTS
+
+
+def test_where_nobody_said_who_takes_part_no_address_fills_a_swarm(monkeypatch):
+    assert 10 * registry_module.OF_A_STRANGER <= MAX_MEMBERS
+    monkeypatch.setattr(registry_module, "OF_A_STRANGER", 20)
+    registry = make_registry()
+    registry.announce(announce(1, left=0), "10.0.0.1", now=0.0)
+    crowd(registry, "10.0.0.66", range(7000, 7100), now=1.0)
+    assert ports_of(registry, "10.0.0.66") == [*range(7080, 7100)]
+    assert ports_of(registry, "10.0.0.1") == [6001]
+
+
 @pytest.mark.parametrize("compact", [True, False])
 @pytest.mark.parametrize("host", ["255.255.255.{}", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ff{:02x}"])
 def test_an_answer_stays_below_a_kibibyte(compact, host):
@@ -217,6 +284,22 @@ def test_whom_chance_names_is_spread_evenly():
             times[peer.number] += 1
     assert max(times[:-6]) < 60
     assert min(times) > 5
+
+
+def test_whoever_is_named_may_stand_anywhere():
+    """Clients dial from the front: who is always named must not always stand there."""
+    seeders, leechers = Pool(), Pool()
+    seeders.add(Peer(0, complete=True))
+    for number in range(1, 100):
+        leechers.add(Peer(number))
+    rng = random.Random(1)
+    places = {number: [0] * 10 for number in (0, 98, 99)}
+    for _ in range(3000):
+        named = [peer.number for peer in hand_out(Peer(999), seeders, leechers, 10, rng)]
+        for number, times in places.items():
+            times[named.index(number)] += 1
+    for times in places.values():
+        assert 200 < min(times) <= max(times) < 400
 
 
 def test_the_complete_are_told_of_the_incomplete_alone():

@@ -14,7 +14,7 @@ from murder_fabric.errors import TrackerError
 from murder_fabric.net.body_sender import PART_LENGTH
 from murder_fabric.net.tracker_site import MOST_ANSWERS, REQUEST_TIMEOUT, TORRENT_TIMEOUT, TrackerSite
 from murder_fabric.tracker.announcing import AnnounceRequest, announce_query, parse_response
-from murder_fabric.tracker.keys import announce_path, torrent_path
+from murder_fabric.tracker.keys import announce_path, scrape_url, torrent_path
 from murder_fabric.tracker.registry import Registry
 from murder_fabric.tracker.scraping import ScrapeEntry, parse_scrape_response, scrape_query
 
@@ -22,12 +22,44 @@ HASH = b"h" * 20
 TOKEN = b"0123456789abcdef"
 
 
+class Connection(StringTransport):
+    """A transport with its socket, whose kernel takes `room` bytes more, or what there is."""
+
+    room = None
+    #: What was left to the reactor to send.
+    queued = b""
+    #: The protocol, once it is to hear of the end.
+    protocol = None
+    closed = False
+
+    def getHandle(self):
+        return self
+
+    def send(self, data):
+        if self.room == 0:
+            raise BlockingIOError
+        taken = data[: self.room]
+        super().write(taken)
+        if self.room is not None:
+            self.room -= len(taken)
+        return len(taken)
+
+    def write(self, data):
+        self.queued += data
+        super().write(data)
+
+    def connectionLost(self, reason):
+        self.disconnecting = self.closed = True
+        self.protocol.connectionLost(reason)
+
+
 class Visitor:
     """One connection to a site."""
 
     def __init__(self, site, address=None):
-        self.transport = StringTransport(peerAddress=address or IPv4Address("TCP", "10.0.0.1", 50000))
+        self.transport = Connection(peerAddress=address or IPv4Address("TCP", "10.0.0.1", 50000))
         self.protocol = site.buildProtocol(None)
+        self.transport.protocol = self.protocol
         self.protocol.makeConnection(self.transport)
 
     def ask(self, path, query=b"", version=b"1.0"):
@@ -37,9 +69,9 @@ class Visitor:
         return int(head.split()[1]), body
 
 
-def make_site(token=None, allowed=(HASH,)):
+def make_site(token=None, allowed=(HASH,), **limits):
     clock = Clock()
-    return TrackerSite(Registry(allowed, rng=random.Random(1)), clock, token), clock
+    return TrackerSite(Registry(allowed, rng=random.Random(1)), clock, token, **limits), clock
 
 
 def announce(number=1, info_hash=HASH):
@@ -103,9 +135,31 @@ def test_a_request_in_drops_is_cut_off_after_five_seconds():
 def test_who_does_not_take_the_answer_is_cut_off_too():
     site, clock = make_site()
     visitor = Visitor(site)
+    visitor.transport.room = 10
     visitor.ask(b"/announce", announce())
     clock.advance(REQUEST_TIMEOUT)
     assert visitor.transport.disconnected
+
+
+def test_of_too_many_that_ask_for_nothing_the_one_that_waits_longest_is_cut_off():
+    """Fault row 54: each has five seconds, and in those a flood takes every descriptor there is."""
+    site, _ = make_site(most_waiting=3)
+    first, *visitors = [Visitor(site) for _ in range(4)]
+    assert first.transport.disconnected
+    visitors[0].ask(b"/announce", announce(), version=b"1.1")
+    Visitor(site)
+    assert [one.transport.disconnected for one in visitors] == [False, True, False]
+
+
+def test_who_has_asked_or_is_gone_takes_no_place_of_those_who_wait():
+    site, _ = make_site(TOKEN, most_waiting=2)
+    site.serve_torrent(HASH, b"d" * 10 * PART_LENGTH)
+    first, asked = Visitor(site), Visitor(site)
+    asked.ask(torrent_path(HASH, TOKEN).encode())
+    gone = Visitor(site)
+    gone.protocol.connectionLost()
+    Visitor(site)
+    assert [one.transport.disconnected for one in (first, asked)] == [False, False]
 
 
 def test_a_connection_that_ends_leaves_no_timer():
@@ -153,6 +207,50 @@ def test_who_reads_no_answer_can_let_only_so_many_wait():
     assert not visitor.transport.disconnecting
     assert visitor.ask(b"/announce", announce(), version=b"1.1")[0] == 200
     assert visitor.transport.disconnecting
+
+
+@pytest.mark.parametrize("room", [0, 1, 100])
+def test_what_the_kernel_does_not_take_of_an_answer_and_all_after_it_the_reactor_sends(room):
+    site, _ = make_site()
+    visitor = Visitor(site)
+    visitor.transport.room = room
+    _, body = visitor.ask(b"/announce", announce(1), version=b"1.1")
+    assert parse_response(body).incomplete == 1
+    assert visitor.transport.value().endswith(visitor.transport.queued)
+    assert len(visitor.transport.value()) == room + len(visitor.transport.queued)
+    visitor.transport.room = None
+    visitor.transport.queued = b""
+    visitor.ask(b"/announce", announce(2), version=b"1.1")
+    assert visitor.transport.queued == visitor.transport.value()
+
+
+def test_an_answer_that_the_kernel_takes_leaves_nothing_to_the_reactor():
+    site, clock = make_site()
+    visitor = Visitor(site)
+    assert visitor.ask(b"/announce", announce(), version=b"1.1")[0] == 200
+    assert (visitor.transport.queued, visitor.transport.closed) == (b"", False)
+    assert visitor.ask(b"/announce", announce())[0] == 200
+    assert (visitor.transport.queued, visitor.transport.closed) == (b"", True)
+    assert clock.getDelayedCalls() == []
+
+
+def test_what_is_queued_is_sent_before_the_connection_closes():
+    site, _ = make_site()
+    visitor = Visitor(site)
+    visitor.transport.room = 10
+    visitor.ask(b"/announce", announce())
+    assert (visitor.transport.disconnecting, visitor.transport.closed) == (True, False)
+
+
+def test_a_connection_that_broke_before_the_answer_is_left_to_its_transport(monkeypatch):
+    def broken(data):
+        raise ConnectionResetError
+
+    site, _ = make_site()
+    visitor = Visitor(site)
+    monkeypatch.setattr(visitor.transport, "send", broken)
+    visitor.protocol.dataReceived(b"GET /announce?%s HTTP/1.1\r\n\r\n" % announce())
+    assert visitor.transport.queued.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_a_request_that_does_not_wait_for_the_answer_before_it_is_not_answered():
@@ -228,6 +326,23 @@ def test_only_who_has_the_passkey_finds_a_torrent_and_only_that_one():
         torrent_path(HASH, TOKEN) + "/../..",
     ):
         assert ask_for_torrent(site, path)[1] == (404, b"not found\n")
+
+
+def test_a_torrent_and_its_numbers_are_for_the_hosts_that_may_announce_it():
+    registry = Registry((), rng=random.Random(1))
+    site = TrackerSite(registry, Clock(), TOKEN)
+    site.serve_torrent(HASH, b"torrent")
+    registry.allow(HASH, ["10.0.0.1", "10.0.0.2"])
+    scrape = scrape_url(announce_path(TOKEN)).encode()
+
+    def ask(host, path, query=b""):
+        return Visitor(site, IPv4Address("TCP", host, 50000)).ask(path, query)
+
+    for host in ("10.0.0.2", "::ffff:10.0.0.1"):  # none of which has announced itself
+        assert ask(host, torrent_path(HASH, TOKEN).encode())[0] == 200
+        assert HASH in parse_scrape_response(ask(host, scrape, scrape_query([HASH]))[1])
+    assert ask("10.0.0.3", torrent_path(HASH, TOKEN).encode()) == (404, b"not found\n")
+    assert parse_scrape_response(ask("10.0.0.3", scrape, scrape_query([HASH]))[1]) == {}
 
 
 def test_an_open_tracker_gives_nobody_a_torrent():

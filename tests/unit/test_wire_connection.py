@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import pytest
 from hypothesis import given
@@ -73,8 +73,12 @@ def fed(wire, data, size):
 
 
 def kinds(messages):
-    """Return *messages* so that those of two kinds differ: to Python `Have(1) == Suggest(1)`, both tuples."""
-    return [(type(message), message) for message in messages]
+    """
+    Return *messages* so that those of two kinds differ, to Python `Have(1) == Suggest(1)`, both tuples; and
+    pieces one by one, since how many come in a row depends on how the bytes are cut.
+    """
+    singly = (map(Have, one) if type(one) is Have else [one] for one in messages)
+    return [(type(message), message) for message in chain.from_iterable(singly)]
 
 
 def frame(message_id, body=b"", length=None):
@@ -103,6 +107,14 @@ def test_a_block_comes_in_parts_that_add_up(size):
     assert [part.begin for part in parts] == list(ends)[:-1]
     assert [part.last for part in parts] == [False] * (len(parts) - 1) + [True]
     assert last == Have(1)
+
+
+def test_pieces_told_in_a_row_are_one_message():
+    us, them = joined()
+    data = us.send(Have(3, 1)) + us.send(Have(2)) + us.send(Choke()) + us.send(Have(0))[:-1]
+    assert len(data) == 3 * 9 + 5 + 8
+    assert list(them.receive(data)) == [Have(3, 1, 2), Choke()]
+    assert list(them.receive(us.send(Have(0))[-1:])) == [Have(0)]
 
 
 def test_what_is_missing_of_a_block_is_known():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,14 +93,14 @@ PROOF = Proof(peer_key(b"t" * 16), b"h" * 20, b"d" * 20, b"l" * 20, b"1" * 16, b
 
 
 def test_both_ends_make_the_same_proofs_and_each_only_its_own():
-    assert PROOF.of_dialer() == replace(PROOF).of_dialer()
+    assert PROOF.of_dialer() == PROOF._replace().of_dialer()
     assert len(PROOF.of_dialer()) == len(PROOF.of_listener()) == 32
     assert PROOF.of_dialer() != PROOF.of_listener()
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Proof)])
+@pytest.mark.parametrize("name", Proof._fields)
 def test_a_proof_holds_for_one_connection_only(name):
-    other = replace(PROOF, **{name: getattr(PROOF, name)[::-1][:-1] + b"x"})
+    other = PROOF._replace(**{name: getattr(PROOF, name)[::-1][:-1] + b"x"})
     assert other.of_dialer() != PROOF.of_dialer()
     assert other.of_listener() != PROOF.of_listener()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Optional, Protocol, Union
@@ -16,10 +17,13 @@ from ..failures import HostFailure, printable
 GREET_TIMEOUT = 120.0
 #: How often who waits looks at the clock (seconds).
 TICK = 1.0
+#: Events of which only the last one counts that a host sent: it may send them faster than anybody looks.
+SUPERSEDED = ("progress", WORKING)
 
 Answer = Union[Message, HostFailure]
 OnEvent = Callable[[str, Message], None]
 OnAnswer = Callable[[str, Answer], None]
+OnLook = Callable[[], None]
 
 
 class Asked(Protocol):
@@ -50,7 +54,10 @@ class Ask:
         self._channels = channels
         self._names = names
         self._ids = dict(ids)
-        self._heard: queue.SimpleQueue[tuple[str, Answer, float]] = queue.SimpleQueue()
+        #: Hosts, and what came of them; a word stands for the event of that name in `_last`.
+        self._heard: queue.SimpleQueue[tuple[str, Union[Answer, str]]] = queue.SimpleQueue()
+        self._last: dict[tuple[str, str], Message] = {}
+        self._lock = threading.Lock()
         self.answers: dict[str, Answer] = {}
         #: By host, on the monotonic clock: when it was asked, and when the last thing came of it.
         self.asked_at = dict.fromkeys(self._ids, time.monotonic())
@@ -58,7 +65,25 @@ class Ask:
 
     def hear(self, host: str, what: Answer) -> None:
         """Take what the loop has for this ask; any thread may call it."""
-        self._heard.put((host, what, time.monotonic()))
+        self.heard_at[host] = time.monotonic()
+        event = what.fields.get("event") if isinstance(what, Message) else None
+        if event in SUPERSEDED and isinstance(what, Message):
+            with self._lock:
+                waits = (host, event) in self._last
+                self._last[host, event] = what
+            if not waits:
+                self._heard.put((host, event))
+        else:
+            self._heard.put((host, what))
+
+    def waiting(self) -> list[str]:
+        """Return the hosts that have not answered."""
+        return [host for host in self._ids if host not in self.answers]
+
+    def give_up(self, host: str, why: HostFailure) -> None:
+        """Wait for *host* no longer: it has failed."""
+        self._channels.forget(host, self._ids[host])
+        self.hear(host, why)
 
     def wait(
         self,
@@ -66,6 +91,7 @@ class Ask:
         on_event: Optional[OnEvent] = None,
         silence: Optional[float] = None,
         on_answer: Optional[OnAnswer] = None,
+        on_look: Optional[OnLook] = None,
     ) -> dict[str, Answer]:
         """
         Wait until every host has answered, *timeout* seconds at most.
@@ -75,36 +101,48 @@ class Ask:
             on_event: called in this thread with each host and event that is no answer yet.
             silence: a host of which neither answer nor event came for so many seconds has failed.
             on_answer: called in this thread with each host and what it answered, or why it has not.
+            on_look: called in this thread every second or so, where *silence* is waited for too.
 
         Returns:
             By host: the `done` message, or why there is none.
         """
         began = time.monotonic()
         deadline = math.inf if timeout is None else began + timeout
-        self.heard_at = dict.fromkeys(self._ids, began)
-        while len(self.answers) < len(self._ids):
-            now = time.monotonic()
-            if silence is not None and self._heard.empty():
-                self._give_up_silent(now - silence, silence, on_answer)
-                if len(self.answers) == len(self._ids):
-                    break
-            try:
-                patience = min(deadline - now, math.inf if silence is None else TICK)
-                host, what, at = self._heard.get(timeout=None if patience == math.inf else max(0.0, patience))
-            except queue.Empty:
-                if time.monotonic() >= deadline:
-                    break
+        look_at = math.inf if silence is None and on_look is None else began + TICK
+        while len(self.answers) < len(self._ids) and (now := time.monotonic()) < deadline:
+            if now < look_at:
+                until = min(deadline, look_at)
+                self._take_next(None if until == math.inf else until - now, on_event, on_answer)
                 continue
-            if host not in self.answers:
-                self.heard_at[host] = at
-                self._take(host, what, on_event)
-                if on_answer is not None and host in self.answers:
-                    on_answer(host, self.answers[host])
+            look_at = now + TICK
+            if on_look is not None:
+                on_look()
+            if silence is not None:
+                self._give_up_silent(began, silence, on_answer)
+        for _ in range(self._heard.qsize()):  # came in time; what comes meanwhile holds nobody up
+            self._take_next(0.0, on_event, on_answer)
         for host, request in self._ids.items():
             if host not in self.answers:
                 self._channels.forget(host, request)
                 self.answers[host] = HostFailure("timeout", f"no answer within {timeout or 0:g} s")
         return {host: self.answers[host] for host in self._ids}
+
+    def _take_next(
+        self, patience: Optional[float], on_event: Optional[OnEvent], on_answer: Optional[OnAnswer]
+    ) -> None:
+        """Take the next that comes of any host within *patience* seconds, if anything does."""
+        try:
+            host, what = self._heard.get(timeout=patience)
+        except queue.Empty:
+            return
+        if isinstance(what, str):
+            with self._lock:
+                what = self._last.pop((host, what))
+        if host in self.answers:
+            return
+        self._take(host, what, on_event)
+        if on_answer is not None and host in self.answers:
+            on_answer(host, self.answers[host])
 
     def _take(self, host: str, what: Answer, on_event: Optional[OnEvent]) -> None:
         if isinstance(what, HostFailure):
@@ -123,9 +161,10 @@ class Ask:
         elif on_event is not None and what.fields.get("event") != WORKING:
             on_event(host, what)
 
-    def _give_up_silent(self, before: float, silence: float, on_answer: Optional[OnAnswer]) -> None:
-        for host, heard in self.heard_at.items():
-            if heard < before and host not in self.answers:
+    def _give_up_silent(self, began: float, silence: float, on_answer: Optional[OnAnswer]) -> None:
+        before = time.monotonic() - silence
+        for host in self.waiting():
+            if max(began, self.heard_at[host]) < before:
                 self._channels.forget(host, self._ids[host])
                 self.answers[host] = HostFailure("timeout", f"it said nothing for {silence:g} s")
                 if on_answer is not None:

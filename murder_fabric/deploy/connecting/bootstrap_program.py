@@ -49,6 +49,10 @@ MAX_UNPACKED = 256 << 20
 CONNECT_LIMIT = 3.0
 SILENCE_LIMIT = 10.0
 MAX_HEAD = 4096
+OPEN = (
+    "%s can be changed by other users, so no agent is started from there: chmod go-w it, or set"
+    " remote_murder_path"
+)
 
 
 class Refused(Exception):
@@ -114,15 +118,28 @@ def prepare(murder_path: str) -> "str":
     home = os.path.expanduser(murder_path)
     if not os.path.isabs(home):
         raise Refused("no home directory for %s: set remote_murder_path to an absolute path" % murder_path)
+    refuse_below_everybodys(home)
     os.makedirs(home, 0o700, exist_ok=True)
+    refuse_below_everybodys(home)  # somebody may have been quicker to make one of them
     status = os.stat(home)
-    writable = stat.S_IMODE(status.st_mode) & 0o022 and not status.st_mode & stat.S_ISVTX
-    if writable or status.st_uid not in (0, os.geteuid()):
-        raise Refused(
-            "%s can be changed by other users, so no agent is started from it: chmod go-w it, or set"
-            " remote_murder_path" % home
-        )
+    if is_open(status, 0o022) or status.st_uid not in (0, os.geteuid()):
+        raise Refused(OPEN % home)
     return home
+
+
+def refuse_below_everybodys(home: str) -> None:
+    """Refuse a place below a directory, or behind a link in one, where everybody can rename what is ours."""
+    for place in (home, os.path.realpath(home)):
+        above = os.path.dirname(place)
+        while above != os.path.dirname(above):
+            if os.path.isdir(above) and is_open(os.stat(above), stat.S_IWOTH):
+                raise Refused(OPEN % above)
+            above = os.path.dirname(above)
+
+
+def is_open(status: os.stat_result, whom: int) -> "bool":
+    """Tell whether others, by the bits *whom*, can change a directory; a sticky bit keeps them from ours."""
+    return bool(status.st_mode & whom and not status.st_mode & stat.S_ISVTX)
 
 
 def is_whole(agent: str) -> "bool":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Container, Mapping
@@ -18,6 +20,7 @@ from ..failures import HostFailure, explain_ending, explain_start, printable
 from .asking import TICK, Answer, Ask, Listener, OnAnswer, OnEvent
 from .local_agent import LocalAgent
 from .supply import Supply
+from .talk import Talk
 from .writers import Outgoing, Writers
 
 #: What is kept of an agent's stderr: its end, where the reason stands.
@@ -54,6 +57,7 @@ class _Link:
         self.host = host
         self.channel = channel
         self.reader = MessageReader(noise=True)
+        self.talk = Talk(now=time.monotonic())
         self.stderr = bytearray()
         self.greeted = False
         self.asks: dict[int, Listener] = {}
@@ -71,20 +75,20 @@ class _Link:
     def clear(self) -> None:
         """Nothing: the loop takes the link from its queue, and that is all there is to clear."""
 
-    def read(self) -> tuple[bytes, bool]:
-        """Return what came on stdout, and whether that was the end."""
+    def read(self) -> tuple[bytes, int, bool]:
+        """Return what came on stdout, how much on stderr, and whether that was the end."""
         self._rung = False
         ended = self.channel.closed
         try:
             data = self.channel.recv(READ_LENGTH) if self.channel.recv_ready() else b""
             said = self.channel.recv_stderr(READ_LENGTH) if self.channel.recv_stderr_ready() else b""
         except (OSError, EOFError, SSHException):
-            return b"", True
+            return b"", 0, True
         self.stderr += said
         del self.stderr[:-MAX_STDERR]
         if data or said:  # there may be more, after the others had their turn
             self.set()
-        return data, ended and not data and not said
+        return data, len(said), ended and not data and not said
 
     def why_ended(self, sudo: str) -> HostFailure:
         lines = [printable(line) for line in self.stderr.decode("utf-8", "replace").splitlines()]
@@ -125,6 +129,8 @@ class Channels:
         self._lock = threading.Lock()
         self._ids = itertools.count(GREETING + 1)
         self._opening = opening
+        #: When `close` waits for nobody any more, by the monotonic clock.
+        self.close_by = math.inf
         self._unreachable: dict[str, HostFailure] = {}
         self._links: dict[str, _Link] = {}
         for host, channel in channels.items():
@@ -196,6 +202,15 @@ class Channels:
         text = link.stderr.decode("utf-8", "replace") if link is not None else ""
         return "\n".join(printable(line, MAX_STDERR) for line in text.splitlines())[-MAX_STDERR:]
 
+    def reached_at(self, host: str) -> str:
+        """Return the IP address that SSH went to; empty where something is between, and on this machine."""
+        link = self._links.get(host)
+        sock = None if link is None else link.channel.get_transport().sock
+        with suppress(OSError):
+            if isinstance(sock, socket.socket):
+                return str(sock.getpeername()[0]).partition("%")[0]
+        return ""
+
     def forget(self, host: str, request: int) -> None:
         """Nobody waits for that answer any more."""
         with self._lock:
@@ -215,7 +230,7 @@ class Channels:
 
     def close(self, grace: float = 5.0) -> None:
         """End the agents' input, give them *grace* seconds altogether to end by themselves, and hang up."""
-        deadline = time.monotonic() + grace
+        deadline = min(time.monotonic() + grace, self.close_by)
         for link in self._links.values():
             with suppress(OSError, EOFError, SSHException):
                 link.channel.shutdown_write()
@@ -263,14 +278,19 @@ class Channels:
                         self._send(link, {**Heartbeat().fields(), "id": next(self._ids)})
 
     def _read(self, link: _Link) -> None:
-        data, ended = link.read()
+        data, length, ended = link.read()
         if link.failure is not None:  # what comes after garbage is not looked at
             if ended:
                 link.ended.set()
             return
         try:
-            for message in link.reader.receive(data):
-                self._heard(link, message)
+            lines, messages, words = link.reader.line_bytes, link.reader.receive(data), 0
+            for message in messages:
+                if not self._heard(link, message):
+                    words += 1
+                    length += len(message.attached)
+            length += link.reader.line_bytes - lines
+            link.talk.heard(length, words, now=time.monotonic())
         except ControlError as error:
             self._fail(link, HostFailure("agent", f"it does not speak as an agent does: {error}"))
             link.channel.close()
@@ -279,15 +299,17 @@ class Channels:
             if link.failure is None:
                 self._fail(link, link.why_ended(self._opening.sudo))
 
-    def _heard(self, link: _Link, message: Message) -> None:
+    def _heard(self, link: _Link, message: Message) -> bool:
+        """Take a message; return whether it is the answer to what somebody asked."""
         event, request = message.fields.get("event"), message.fields.get("id")
-        if type(request) is int:
+        if type(request) is int and request != GREETING:
             with self._lock:
                 finished = event in ("done", "failed")
                 ask = link.asks.pop(request, None) if finished else link.asks.get(request)
             if ask is not None:
                 ask.hear(link.host, message)
-        elif event in ("bootstrap", "received", "unfetched"):
+            return finished and ask is not None
+        if event in ("bootstrap", "received", "unfetched"):
             with self._lock:
                 greeting = link.asks.get(GREETING)
             if greeting is not None and event != "received":
@@ -297,6 +319,7 @@ class Channels:
             self._greeted(link, message)
         elif event == "failed":
             self._fail(link, HostFailure("agent", printable(str(message.fields.get("reason")))))
+        return False
 
     def _greeted(self, link: _Link, message: Message) -> None:
         theirs = message.fields.get("version")

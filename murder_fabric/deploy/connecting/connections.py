@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Optional, Union
 
 import fabric
+from invoke.config import Config
 
 from ..failures import HostFailure, JumpHostError, explain
 from ..ranges import parse_host
 from ..settings import Settings
-from .host_keys import HostKeys
+from .host_keys import HostKeys, tell_on_stderr
 
 #: What a `Connection` is made of, as in `@task(hosts=[{...}])`: `host` and, where wanted, `user`, `port`, …
 HostKwargs = dict[str, Any]
@@ -43,6 +44,11 @@ def connection(config: fabric.Config, kwargs: Mapping[str, Any]) -> fabric.Conne
     return made
 
 
+def host_keys_of(config: Config, tell: Callable[[str, str], None] = tell_on_stderr) -> HostKeys:
+    """Return what guards connections as *config* wants it; *tell* as `HostKeys` has it."""
+    return HostKeys(Settings.from_config(config).host_keys, tell)
+
+
 class Gateways:
     """
     The jump hosts of one run: hosts with the same list of hops share one connection to it.
@@ -51,9 +57,9 @@ class Gateways:
     (`MaxStartups`).
     """
 
-    def __init__(self, config: fabric.Config) -> None:
+    def __init__(self, config: fabric.Config, tell: Callable[[str, str], None] = tell_on_stderr) -> None:
         self._config = config
-        self._host_keys = HostKeys(Settings.from_config(config).host_keys)
+        self._host_keys = host_keys_of(config, tell)
         self._shared: dict[str, fabric.Connection] = {}
         self._opening: dict[int, threading.Lock] = {}
         self._broken: dict[int, str] = {}
@@ -65,6 +71,7 @@ class Gateways:
         else:
             made = self._make({**kwargs, "gateway": False})
             made.gateway = self._gateway(made)
+            self._host_keys.guard(made)  # what `gateway` of the configuration is was made by somebody else
         if isinstance(made.gateway, fabric.Connection):
             self._opening.setdefault(id(made.gateway), threading.Lock())
         return made

@@ -11,6 +11,7 @@ import base64
 import hmac
 import os
 import shlex
+import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import fabric
-from paramiko import MissingHostKeyPolicy, PKey, SSHClient, Transport
+from paramiko import AutoAddPolicy, MissingHostKeyPolicy, PKey, SSHClient, Transport
 
 from ..failures import HostKeyError
 
@@ -93,17 +94,40 @@ def judge(entries: Iterable[KnownKey], key_type: str, key: str) -> tuple[str, st
     return verdict, where
 
 
-class HostKeys:
-    """The known hosts of one run; each file is read once."""
+def tell_on_stderr(host: str, sentence: str) -> None:
+    """Say what became of the key of *host*, where no run has a view to say it."""
+    print(f"murder: {host}: {sentence}", file=sys.stderr)
 
-    def __init__(self, default: str) -> None:
-        """*default* is `strict`, `accept-new` or `off`, for hosts of which ssh_config says nothing."""
+
+class HostKeys:
+    """
+    The known hosts of one run; each file is read once.
+
+    Args:
+        default: `strict`, `accept-new` or `off`, for hosts of which ssh_config says nothing.
+        tell: takes a host, as it was written, and what to know of its key though it was accepted; called by
+            whatever thread connects.
+    """
+
+    def __init__(self, default: str, tell: Callable[[str, str], None] = tell_on_stderr) -> None:
+        self.tell = tell
         self._default = default
         self._files: dict[str, list[KnownKey]] = {}
         self._lock = threading.Lock()
 
     def guard(self, connection: fabric.Connection) -> None:
-        """Make *connection* refuse, when it is opened, a host that is not who it was."""
+        """
+        Make *connection*, and each it goes through, refuse a host that is not who it was, when it is opened.
+
+        A policy other than Fabric's, which accepts all, was chosen by whoever made the connection: it stays.
+        """
+        if isinstance(connection.gateway, fabric.Connection):
+            self.guard(connection.gateway)
+        # Paramiko has no way to ask; where it hides it in another place one day, ours is taken.
+        if isinstance(getattr(connection.client, "_policy", None), (AutoAddPolicy, type(None))):
+            self._guard(connection)
+
+    def _guard(self, connection: fabric.Connection) -> None:
         word = str(connection.ssh_config.get("stricthostkeychecking", "")).lower()
         user_files = _paths(connection.ssh_config, "userknownhostsfile", USER_FILES)
         global_files = _paths(connection.ssh_config, "globalknownhostsfile", GLOBAL_FILES)
@@ -114,10 +138,13 @@ class HostKeys:
             for entry in self._entries(path)
             if any(names_host(entry.patterns, name) for name in names)
         ]
-        policy = _Policy(self, names[0], entries, STRICTNESS.get(word, self._default), user_files)
+        strictness = STRICTNESS.get(word, self._default)
+        policy = _Policy(self, connection.original_host, names[0], entries, strictness, user_files)
         connection.client.set_missing_host_key_policy(policy)
         known_types = {entry.key_type for entry in entries if not entry.marker}
-        connection.connect_kwargs["transport_factory"] = _preferring(known_types)
+        # A copy: Fabric may have given it those of the configuration, which other hosts share.
+        own = dict(connection.connect_kwargs, transport_factory=_preferring(known_types))
+        connection.connect_kwargs = own
 
     def remember(self, name: str, key: PKey, path: str) -> None:
         """Append the key of a new host to the known_hosts file at *path*."""
@@ -148,9 +175,16 @@ class _Policy(MissingHostKeyPolicy):
     """Asked by Paramiko about every host, as its own list of keys stays empty."""
 
     def __init__(
-        self, host_keys: HostKeys, name: str, entries: list[KnownKey], strictness: str, files: list[str]
+        self,
+        host_keys: HostKeys,
+        host: str,
+        name: str,
+        entries: list[KnownKey],
+        strictness: str,
+        files: list[str],
     ) -> None:
         self._host_keys = host_keys
+        self._host = host
         self._name = name
         self._entries = entries
         self._strictness = strictness
@@ -160,15 +194,20 @@ class _Policy(MissingHostKeyPolicy):
         verdict, where = judge(self._entries, key.get_name(), key.get_base64())
         if verdict == "revoked":  # which OpenSSH refuses too, however lax it was told to be
             raise HostKeyError(f"the host key of {self._name} is revoked in {where}")
+        if verdict == "changed" and self._strictness == "off":
+            said = f"the host key is not the one in {where}: this may be another machine; its check is off"
+            self._host_keys.tell(self._host, said)
         if verdict == "known" or self._strictness == "off":
             return
         if verdict == "changed":
             raise HostKeyError(
                 f"the host key of {self._name} is not the one in {where}: this may be another machine; "
-                f"if the host was set up anew, `ssh-keygen -R '{self._name}'` forgets the old key"
+                f"if the host was set up anew, `{_forgetting(self._name, where)}` forgets the old key"
             )
         if self._strictness == "accept-new" and self._files:
             self._host_keys.remember(self._name, key, self._files[0])
+            said = f"the host key was unknown; it was accepted, and is in {self._files[0]} from now on"
+            self._host_keys.tell(self._host, said)
             return
         authority = any(entry.marker == "@cert-authority" for entry in self._entries)
         files = " or ".join(self._files) or "any file"
@@ -176,8 +215,16 @@ class _Policy(MissingHostKeyPolicy):
         raise HostKeyError(
             f"the host key is not in {files}: "
             + "its @cert-authority cannot be checked by Paramiko; " * authority
-            + "check it and add it by logging in with ssh once, or set murder.host_keys to accept-new"
+            + "check it and add it by logging in with ssh once, or set murder.host_keys to accept-new",
+            self._name,
         )
+
+
+def _forgetting(name: str, where: str) -> str:
+    """Return the command that removes the keys of *name* from the file of *where*, which is `file:line`."""
+    path = where.rpartition(":")[0]
+    is_default = path == os.path.expanduser(USER_FILES.split()[0])
+    return f"ssh-keygen -R '{name}'" + f" -f {shlex.quote(path)}" * (not is_default)
 
 
 def _names(connection: fabric.Connection) -> list[str]:

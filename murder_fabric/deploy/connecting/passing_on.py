@@ -112,7 +112,7 @@ class PassingOn:
 
     def greeted(self, host: str, *, now: float) -> list[Step]:
         """The agent of *host* speaks."""
-        if host not in self._hosts:
+        if host not in self._hosts or host in self._greeted:
             return []
         self._forget(host)
         if not self._greeted and self._since is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import time
 from collections.abc import Iterable
@@ -81,13 +80,11 @@ class Supply:
         elif event == "done" and isinstance(what, Message) and self._pass_on is not None:
             try:
                 check_event(self._pass_on.name, what.fields)
-                # Hosts are sent there: it must be an address, and nothing that leads to another one.
-                address = str(ipaddress.ip_address(what.fields["address"]))
-            except (ControlError, ValueError):
+            except ControlError:
                 self._take(self._passing.refused(host, now=now))
                 return
             patience = self._passing.patience
-            self._place = Place(address, what.fields["port"], self._pass_on.path, patience)
+            self._place = Place(what.fields["address"], what.fields["port"], self._pass_on.path, patience)
             self._take(self._passing.serves(host, now=now))
 
     def _take(self, steps: Iterable[Step]) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from ...errors import BadInput, StorageError, quoted
+from ...errors import BadInput, Interrupted, StorageError, quoted
 from ...units import counted
 from ..ending import uninterrupted
 from ..outcome import Outcome
@@ -84,7 +84,8 @@ class Chronicle:
                 self._tell_end(record)
                 self._keep(record)
         finally:
-            if self._notices is not None and (problem := self._notices.close()):
+            in_haste = result.exit_code == Interrupted.exit_code
+            if self._notices is not None and (problem := self._notices.close(in_haste=in_haste)):
                 self._view.say(f"  {problem}")
 
     def _keep(self, record: RunRecord) -> None:

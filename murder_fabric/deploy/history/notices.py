@@ -16,6 +16,8 @@ from ..watching.fleet_state import FleetState
 
 #: Seconds that one message may take, and that the end of a run waits for those still on their way.
 TIMEOUT = 5.0
+#: So many, where somebody pressed Ctrl-C.
+IN_HASTE = 1.5
 
 
 class Notices:
@@ -59,14 +61,17 @@ class Notices:
     def heard(self, fleet: FleetState, *, now: float) -> None:
         """How far hosts are is told to nobody."""
 
-    def close(self) -> str:
+    def close(self, *, in_haste: bool = False) -> str:
         """Wait for what is on its way; return a sentence about what did not arrive, empty where all did."""
+        within = min(IN_HASTE, TIMEOUT) if in_haste else TIMEOUT
         self._messages.put(None)
         with contextlib.suppress(KeyboardInterrupt):
-            self._thread.join(TIMEOUT)
+            self._thread.join(within)
         lost = self._count - self._taken
         if not lost:
             return ""
+        if self._thread.is_alive():
+            self._problem = f"no answer within {within:g} s"
         parts = urlsplit(self._url)
         where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         return f"the webhook at {where} did not take {lost} of {self._count} messages: {self._problem}"

@@ -66,7 +66,7 @@ class Exchange:
 class RunRecord:
     """One run of a task; there is no secret in it."""
 
-    #: When it began, in UTC, and four hexadecimal digits: `20261122-063500-3f2a`.
+    #: When it began, in UTC, and hexadecimal digits of chance: `20261122-063500-3f2a91c07be4`.
     id: str
     task: str
     #: Who ran it and where: `user@machine`.

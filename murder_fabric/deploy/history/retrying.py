@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from ...errors import BadInput
+from ...errors import BadInput, HostsFailed
 from ..executor import GroupContext
 from ..ranges import fold
 from ..results import Result
@@ -32,19 +32,31 @@ class Retry:
     settings: Settings
     #: Which hosts somebody might think are among them, and are not.
     notes: Sequence[str] = ()
+    #: The last of them, where hosts were named that get nothing at all.
+    left_out: str = ""
 
     @property
     def is_done(self) -> bool:
         """Whether there is nothing to do."""
         return not self.context.hosts
 
-    @property
-    def result(self) -> Result:
-        """What is to be said then."""
+    def nothing(self) -> Result:
+        """
+        Return what is to be said then.
+
+        Raises:
+            HostsFailed: a host is named that gets nothing.
+        """
         record = self.record
         said = f"no host that is named failed in run {record.id} of {record.tag}; there is nothing to do"
         said = "; ".join([said, *self.notes])
-        return Result("deploy", said, 0, record.tag, record.destination, self.digest)
+        code = HostsFailed.exit_code if self.left_out else 0
+        result = Result("deploy", said, code, record.tag, record.destination, self.digest)
+        if self.left_out:
+            error = HostsFailed(said)
+            error.result = result
+            raise error
+        return result
 
     def check(self, wanted: Wanted) -> Wanted:
         """
@@ -101,23 +113,27 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
     unfinished = _unfinished(tries)
     hosts = [host for host in unfinished if not named or host in named]
     unnamed = [host for host in unfinished if host not in hosts]
-    notes = _notes(record, unnamed, [host for host in named if host not in known])
+    left_out = _left_out(record, [host for host in named if host not in known])
+    notes = [*_left_behind(record, unnamed), *[left_out] * bool(left_out)]
     again = GroupContext(context.config, [context.kwargs_of(host) for host in hosts])
     digest = next((one.digest for one in tries if one.digest), "")
-    return Retry(record, digest, again, dataclasses.replace(settings, default_tag=record.tag), notes)
+    settings = dataclasses.replace(settings, default_tag=record.tag)
+    return Retry(record, digest, again, settings, notes, left_out)
 
 
-def _notes(record: RunRecord, unnamed: Sequence[str], strangers: Sequence[str]) -> list[str]:
-    """Say which hosts are left out: those that failed too and are not named now, and those nobody tried."""
-    notes = []
-    if unnamed:
-        notes.append(f"{fold(unnamed)}: left out, as not named now, though {record.tag} did not get there")
-    if strangers:
-        notes.append(
-            f"{fold(strangers)}: left out, as run {record.id} knows nothing of it; it gets {record.tag} too"
-            " without --retry-failed"
-        )
-    return notes
+def _left_behind(record: RunRecord, unnamed: Sequence[str]) -> list[str]:
+    """Say which hosts failed too and are not named now."""
+    said = f"{fold(unnamed)}: left out, as not named now, though {record.tag} did not get there"
+    return [said] * bool(unnamed)
+
+
+def _left_out(record: RunRecord, strangers: Sequence[str]) -> str:
+    """Say which hosts are named that nobody tried."""
+    said = (
+        f"{fold(strangers)}: left out, as run {record.id} knows nothing of it; it gets {record.tag} too"
+        " without --retry-failed"
+    )
+    return said * bool(strangers)
 
 
 def _unfinished(tries: Sequence[RunRecord]) -> list[str]:

@@ -18,7 +18,10 @@ MOST_RECORDS = 200
 MAX_RECORD = 16 << 20
 #: Seconds in which a record is written, however slow the disk.
 WRITTEN_WITHIN = 600.0
-_NAME = re.compile(r"(\d{8}-\d{6}-[0-9a-f]{4})\.json")
+#: Bytes of chance in a run's id: were two runs of one operator, begun in the same second, called the same,
+#: they would share the lock of a host, and a record replace another. A thousand are, twice in 10**9 times.
+CHANCE = 6
+_NAME = re.compile(r"(\d{8}-\d{6}-[0-9a-f]+)\.json")
 _UNFINISHED = ".unfinished-"
 
 
@@ -31,7 +34,7 @@ def directory() -> str:
 
 
 def new_id(began_at: float, chance: bytes) -> str:
-    """Return what a run that began then (Unix seconds) is called, given two bytes of chance."""
+    """Return what a run that began then (Unix seconds) is called, given `CHANCE` bytes of chance."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(began_at))}-{chance.hex()}"
 
 

@@ -322,7 +322,7 @@ def _transfer(fields: Mapping[str, Any], last: Transfer | None, now: float) -> T
     return Transfer(
         bytes=int(_number(fields, "bytes")),
         length=int(_number(fields, "length")),
-        rate=_number(fields, "rate"),
+        rate=_rate(fields),
         upload_rate=_number(fields, "upload_rate"),
         peers=int(_number(fields, "peers")),
         bytes_downloaded=int(_number(fields, "bytes_downloaded")),
@@ -365,6 +365,12 @@ def _reason(one: Transfer, usual: float, few_peers: int, now: float) -> str:
     if one.rate < SLOW_SHARE * usual:
         return "slower than the others: its link, perhaps"
     return ""
+
+
+def _rate(fields: Mapping[str, Any]) -> float:
+    """Return what comes each second; at less than a byte nobody reckons when all is there."""
+    rate = _number(fields, "rate")
+    return rate if rate >= 1 else 0.0
 
 
 def _number(fields: Mapping[str, Any], name: str) -> float:
