@@ -101,11 +101,13 @@ def _swarms(found: Agents) -> Iterable[str]:
 
 
 def _heading(tag: str, members: Sequence[Member]) -> str:
-    length = sum(member.progress["length"] for member in members) or 1
-    share = 100 * sum(member.progress["bytes"] for member in members) // length
-    complete = sum(member.complete for member in members)
+    # Where more than one agent of a host takes part, what the host has is what one of them has.
+    furthest = {one.host: one for one in sorted(members, key=lambda member: member.progress["bytes"])}.values()
+    length = sum(member.progress["length"] for member in furthest) or 1
+    share = 100 * sum(member.progress["bytes"] for member in furthest) // length
+    complete = sum(member.complete for member in furthest)
     rate = shown_size(sum(member.progress["rate"] for member in members))
-    hosts = counted(len({member.host for member in members}), "host")
+    hosts = counted(len(furthest), "host")
     return printable(f"{tag} on {hosts}: {complete} complete, {share} % of all bytes there, {rate}/s")
 
 

@@ -195,6 +195,12 @@ def test_a_run_is_told_as_a_whole_and_host_by_host_the_slowest_first():
     ]
 
 
+def test_a_host_with_two_agents_in_a_swarm_is_counted_once():
+    seeding, fetching = agent(torrent(there=100), name="seeder-v1"), agent(torrent(there=50))
+    text = status_text({"web1": [seeding, fetching], "web2": [fetching]})
+    assert text.startswith("v1 on 2 hosts: 1 complete, 75 % of all bytes there,")
+
+
 @pytest.mark.parametrize("rate", [float("inf"), float("nan"), "much"])
 def test_a_host_that_tells_what_cannot_be_shown_is_the_only_one_that_fails(rate):
     told = {"web1": [agent(torrent(rate=1.0))], "web2": [agent(torrent(rate=rate))]}
