@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from lab import rig
 # On a machine that is busy with other tests the time that an example takes says nothing about it.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what tests start: a shell that runs tests in the background has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
