@@ -29,7 +29,9 @@ FAB_TESTS = "tests/integration/test_fab.py tests/integration/test_program.py"
 #: Tests that start no programs do not mind each other; those that do go one after the other.
 SIDE_BY_SIDE = "-q -n auto --maxprocesses 8"
 WITHOUT_PROGRAMS = "tests/unit tests/fuzz tests/simulation tests/test_architecture.py"
-WITH_PROGRAMS = "tests/faults tests/integration tests/interop"
+WITH_PROGRAMS = "tests/faults tests/integration"
+#: Stock clients wait for timers of their own most of the time, whatever else runs.
+WITH_STOCK_CLIENTS = "-q -n 4 tests/interop"
 #: What Invoke leaves alone: `inv test -- -k lab`.
 REST = shlex.join(sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else [])
 PYTHON = shlex.quote(sys.executable)
@@ -80,6 +82,7 @@ def test(c: Context, all_versions: bool = True) -> None:  # noqa: PT028
             runs.append((" and ".join(OTHER_PAIR), other_fabric, f"-q {FAB_TESTS}"))
         if not REST:
             runs.append(("this Python, without programs", PYTHON, f"{SIDE_BY_SIDE} {WITHOUT_PROGRAMS}"))
+            runs.append(("this Python, with stock clients", PYTHON, WITH_STOCK_CLIENTS))
         # Last, so that its summary is what one sees at the end.
         runs.append(("this Python", PYTHON, REST or WITH_PROGRAMS))
         failed = []
