@@ -33,8 +33,9 @@ class Chatter:
         self._moved = 0
         self._since = now
 
-    def joined(self) -> None:
-        """Another connection has this budget from now on, over which nothing has moved yet."""
+    def ended(self, moved: int, *, now: float) -> None:
+        """The connection is gone, over which *moved* bytes went: the next has moved nothing yet."""
+        self.filled(moved, now=now)
         self._moved = 0
 
     def left(self, *, now: float) -> float:
@@ -76,16 +77,16 @@ class Chatters:
         if idle:
             chatter = max(idle, key=lambda one: one.left(now=now))
             idle.remove(chatter)
-            chatter.joined()
         else:
             chatter = Chatter(self._most, now=now)
         self._hosts[chatter] = host
         return chatter
 
-    def left(self, chatter: Chatter) -> None:
-        """The connection with this budget is gone; one that is not of here is passed over."""
+    def left(self, chatter: Chatter, moved: int, *, now: float) -> None:
+        """The connection with this budget is gone, *moved*: see `Chatter`; one not of here is passed over."""
         host = self._hosts.pop(chatter, None)
         if host is not None:
+            chatter.ended(moved, now=now)
             self._idle.setdefault(host, []).append(chatter)
             if len(self._idle) > MOST_KEPT:
                 del self._idle[next(iter(self._idle))]

@@ -15,6 +15,7 @@ from .peer import Peer
 #: What most of a swarm's messages are, weighed once it is known that nobody asked for the block, that the
 #: pieces are no news, or that they make us look for something to ask for.
 UNWEIGHED = {wire.Piece, wire.BlockPart, wire.Have}
+_TOO_MUCH = "it says more than anybody has to say"
 _BEFORE_TRUST = {wire.Handshake, wire.Extended, wire.KeepAlive, wire.HaveNone, wire.Suggest, wire.AllowedFast}
 #: Words of a connection that begins, and pieces of which its first bitfield weighs one more.
 _OPENING, _PIECES_A_WORD = 20, 16
@@ -41,14 +42,16 @@ class Hearing:
         *peer* belongs to the swarm, and has a budget of its address from now on.
 
         Raises:
-            RemoteProtocolError: nothing of it is left.
+            RemoteProtocolError: too little of it is left. That is no strike: who has a bad link comes back
+                often, too.
         """
         peer.chatter = self._chatters.joined(peer.address[0], now=now)
-        self.said(peer, _OPENING + self._piece_count / _PIECES_A_WORD, now=now)
+        if not self._is_heeded(peer, _OPENING + self._piece_count / _PIECES_A_WORD, now=now):
+            raise RemoteProtocolError(_TOO_MUCH)
 
-    def left(self, peer: Peer) -> None:
+    def left(self, peer: Peer, *, now: float) -> None:
         """The connection of *peer* is gone."""
-        self._chatters.left(peer.chatter)
+        self._chatters.left(peer.chatter, _moved(peer), now=now)
 
     def heard(self, peer: Peer, message: wire.Message, *, now: float) -> None:
         """
@@ -69,13 +72,22 @@ class Hearing:
         Raises:
             RemoteProtocolError: it has said too much.
         """
-        if peer.chatter.said(words) or peer.origin:
-            return
-        if peer.chatter.filled(peer.download.total + peer.upload.total, now=now):
+        if self._is_heeded(peer, words, now=now):
             return
         if peer.trusted:  # else it may be anybody who has the address of an honest one
             self._contacts.flooded(peer)
-        raise RemoteProtocolError("it says more than anybody has to say")
+        raise RemoteProtocolError(_TOO_MUCH)
+
+    def _is_heeded(self, peer: Peer, words: float, *, now: float) -> bool:
+        """Return whether *words* are within the budget; those that are not are not taken from it."""
+        if peer.chatter.said(words) or peer.origin or peer.chatter.filled(_moved(peer), now=now):
+            return True
+        peer.chatter.said(-words)
+        return False
+
+
+def _moved(peer: Peer) -> int:
+    return peer.download.total + peer.upload.total
 
 
 def _choke(peer: Peer, message: wire.Choke) -> float:

@@ -119,7 +119,7 @@ class Session:
             return
         del self.peers[peer]
         self._givers.left(peer)
-        self._hearing.left(peer)
+        self._hearing.left(peer, now=now)
         peer.peer_choking = True  # so that nothing more is said to it
         self._download.released(peer)
         self._upload.left(peer)

@@ -42,7 +42,7 @@ def test_who_hangs_up_and_comes_again_finds_what_it_left():
     chatters = Chatters(100, 3)
     first = chatters.joined("a", now=0.0)
     assert said(first) == AT_ONCE + 2 * 100 + 3
-    chatters.left(first)
+    chatters.left(first, 0, now=0.0)
     again = chatters.joined("a", now=1.0)
     assert said(again, now=1.0) == pytest.approx(A_SECOND, abs=2)
 
@@ -51,8 +51,16 @@ def test_what_moved_over_the_last_connection_is_not_counted_against_the_next():
     chatters = Chatters(100, 3)
     first = chatters.joined("a", now=0.0)
     said(first, moved=1 << 20)
-    chatters.left(first)
+    chatters.left(first, 1 << 20, now=0.0)
     assert said(chatters.joined("a", now=0.0), moved=10 * BYTES_A_WORD) == pytest.approx(10, abs=2)
+
+
+def test_what_moved_over_a_connection_that_ended_is_to_the_credit_of_the_next():
+    chatters = Chatters(100, 3)
+    first = chatters.joined("a", now=0.0)
+    assert said(first, most=1100) == 1100
+    chatters.left(first, 100 * BYTES_A_WORD, now=0.0)
+    assert chatters.joined("a", now=0.0).left(now=0.0) == AT_ONCE + 2 * 100 + 3 - 1100 + 100
 
 
 def test_an_address_has_as_many_budgets_as_connections_and_others_have_their_own():
@@ -66,7 +74,7 @@ def test_the_best_of_those_left_behind_is_taken():
     two = [chatters.joined("a", now=0.0) for _ in range(2)]
     said(two[0])
     for chatter in two:
-        chatters.left(chatter)
+        chatters.left(chatter, 0, now=0.0)
     assert chatters.joined("a", now=0.0) is two[1]
     assert chatters.joined("a", now=0.0) is two[0]
 
@@ -74,7 +82,7 @@ def test_the_best_of_those_left_behind_is_taken():
 def test_a_budget_that_came_from_elsewhere_is_not_kept():
     chatters = Chatters(100, 3)
     strange = Chatter(1e9, now=0.0)
-    chatters.left(strange)
+    chatters.left(strange, 0, now=0.0)
     assert chatters.joined("a", now=0.0) is not strange
 
 
@@ -83,5 +91,5 @@ def test_not_all_addresses_that_ever_were_are_remembered():
     for host in range(MOST_KEPT + 1):
         said(chatters.joined(f"host {host}", now=0.0), most=10)
     for chatter in [chatters.joined(f"host {host}", now=0.0) for host in range(MOST_KEPT + 1)]:
-        chatters.left(chatter)
+        chatters.left(chatter, 0, now=0.0)
     assert len(chatters._idle) == MOST_KEPT

@@ -111,6 +111,22 @@ def test_coming_again_and_again_is_a_flood_too():
     assert len([why for why in closed if why == "None"]) <= 2 * AT_ONCE / 20
 
 
+def test_who_came_back_too_often_may_come_back_later():
+    """As a host does whose connections break: every refusal leaves it what it has."""
+    scene = Scene(full=True)
+    for _ in range(200):
+        link = scene.script.connect(scene.host)
+        scene.script.say(Handshake(scene.info.info_hash, b"s" * 20))
+        refused = str(link.closed)
+        link.close("bye")
+        scene.world.settle()
+    assert refused.endswith(TOO_MUCH)
+    scene.world.run(2)
+    link = scene.script.connect(scene.host)
+    scene.script.say(Handshake(scene.info.info_hash, b"s" * 20))
+    assert not link.closed
+
+
 def test_who_has_proven_nothing_has_little_to_say_and_nobody_is_blamed_for_it():
     scene = Scene(key=b"k" * 20)
     scene.link.other.inbox += raw(KeepAlive()) * 200
