@@ -8,7 +8,7 @@ import stat
 
 from ..errors import StorageError
 from ..storage.clearing import remove_entry
-from ..storage.modes import set_mode
+from ..storage.modes import open_all
 
 
 def untouched_since(root: str, moment: float) -> bool:
@@ -38,12 +38,7 @@ def remove_tree(root: str) -> None:
         StorageError: it cannot be removed; names the path.
     """
     try:
-        set_mode(root, 0o700)
-        for _, directories, _, here in os.fwalk(root):
-            for name in directories:
-                mode = os.stat(name, dir_fd=here, follow_symlinks=False).st_mode
-                if stat.S_ISDIR(mode) and mode & 0o700 != 0o700:
-                    set_mode(name, 0o700, dir_fd=here)
+        open_all(root)
         shutil.rmtree(root)
     except OSError as error:
         raise StorageError(f"{error.filename or root} cannot be removed: {error.strerror}") from None

@@ -12,6 +12,7 @@ from ..metainfo.values import FileEntry, Info
 from .directories import Directories
 from .failures import naming
 from .finishing import directory_modes
+from .modes import open_all
 
 
 def remove_strangers(info: Info, root: Union[str, bytes]) -> int:
@@ -49,12 +50,15 @@ def remove_strangers(info: Info, root: Union[str, bytes]) -> int:
 
 def remove_entry(name: Union[str, bytes], *, dir_fd: int) -> None:
     """
-    Remove what is called *name* in an open directory, with all in it; links are not followed.
+    Remove what is called *name* in an open directory, with all in it, closed directories too.
+
+    Links are not followed.
 
     Raises:
         OSError: it cannot be removed, or is not there.
     """
     if stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode):
+        open_all(name, dir_fd=dir_fd)
         # Below that name only descriptors count; Python 3.9 takes none for the directory that has the name.
         shutil.rmtree(f"/proc/self/fd/{dir_fd}/{os.fsdecode(name)}")
     else:

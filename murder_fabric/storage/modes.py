@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 from typing import Optional, Union
+
+
+def open_all(root: Union[str, bytes], *, dir_fd: Optional[int] = None) -> None:
+    """
+    Let the owner of a directory into it and all in it, so that it can be removed; links are not followed.
+
+    What is not ours to open stays as it is.
+
+    Raises:
+        OSError: *root* is not there, or something of it cannot be looked at.
+    """
+    _open(root, dir_fd)
+    for _, directories, _, here in os.fwalk(root, dir_fd=dir_fd):
+        for name in directories:
+            _open(name, here)
+
+
+def _open(name: Union[str, bytes], dir_fd: Optional[int]) -> None:
+    mode = os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode
+    if stat.S_ISDIR(mode) and mode & 0o700 != 0o700:
+        with contextlib.suppress(PermissionError):
+            set_mode(name, 0o700, dir_fd=dir_fd)
 
 
 def set_mode(name: Union[str, bytes], mode: int, *, dir_fd: Optional[int] = None) -> None:
