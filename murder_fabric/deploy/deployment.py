@@ -98,8 +98,10 @@ class Deployment:
                     self._switching = None
                 self.standing = str(error) or UNCHANGED
                 run_hook(self.plan, FAILED, self._reachable())
-            finally:
+            except Exception:
                 self._finish()
+                raise
+            self._finish()  # but not after Ctrl-C: hosts have to go back first, to which `run` sees
             raise
         self._finish()
         run_hook(self.plan, "after_finish")

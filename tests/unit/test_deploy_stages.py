@@ -352,6 +352,24 @@ def test_ctrl_c_at_any_moment_leaves_every_host_as_it_was(files: Path, stage: st
     assert agents.those_asked("finish") == ([] if stage == "greet" else HOSTS)
 
 
+def test_ctrl_c_while_hosts_go_back_after_a_fault_of_ours_lets_them_do_so(files: Path) -> None:
+    steps: list[str] = []
+
+    def press(asked: str, fields: dict[str, Any]) -> None:
+        steps.append(fields["do"])
+        if fields["do"] == "switch" and asked == "web2":
+            raise OSError("Broken pipe")
+        if fields["do"] == "switch_back" and steps.count("switch_back") == 1:
+            raise KeyboardInterrupt
+
+    deploy, agents = deployment(files, press)
+    with pytest.raises(Interrupted, match="every host is as it was"):
+        deploy.run()
+    assert agents.current == dict.fromkeys(HOSTS, "v0")
+    assert steps.count("switch_back") > 1
+    assert "switch_back" not in steps[steps.index("finish") :]
+
+
 def test_ctrl_c_as_the_switch_is_noted_denies_nothing(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy, agents = deployment(files)
 
