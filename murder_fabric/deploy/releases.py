@@ -58,7 +58,7 @@ def rollback(deployment: Deployment, to: str | None, *, unverified: bool = False
     run = deployment.aim(dataclasses.replace(deployment.plan.wanted, tag=way.tag))
     _leave_out(run, cannot_go(listings, way.tag, way.hosts, back=True))
     if not unverified:
-        leave_out_changed(run, listings, otherwise=UNVERIFIED)
+        leave_out_changed(run, listings, way.hosts, otherwise=UNVERIFIED)
     run.outcome.digest = _digest(listings, way.tag)
     if going := [host for host in way.hosts if run.outcome.is_going(host)]:
         run.view.say(f"  {fold(going)}: {way.left} -> {way.tag}")

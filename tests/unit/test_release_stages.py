@@ -391,6 +391,18 @@ def test_where_it_changed_on_all_hosts_none_can_give_it() -> None:
     assert "no host has it as it was: deploy the same tree again under another --tag; --unverified" in said
 
 
+def test_a_host_that_is_there_already_keeps_nobody_from_going_back() -> None:
+    class OneIsThere(App):
+        def listing(self, host: str) -> dict[str, Any]:
+            told = super().listing(host)
+            return {**told, "current": "v1"} if host == "web3" else told
+
+    app = OneIsThere()
+    app.damage["web3"] = ["index is missing"]
+    app.go(back)
+    assert app.channels.heard("inspect") == app.channels.heard("switch") == ["web1", "web2"]
+
+
 def test_sizes_and_times_are_enough_where_the_setting_says_so() -> None:
     app = App()
     app.go(back, verify="fast")
