@@ -157,7 +157,7 @@ class Registry:
         member = swarm.members.get(address)
         if member is not None and member.peer_id != request.peer_id:
             member = None
-        if member is None:
+        if address not in swarm.members:
             self._must_have_room(request.info_hash, swarm)
         self.announce_count += 1
         # Also on leaving: who does not stay to seed may say `stopped` alone, with nothing left.

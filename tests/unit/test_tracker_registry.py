@@ -149,6 +149,8 @@ def test_strangers_cannot_fill_an_open_tracker_with_peers_of_many_swarms(monkeyp
     with pytest.raises(TrackerError, match="this tracker already has 3 peers"):
         registry.announce(announce(2, info_hash=b"%020d" % 2), "10.0.0.1", now=0.0)
     registry.announce(announce(1, info_hash=b"%020d" % 2), "10.0.0.1", now=1.0)
+    started_again = announce(7, port=6001, info_hash=b"%020d" % 2)
+    assert registry.announce(started_again, "10.0.0.1", now=1.0).incomplete == 1
     registry.allow(HASH)
     for number in range(5):
         registry.announce(announce(number), "10.0.0.1", now=1.0)
