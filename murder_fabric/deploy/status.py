@@ -102,7 +102,8 @@ def _swarms(found: Agents) -> Iterable[str]:
 
 def _heading(tag: str, members: Sequence[Member]) -> str:
     # Where more than one agent of a host takes part, what the host has is what one of them has.
-    furthest = {one.host: one for one in sorted(members, key=lambda member: member.progress["bytes"])}.values()
+    by_bytes = sorted(members, key=lambda member: member.progress["bytes"])
+    furthest = {member.host: member for member in by_bytes}.values()
     length = sum(member.progress["length"] for member in furthest) or 1
     share = 100 * sum(member.progress["bytes"] for member in furthest) // length
     complete = sum(member.complete for member in furthest)

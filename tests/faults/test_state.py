@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from deploying import agents, arrived, current, place, wait_until
+from deploying import agents, arrived, current, place, slow_down, wait_until
 from extent import long
 from programs import AGENT, REPOSITORY, make_tree, snapshot
 
@@ -110,6 +110,7 @@ class TestOnHosts:
         assert [arrived(lab, host, app, tmp_path / "next") for host in own] == [[]] * 3
 
     def test_row_41_what_is_staged_is_looked_at_and_not_believed(self, lab, fab, app, large, slow_seeder):
+        slow_down(lab, "web1", "2mbit")  # however busy this machine is, it is not over before Ctrl-C
         arguments = ("--files-path", str(large), "--destination-path", app, "--tag", "v1")
         running, staging = fab.start("web[1-3]", *arguments), place(lab, "web3", app) / ".murder/staging/v1"
 
@@ -118,6 +119,7 @@ class TestOnHosts:
 
         wait_until(has_come, 60, "nothing comes")
         running.interrupt()
+        slow_down(lab, "web1", None)
         assert running.end() == 130, str(running)
         wait_until(lambda: not agents(lab), 15, "agents still run")
         for path in staging.rglob("*"):
