@@ -28,13 +28,13 @@ from ..control import check_depth, check_tag
 from ..errors import BadInput, StorageError, UnfitError, quoted
 from ..storage.additions import Additions
 from ..storage.tree import RECORDS
-from .files import move_directory, must_be_writable, nearest, write_atomically
+from .files import move_directory, must_be_writable, nearest, sync_directory, write_durably
 from .history import History
 from .keeping import CAPISTRANO
 from .leftovers import NEW_LINK, remove_abandoned, remove_leftovers
 from .locking import RunLock
 from .ownership import must_be_closed, must_be_trusted
-from .receipts import Receipts, sync_directory
+from .receipts import Receipts
 
 #: What we keep in `.murder`, each in a directory of its own.
 RECORD_DIRECTORIES = ("staging", "torrents", "receipts", "bad", "runs")
@@ -295,8 +295,7 @@ class Destination:
         record: dict[str, Any] = {"tag": tag, "digest": digest, "verified": verified, "length": length}
         record.update({"linked": list(linked), "revision": revision})
         # The records first: a receipt without a release means nothing, a release without one is a stranger.
-        write_atomically(os.path.join(self.own, "torrents", tag), torrent, 0o600)
-        sync_directory(os.path.join(self.own, "torrents"))
+        write_durably(os.path.join(self.own, "torrents", tag), torrent)
         self.receipts.keep(record)
         staging, release = self.staging(tag), self.release(tag)
         with self._naming(release):

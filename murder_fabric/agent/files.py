@@ -67,6 +67,34 @@ def write_atomically(path: str | bytes, data: bytes, mode: int = 0o644, *, durab
         raise StorageError(f"{path}: {error.strerror}") from None
 
 
+def write_durably(path: str, data: bytes) -> None:
+    """
+    Give a file of ours new contents, as `write_atomically` does; its name, too, outlives a power cut.
+
+    Raises:
+        StorageError: the disk or the permissions do not allow it.
+    """
+    write_atomically(path, data, 0o600)
+    sync_directory(os.path.dirname(path))
+
+
+def sync_directory(path: str) -> None:
+    """
+    Return once the names in a directory outlive a power cut.
+
+    Raises:
+        StorageError: the disk refuses.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}; nothing was switched") from None
+
+
 def move_directory(path: str, target: str) -> None:
     """
     Rename a directory, also one that is closed to its owner's writing; on failure it is as it was.

@@ -13,8 +13,8 @@ import os
 import re
 from typing import Any
 
-from ..errors import BadInput, StorageError
-from .files import read_limited, write_atomically
+from ..errors import BadInput
+from .files import read_limited, write_durably
 from .records import read_record
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -64,8 +64,8 @@ class Receipts:
         identity = self._id()
         if identity is None:
             identity = os.urandom(16).hex()
-            self._write(os.path.join(self._own, "id"), identity.encode())
-        self._write(self._path(record["tag"]), json.dumps({**record, "destination": identity}).encode())
+            write_durably(os.path.join(self._own, "id"), identity.encode())
+        write_durably(self._path(record["tag"]), json.dumps({**record, "destination": identity}).encode())
 
     def _path(self, tag: str) -> str:
         return os.path.join(self._own, "receipts", tag)
@@ -76,24 +76,3 @@ class Receipts:
         except BadInput:
             return None
         return text if _ID.fullmatch(text) else None
-
-    def _write(self, path: str, data: bytes) -> None:
-        write_atomically(path, data, 0o600)
-        sync_directory(os.path.dirname(path))
-
-
-def sync_directory(path: str) -> None:
-    """
-    Return once the names in a directory outlive a power cut.
-
-    Raises:
-        StorageError: the disk refuses.
-    """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}; nothing was switched") from None
