@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from enum import Enum
 
-#: Seconds without a byte from peers after which the origin is asked for what they have, too.
+from .rates import RateMeter
+
+#: Seconds in which next to nothing came from peers, after which the origin is asked for what they have, too.
 STANDSTILL = 3.0
+#: Bytes a second from all peers together that are next to nothing, and the part of an origin's rate that is.
+LITTLE, PART = 8 << 10, 1 / 16
 #: Seconds that peers have before an origin is asked at all, where a tracker may know some.
 HEAD_START = 0.5
 #: Seconds before the first, second and third attempt after a failure; after another one it is given up.
@@ -25,25 +29,40 @@ class OriginShare:
     """
     What of the work is an origin's.
 
-    1. Any piece, while peers send nothing: then it is all there is.
+    1. Any piece, while peers send next to nothing: then it is all there is.
     2. Nothing, while a seeder is among those who do.
     3. Otherwise pieces that no other host has: it brings in what is missing, as a seeder does, and the hosts
        pass it on to each other. So it sends little more than one copy, however many hosts there are.
+
+    Next to nothing is less than `LITTLE`, or than a `PART` of what origins were seen to bring: nobody who
+    says that he has all keeps others from an origin by sending a byte now and then.
     """
 
     def __init__(self) -> None:
         self._moved_at = float("-inf")
-        self._seeded = False
+        self._was_seeded = False
+        #: Bytes that came from peers since then, of those that it takes to have moved.
+        self._bytes, self._since = 0, float("-inf")
+        self._origins, self._best = RateMeter(), 0.0
 
-    def peers_sent(self, *, now: float) -> None:
-        """A part of a piece came from a peer."""
-        self._moved_at = now
+    def came(self, length: int, *, origin: bool, now: float) -> None:
+        """So many bytes of a piece that was asked for came from a peer, or an origin."""
+        if origin:
+            self._origins.add(length, now=now)
+            self._best = max(self._best, self._origins.rate(now=now))
+            return
+        if now - self._since >= STANDSTILL:
+            self._bytes, self._since = 0, now
+        self._bytes += length
+        if self._bytes >= max(LITTLE, self._best * PART) * STANDSTILL:
+            self._bytes, self._since, self._moved_at = 0, now, now
 
     def of_work(self, seeded: bool, *, now: float) -> Share:
         """Return what to ask it for; *seeded*: somebody connected, and no origin, has everything."""
-        if seeded and not self._seeded:  # it has as long to send something as one that has sent before
-            self._moved_at = max(self._moved_at, now)
-        self._seeded = seeded
+        if (
+            seeded and not self._was_seeded
+        ):  # the first has as long to send something as one that has sent before
+            self._moved_at, self._was_seeded = max(self._moved_at, now), True
         if now - self._moved_at >= STANDSTILL:
             return Share.ANYTHING
         return Share.NOTHING if seeded else Share.UNSHARED

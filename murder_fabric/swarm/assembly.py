@@ -77,7 +77,8 @@ class Assembly:
             self._hasher.update(data)
         self.received += len(data)
         if self.spare:
-            self.kept.append((begin, data))
+            # A copy: the view itself would keep in memory all that came in one read with it.
+            self.kept.append((begin, memoryview(bytes(data))))
 
     def digest(self) -> bytes | None:
         """Return the hash of what came; None where it did not come whole and in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -11,7 +11,7 @@ from ..bitfield import Bitfield
 from ..errors import RemoteProtocolError
 from ..metainfo.geometry import Run
 from ..metainfo.values import Info
-from ..policy.endgame import choose_duplicate
+from ..policy.endgame import choose_duplicate, overdue_after
 from ..policy.origins import OriginShare, Share
 from ..policy.picker import PiecePicker
 from ..policy.pipeline import block_length, bytes_ahead
@@ -69,6 +69,8 @@ class Download:
         self.picker = PiecePicker(have, rng)
         self._share = OriginShare()
         self._in_flight: dict[int, _InFlight] = {}
+        #: Most bytes a second that came from all peers together.
+        self._best_rate = 0.0
         #: Bytes that came of the pieces that were verified.
         self._verified = 0
 
@@ -101,7 +103,8 @@ class Download:
         """
         A block starts to come in from *peer*.
 
-        One that was taken back meanwhile is passed over as it comes.
+        One that was taken back meanwhile is passed over as it comes, though it is an answer; one that nobody
+        asked for is none.
 
         Raises:
             RemoteProtocolError: no block like that exists.
@@ -110,17 +113,17 @@ class Download:
             raise RemoteProtocolError(f"a block outside its piece: {tuple(piece)}")
         request = Request(*piece)
         peer.incoming = piece if request in peer.requested else None
+        peer.answers = peer.incoming is not None or request in peer.cancelled
         if peer.incoming is None:
             peer.cancelled.discard(request)
 
     def part_received(self, peer: Peer, part: BlockPart, *, now: float) -> int | None:
         """Take in a part of the announced block; return the piece if that completes and verifies it."""
-        if not peer.origin:
-            self._share.peers_sent(now=now)
-        if peer.wait.received(len(part.data), ended=part.last, now=now):
+        if peer.answers and peer.wait.received(len(part.data), ended=part.last, now=now):
             peer.snubbed = False
         if peer.incoming is None:
             return None
+        self._share.came(len(part.data), origin=peer.origin, now=now)
         peer.download.add(len(part.data), now=now)
         assembly = peer.assemblies[part.index]
         assembly.part_received(part.begin, part.data)
@@ -159,20 +162,45 @@ class Download:
             self.released(peer)
         return patience
 
-    def ask_twice(self, peers: Iterable[Peer], *, now: float) -> None:
-        """Endgame: let peers with nothing to do send what one of the others is slow with."""
-        if self.picker.open_count or not self._in_flight:
+    def ask_twice(self, peers: Sequence[Peer], *, now: float) -> None:
+        """
+        Let peers with nothing to do send what one of the others is slow with.
+
+        Who has given most is asked first, so that those who give next to nothing are not asked instead.
+        """
+        self._best_rate = max(self._best_rate, sum(peer.download.rate(now=now) for peer in peers))
+        flights = self._in_flight.values()
+        overdue = overdue_after(sum(self._geometry.piece_size(f.index) for f in flights), self._best_rate)
+        at_end = not self.picker.open_count
+        if choose_duplicate(flights, overdue, at_end=at_end, now=now) is None:
             return
-        for peer in peers:
+        for peer in sorted(peers, key=lambda one: -one.download.total):
             if peer.requested or peer.peer_choking or peer.snubbed or not peer.trusted:
                 continue
-            others = [f for f in self._in_flight.values() if f.index in peer.has and peer not in f.peers]
-            late = choose_duplicate(others, now=now)
-            if late is not None:
-                if self._spare_bytes() + self._geometry.piece_size(late.index) > MAX_SPARE:
+            others = [f for f in flights if f.index in peer.has and peer not in f.peers]
+            late = choose_duplicate(others, overdue, at_end=at_end, now=now)
+            if late is None:
+                continue
+            while self._spare_bytes() + self._geometry.piece_size(late.index) > MAX_SPARE:
+                if not self._take_back_spare(overdue, now=now):
                     return
+            if late.peers:  # else what was taken back was all that there was of it, and it is open again
                 self._begin_piece(peer, late.index, now=now)
-                self.fill(peer, now=now)
+            self.fill(peer, now=now)
+
+    def _take_back_spare(self, overdue: float, *, now: float) -> bool:
+        """Give up the second copy that has been overdue longest; return whether there was one."""
+        spares = [
+            (peer.assemblies[flight.index].asked_at, flight.index, peer)
+            for flight in self._in_flight.values()
+            for peer in flight.peers
+            if peer.assemblies[flight.index].spare
+        ]
+        asked_at, index, peer = min(spares, key=itemgetter(0), default=(now, 0, None))
+        if peer is None or now - asked_at < overdue:
+            return False
+        self._release(peer, index)
+        return True
 
     def _spare_bytes(self) -> int:
         """Return what second sources keep in memory, once all that they were asked for has come."""
@@ -269,8 +297,7 @@ class Download:
             self._forget_request(peer, request)
             if not peer.peer_choking:
                 peer.link.send(Cancel(*request))
-                if peer.fast:
-                    peer.cancelled.add(request)
+                peer.cancelled.add(request)
 
     def _forget_request(self, peer: Peer, request: Request) -> None:
         peer.requested.discard(request)

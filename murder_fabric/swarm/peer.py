@@ -49,6 +49,8 @@ class Peer:
     owed = 0
     #: The block that is coming in; None while what comes in was not asked for (any more).
     incoming: Piece | None = None
+    #: Whether what comes in was asked for, though it may have been taken back since.
+    answers = False
     #: Requests refused since it was last unchoked.
     refused = 0
     #: How many of the pieces that came to us it has been told of.

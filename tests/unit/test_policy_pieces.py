@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from murder_fabric.bitfield import Bitfield
-from murder_fabric.policy.endgame import MOST_SOURCES, PATIENCE, choose_duplicate
+from murder_fabric.policy.endgame import (
+    LEAST_RATE,
+    MOST_SOURCES,
+    OVERDUE_LATEST,
+    OVERDUE_SOONEST,
+    OVERDUE_TIMES,
+    PATIENCE,
+    choose_duplicate,
+    overdue_after,
+)
 from murder_fabric.policy.gathering import GATHERED, MOST_GATHERED, bytes_to_gather
 from murder_fabric.policy.picker import PiecePicker
 from murder_fabric.policy.pipeline import (
@@ -250,7 +259,35 @@ class InFlight:
 )
 def test_what_is_asked_twice_is_the_piece_waited_for_longest(in_flight, chosen):
     expected = None if chosen is None else in_flight[chosen]
-    assert choose_duplicate(in_flight, now=10.0) is expected
+    assert choose_duplicate(in_flight, 60.0, at_end=True, now=10.0) is expected
+
+
+@pytest.mark.parametrize(
+    ("waited", "sources", "at_end", "is_late"),
+    [
+        (3.9, 1, False, False),
+        (4.0, 1, False, True),
+        (4.0, 2, False, False),
+        (8.0, 2, False, True),
+        (8.0, 3, False, False),
+        (16.0, 3, False, True),
+        (3.9, 2, True, False),
+        (4.0, 2, True, True),
+        (4.0, 3, True, False),
+    ],
+)
+def test_what_is_overdue_is_asked_of_one_more_and_of_another_when_it_has_waited_twice_as_long(
+    waited, sources, at_end, is_late
+):
+    one = InFlight(100.0 - waited, sources)
+    assert choose_duplicate([one], 4.0, at_end=at_end, now=100.0) is (one if is_late else None)
+
+
+def test_what_is_overdue_is_measured_by_what_is_on_its_way_and_the_best_rate_there_was():
+    assert overdue_after(50 << 20, 25 << 20) == OVERDUE_TIMES * 2
+    assert overdue_after(1 << 20, 100 << 20) == OVERDUE_SOONEST
+    assert overdue_after(LEAST_RATE, 0.0) == OVERDUE_TIMES
+    assert overdue_after(1 << 30, 1.0) == OVERDUE_LATEST
 
 
 # The pipeline -----------------------------------------------------------------------------------------------

@@ -501,6 +501,21 @@ def test_a_byte_a_second_is_no_answer():
     assert "does not answer" in scene.link.closed
 
 
+def test_what_nobody_asked_for_is_no_answer():
+    """Row 46: who claims all, and sends something else than it is asked for, is closed at 10 s too."""
+    scene = Scene()
+    scene.offer_all()
+    asked = scene.script.heard(Request)
+    began = scene.world.now
+    while not scene.link.closed and scene.world.now < began + 20:
+        scene.script.say_block(3, BLOCK_LENGTH, b"x")
+        scene.world.run(1)
+        if scene.world.now - began >= SNUB_AFTER + 0.5:
+            assert set(map(tuple, asked)) <= set(scene.cancelled())
+    assert STALL_AFTER <= scene.world.now - began <= STALL_AFTER + 1.5
+    assert "does not answer" in scene.link.closed
+
+
 def test_a_slow_peer_is_waited_for():
     """Its share of a slow link is a packet now and then."""
     scene = Scene()
