@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html.parser
 import io
 import json
@@ -15,7 +16,8 @@ import fabric
 import pytest
 from test_undertaking import channels as channels
 
-from murder_fabric.control import Message
+from murder_fabric.control import Message, check_event
+from murder_fabric.control.shapes import NUMBERS_END
 from murder_fabric.deploy.ending import signals_as_interrupts
 from murder_fabric.deploy.executor import GroupContext
 from murder_fabric.deploy.failures import HostFailure
@@ -38,7 +40,7 @@ from murder_fabric.deploy.history.tables import history_text, run_text
 from murder_fabric.deploy.outcome import HostState, Outcome
 from murder_fabric.deploy.run import Run
 from murder_fabric.deploy.settings import Settings
-from murder_fabric.deploy.transfers import note_senders, note_uploads
+from murder_fabric.deploy.transfers import note_fetched, note_senders, note_uploads, note_verified
 from murder_fabric.deploy.undertaking import Undertaking, carry_out
 from murder_fabric.deploy.wanted import Wanted
 from murder_fabric.deploy.watching.fleet_state import FleetState
@@ -162,6 +164,53 @@ def test_a_broken_record_is_passed_over_by_all_and_told_to_who_asks_for_it(state
     assert [record.id for record in shelf.newest()] == [a_run(1).id]
     with pytest.raises(BadInput, match=rf"{a_run(2).id}\.json: it is no record"):
         shelf.find("last")
+
+
+def test_the_largest_numbers_that_hosts_can_say_are_kept_and_read():
+    """One that lies makes the record of its run wrong about itself, and not a run that nobody knows of."""
+    most = NUMBERS_END - 1
+    for name, said in (
+        ("finish", {"bytes_uploaded": most, "problems": []}),
+        ("verify", {"seconds": most}),
+        ("stage", {"released": False, "removed": 0, "bytes_reused": {"v0": most}, "files_changed": most}),
+    ):
+        check_event(name, {"event": "done", "time": 1.0, **said})
+    hosts = [f"web{number}" for number in range(1, 1001)]
+    joined = {
+        host: Message({
+            **{"seconds": most, "port": 1, "bytes_downloaded": most, "bytes_uploaded": most},
+            **{"bytes_of_web_seeds": 0, "web_seed_problems": {}, "tracker_problem": None},
+            **{"event": "done", "senders": [["10.0.0.1", port, most] for port in range(1000)]},
+        })
+        for host in hosts
+    }  # fmt: skip
+    check_event("join", joined["web1"].fields)
+    outcome = Outcome(hosts)
+    note_fetched(outcome, joined)
+    note_verified(outcome, dict.fromkeys(hosts, Message({"seconds": most})))
+    note_senders(outcome, joined, {"web1": "10.0.0.1"})
+    became = {
+        host: HostRecord(one.state.value, "", one.bytes_moved, one.bytes_reused, one.seconds)
+        for host, one in outcome.by_host().items()
+    }
+    kept = a_run(
+        hosts=became,
+        uploads=dict.fromkeys(hosts, most),
+        samples=[],
+        exchange=exchange_of(hosts, outcome.received),
+    )
+    shelf.keep(kept)
+    record = shelf.find("last")
+    assert record == kept
+    assert run_text(record)
+    assert page(record)
+    assert history_text([record])
+
+
+def test_a_record_that_could_not_be_read_again_is_told_and_stays_as_that_of_the_last_run(state):
+    with pytest.raises(BadInput, match="no record of a run that this version can read"):
+        shelf.keep(a_run(2, seconds=1e40))
+    assert os.listdir(state) == [f"{a_run(2).id}.json"]
 
 
 def test_a_run_is_found_by_its_id_by_either_end_of_it_and_as_the_last(state):
@@ -494,6 +543,40 @@ def test_again_is_refused_where_it_could_mean_something_else(records, settings, 
         shelf.keep(record)
     with pytest.raises(BadInput, match=sentence):
         retry_of(context([]), settings)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "{broken",
+        "",
+        "[" * 100_000,
+        "[1]",
+        '{"destination": 7}',
+        json.dumps({**a_run(2).fields(), "uploads": {"web1": 1e40}}),
+        json.dumps({**a_run(2).fields(), "format": 99}),
+    ],
+    ids=["no JSON", "empty", "deep", "a list", "nowhere", "numbers", "format"],
+)
+def test_again_is_refused_where_nobody_knows_which_run_was_the_last(state, broken):
+    """The record of v2, the fix, cannot be read: v1 is not what anybody means."""
+    shelf.keep(a_run(1))
+    (state / f"{a_run(2).id}.json").write_text(broken)
+    with pytest.raises(
+        BadInput, match=rf"{a_run(2).id}\.json cannot be read.* of v1; if that is meant, name it with --tag"
+    ):
+        retry_of(context([]), KNOWN)
+    # What was meant is said with it; and what is read later is the last again.
+    assert retry_of(context([]), dataclasses.replace(KNOWN, default_tag="v1")).context.hosts == ["web3"]
+    shelf.keep(a_run(3, tag="v3"))
+    assert retry_of(context([]), KNOWN).settings.default_tag == "v3"
+
+
+def test_what_cannot_be_read_of_a_run_to_elsewhere_is_in_nobodys_way(state):
+    shelf.keep(a_run(1))
+    elsewhere = {**a_run(2, destination="/srv/other").fields(), "seconds": "long"}
+    (state / f"{a_run(2).id}.json").write_text(json.dumps(elsewhere))
+    assert retry_of(context([]), KNOWN).settings.default_tag == "v1"
 
 
 # As text and as a page --------------------------------------------------------------------------------------

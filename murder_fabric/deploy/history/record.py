@@ -13,8 +13,9 @@ from ...errors import BadInput
 FORMAT = 1
 #: Hosts in the table of who sent to whom; where there are more, neighbours share a row.
 MOST_ROWS = 100
-#: No number of a record comes near it, and no time (Unix seconds).
-_MOST, _LATEST = 1e18, 1e12
+#: No number of a record comes near it, though a host may say any below 2**63 (`control.shapes`), and here are
+#: sums of what 100,000 hosts say of 100,000 others; nor does a time (Unix seconds).
+_MOST, _LATEST = 1e30, 1e12
 #: States of a host that did not do what was asked.
 FAILED = ("failed", "unreachable")
 #: The state in which a host is where a task was to bring it, where that is another one than "switched".

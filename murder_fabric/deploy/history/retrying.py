@@ -82,7 +82,8 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
     that *context* names, if it names any, are the only ones that count.
 
     Raises:
-        BadInput: no such run is known, it was no deploy or about other hosts, or another tag is asked for.
+        BadInput: no such run is known, it was no deploy or about other hosts, another tag is asked for, or
+            none is and nobody knows whether it was the last.
     """
     destination, tag = settings.default_destination_path, settings.default_tag
     if not destination:
@@ -91,6 +92,8 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
     record = next(runs, None)
     if record is None:
         raise BadInput(f"no deploy to {destination} is known in {shelf.directory()}; no host was touched")
+    if not tag:
+        _must_be_the_last(record)
     if record.task != "deploy":
         raise BadInput(
             f"the last run to {destination} was {record.task}, run {record.id}, which --retry-failed does not"
@@ -119,6 +122,16 @@ def retry_of(context: GroupContext, settings: Settings) -> Retry:
     digest = next((one.digest for one in tries if one.digest), "")
     settings = dataclasses.replace(settings, default_tag=record.tag)
     return Retry(record, digest, again, settings, notes, left_out)
+
+
+def _must_be_the_last(record: RunRecord) -> None:
+    """Refuse where a later run may have been to the same destination, and nobody can read what it was."""
+    if unread := shelf.unreadable(record.destination, record.id):
+        raise BadInput(
+            f"{unread} cannot be read, and may be of a later run to {record.destination} than run {record.id}"
+            f" of {record.tag or '-'}; if that is meant, name it with --tag too, else leave --retry-failed"
+            " out and name the --tag that is. No host was touched"
+        )
 
 
 def _left_behind(record: RunRecord, unnamed: Sequence[str]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import os
 import re
 import tempfile
@@ -46,6 +48,7 @@ def keep(record: RunRecord) -> str:
 
     Raises:
         StorageError: the directory cannot be written; what was there is as it was.
+        BadInput: it cannot be read again. It stays, so that nobody takes the run before it for the last one.
     """
     where = directory()
     path = os.path.join(where, f"{record.id}.json")
@@ -58,6 +61,7 @@ def keep(record: RunRecord) -> str:
                 os.unlink(os.path.join(where, f"{name}.json"))
     except OSError as error:
         raise StorageError(f"{error.filename or where}: {error.strerror}") from None
+    _read(path)
     return path
 
 
@@ -97,6 +101,24 @@ def newest(destination: str | None = None) -> Iterator[RunRecord]:
             record = _read(os.path.join(where, f"{name}.json"))
             if destination is None or record.destination == destination:
                 yield record
+
+
+def unreadable(destination: str, since: str = "") -> str:
+    """
+    Return the path of the newest file that cannot be read and may be the record of a run to *destination*.
+
+    Args:
+        since: the id of a run; only what is newer counts. The return is empty where there is none.
+    """
+    where = directory()
+    for name in itertools.takewhile(lambda one: one > since, _names(where)):
+        path = os.path.join(where, f"{name}.json")
+        try:
+            _read(path)
+        except BadInput:
+            if _destination(path) in (destination, None):
+                return path
+    return ""
 
 
 def find(name: str) -> RunRecord:
@@ -143,3 +165,13 @@ def _read(path: str) -> RunRecord:
     if len(data) > MAX_RECORD:
         raise BadInput(f"it is longer than {MAX_RECORD} bytes")
     return RunRecord.from_json(data)
+
+
+def _destination(path: str) -> str | None:
+    """Return where the run of a file went that is no record, as far as that is said; None where it is not."""
+    try:
+        with open(path, "rb") as file:
+            said = json.loads(file.read(MAX_RECORD))["destination"]
+    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        return None
+    return said if isinstance(said, str) else None
