@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import BadInput
+from .failures import printable
 from .ranges import fold
 
 Key = TypeVar("Key", bound=Hashable)
@@ -47,7 +48,8 @@ class Listing:
             bringing = "murder.releases lists what there is" if back else "murder.fetch brings it"
             return f"it has no release {tag}; {bringing}"
         if back and release["state"] == "bad":
-            return f"its {tag} is marked bad: {release['reason']}; murder.switch --tag {tag} goes there still"
+            why = printable(str(release["reason"]))
+            return f"its {tag} is marked bad: {why}; murder.switch --tag {tag} goes there still"
         return "" if release["usable"] else f"its release {tag} is not of ours, and nobody knows what it is"
 
 

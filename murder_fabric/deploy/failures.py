@@ -19,8 +19,8 @@ from ..errors import MurderError
 
 #: What a shell ends with when it does not find a program.
 NO_SUCH_COMMAND = 127
-#: Longest sentence taken from a host or a library.
-MAX_REASON = 500
+#: Longest sentence taken from a host or a library, and longest reason, which several of them may make.
+MAX_REASON, MAX_REASONS = 500, 20_000
 
 
 class HostKeyError(MurderError):
@@ -42,12 +42,18 @@ class HostFailure:
 
     `cause` is one of: `unresolved`, `refused`, `unreachable`, `timeout`, `authentication`, `host key`, `ssh`
     (no connection); `lost`, `agent` (no agent any more, or none to talk to); `failed` (the agent said so).
+
+    Whatever `reason` is made of, it is on one line and steers no terminal: each goes through here that a host
+    is out for, to be shown, kept and told.
     """
 
     cause: str
     reason: str
     #: What the run would end with if it were about this host alone; see `errors`.
     exit_code: int = MurderError.exit_code
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", printable(self.reason, MAX_REASONS))
 
     def __str__(self) -> str:
         return self.reason
@@ -61,7 +67,8 @@ class HostFailure:
 def printable(text: str, limit: int = MAX_REASON) -> str:
     """Return *text* on one line of *limit* characters; what could steer a terminal as `\\x1b` and so on."""
     line = " ".join(text.split())
-    line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+    if not line.isprintable():
+        line = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
     return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 

@@ -15,6 +15,7 @@ from paramiko.ssh_exception import (
 
 from murder_fabric.deploy.failures import (
     MAX_REASON,
+    MAX_REASONS,
     HostFailure,
     HostKeyError,
     JumpHostError,
@@ -84,6 +85,13 @@ def test_a_host_that_never_spoke_ran_out_of_time():
 )
 def test_what_could_steer_a_terminal_is_shown_escaped(said, shown):
     assert printable(said) == shown
+
+
+@pytest.mark.parametrize("cause", ["lost", "agent", "failed", "refused"])
+def test_whatever_a_host_is_out_for_steers_no_terminal(cause):
+    failure = HostFailure(cause, "its v1 is bad: \x1b]0;owned\x07\r\nmurder: 3 of 3 hosts switched")
+    assert failure.reason == str(failure) == r"its v1 is bad: \x1b]0;owned\x07 murder: 3 of 3 hosts switched"
+    assert len(HostFailure(cause, "x" * 10**6).reason) == MAX_REASONS
 
 
 def test_a_long_reason_is_cut():
