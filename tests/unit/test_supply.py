@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any, Optional
 
@@ -25,12 +26,17 @@ class FakeSender:
     def __init__(self) -> None:
         self.sent: list[tuple[str, tuple[bytes, ...]]] = []
         self.told: list[tuple[str, Message, Listener]] = []
+        #: By host, the IP address that SSH goes to.
+        self.at = {f"web{number}": f"192.0.2.{number + 6}" for number in range(1, 13)}
 
     def send(self, host: str, *parts: bytes) -> None:
         self.sent.append((host, parts))
 
     def tell(self, host: str, message: Message, listener: Listener) -> None:
         self.told.append((host, message, listener))
+
+    def reached_at(self, host: str) -> str:
+        return self.at.get(host, "")
 
 
 def waiting(pass_on: Optional[PassOn] = REQUEST) -> tuple[Supply, FakeSender]:
@@ -95,6 +101,49 @@ def test_one_that_does_not_pass_it_on_or_answers_nonsense_leaves_the_bytes_to_us
     supply, sender = waiting()
     supply.hear("web1", answer)
     assert sender.sent == [(host, OVER_SSH) for host in HOSTS]
+
+
+BY_ANOTHER_NETWORK = dataclasses.replace(REQUEST, interface="eth1")
+
+
+@pytest.mark.parametrize("said", ["169.254.169.254", "127.0.0.1", "10.0.0.7", "192.0.2.8", "::1"])
+def test_one_that_names_another_address_than_its_own_sends_nobody_there(said: str) -> None:
+    supply, sender = waiting()
+    supply.hear("web1", done(address=said, port=80))
+    assert sender.sent == [(host, OVER_SSH) for host in HOSTS]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_taken"),
+    [
+        ("10.0.0.7", True),
+        ("fd00::7", True),
+        # Of another host, of whoever goes there, and of the cloud.
+        ("192.0.2.8", False),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("fe80::1", False),
+    ],
+)
+@pytest.mark.parametrize("behind", ["a jump host", "another network"])
+def test_where_ssh_does_not_tell_an_address_may_be_any_that_is_no_other_hosts(
+    behind: str, said: str, is_taken: bool
+) -> None:
+    supply, sender = waiting(BY_ANOTHER_NETWORK if behind == "another network" else REQUEST)
+    if behind == "a jump host":
+        del sender.at["web1"]
+    supply.hear("web1", done(address=said, port=8999))
+    told = [parts for host, parts in sender.sent if parts != OVER_SSH]
+    assert [json.loads(line)["fetch"]["address"] for (line,) in told] == [said] * (10 * is_taken)
+
+
+def test_an_address_by_which_ssh_reaches_a_host_under_two_names_is_its_own() -> None:
+    supply, sender = waiting(BY_ANOTHER_NETWORK)
+    sender.at["web2"] = sender.at["web1"] = "127.0.0.1"
+    supply.hear("web1", done(address="127.0.0.1", port=8999))
+    assert sum(parts != OVER_SSH for _, parts in sender.sent) == 10
 
 
 def test_who_waited_too_long_gets_the_bytes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import time
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from typing import Optional, Protocol
 
 from ...control import Message, PassNoMore, PassOn, check_event
 from ...errors import ControlError
+from ...tracker.addresses import canonical_host
 from .asking import Answer, Listener
 from .passing_on import Do, PassingOn, Place, Step
 
@@ -21,6 +23,9 @@ class Sender(Protocol):
 
     def tell(self, host: str, message: Message, listener: Listener) -> None:
         """Send a request, and let *listener* hear what comes of it."""
+
+    def reached_at(self, host: str) -> str:
+        """Return the IP address that SSH went to; empty where something is between."""
 
 
 class Supply:
@@ -39,8 +44,9 @@ class Supply:
     ) -> None:
         self._bundle = bundle
         self._pass_on = pass_on
+        self._hosts = list(hosts)
         self._sender = sender
-        self._passing = PassingOn(hosts, len(bundle))
+        self._passing = PassingOn(self._hosts, len(bundle))
         self._place: Optional[Place] = None
 
     def heard(self, host: str, message: Message, *, now: float) -> None:
@@ -78,14 +84,37 @@ class Supply:
         if event == "failed":
             self._take(self._passing.refused(host, now=now))
         elif event == "done" and isinstance(what, Message) and self._pass_on is not None:
-            try:
-                check_event(self._pass_on.name, what.fields)
-            except ControlError:
-                self._take(self._passing.refused(host, now=now))
-                return
-            patience = self._passing.patience
-            self._place = Place(what.fields["address"], what.fields["port"], self._pass_on.path, patience)
-            self._take(self._passing.serves(host, now=now))
+            self._place = self._place_on(host, self._pass_on, what)
+            heard = self._passing.serves if self._place is not None else self._passing.refused
+            self._take(heard(host, now=now))
+
+    def _place_on(self, host: str, asked: PassOn, said: Message) -> Optional[Place]:
+        """Return where *host* says that it passes the agent on, if all others are to go there."""
+        try:
+            check_event(asked.name, said.fields)
+        except ControlError:
+            return None
+        address = canonical_host(said.fields["address"])
+        if not self._may_be_at(host, address, asked):
+            return None
+        return Place(address, said.fields["port"], asked.path, self._passing.patience)
+
+    def _may_be_at(self, host: str, address: str, asked: PassOn) -> bool:
+        """
+        Say whether *host* is believed to be at *address*: it could send all others anywhere with it.
+
+        It is there if SSH reached it there. Where SSH does not tell, as something is between, or goes by
+        another network than `murder.interface`, it may be at any address at which SSH reached no other host;
+        but at none that leads each host to itself, or to its cloud's metadata.
+        """
+        reached_at = self._sender.reached_at
+        if address == reached_at(host):
+            return True
+        if reached_at(host) and not asked.interface:
+            return False
+        ip = ipaddress.ip_address(address)
+        is_elsewhere = not (ip.is_loopback or ip.is_link_local)
+        return is_elsewhere and all(reached_at(other) != address for other in self._hosts)
 
     def _take(self, steps: Iterable[Step]) -> None:
         for do, host in steps:
