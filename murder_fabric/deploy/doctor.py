@@ -157,16 +157,21 @@ class _Checkup:
         """
         Find out of hosts with the same address whether they are one; its second name then stands aside.
 
-        A host that hears the mark of another one at its own address is that other one.
+        A host that hears the mark of another one at its own address is that other one, on its own word:
+        nobody can say so of others. Of hosts that are not one, the address is that of the one which SSH
+        reaches there, as in a deploy; if that is none of them, or several, nobody can tell.
         """
+        reached_at = self._run.muster.channels.reached_at
         for address, hosts in shared_addresses({host: door.address for host, door in doors.items()}).items():
-            first, *others = hosts
-            heard = self._make([{first: doors[other]} for other in others], {first: address})
+            there = [host for host in hosts if reached_at(host) == address]
+            owner = there[0] if len(there) == 1 else ""
+            first, *others = [*there, *(host for host in hosts if host not in there)]
+            heard = self._make([dict.fromkeys(others, doors[first])], dict.fromkeys(others, address))
             for call in heard:
-                other = call.door.host
+                other = call.caller
                 if call.problem:
-                    for host in (first, other):
-                        self._fault(host, sharing_sentence(hosts, address))
+                    for host in [other] if owner else [first, other]:
+                        self._fault(host, sharing_sentence(hosts, address, owner))
                 else:
                     self._run.outcome.reached(other, HostState.SKIPPED, f"another name of {first}")
                     self._run.view.say(f"  {other} is another name of {first}: it is deployed to once")

@@ -170,6 +170,36 @@ def test_two_names_of_one_host_are_no_problem() -> None:
     assert "web4 is another name of web2: it is deployed to once" in hosts.view.getvalue()
 
 
+@pytest.mark.parametrize("liar", ["web1", "web4"])
+def test_no_host_makes_another_one_a_second_name_of_itself(liar: str) -> None:
+    """One that was taken over says that it is where web2 is, and that it hears whomever it calls there."""
+    hosts = Hosts(
+        locate=lambda host, fields: {"address": f"10.0.0.{2 if host == liar else host[3:]}"},
+        reach=lambda host, fields: {"problem": ""} if host == liar else hosts.reach(host, fields),
+    )
+    hosts.channels.at = {host: f"10.0.0.{host[3:]}" for host in HOSTS}
+    # Nobody else listens there: what others hear at that address is web2.
+    hosts.channels.says = {
+        **hosts.channels.says,
+        "stand_by": lambda host, fields: {"port": 6881} if host == liar else hosts.stand_by(host, fields),
+    }
+    hosts.check()
+    assert hosts.outcome["web2"].state is not HostState.SKIPPED
+    assert "web2 is another name" not in hosts.view.getvalue()
+
+
+def test_of_hosts_at_one_address_the_one_that_ssh_reaches_there_is_well() -> None:
+    hosts = Hosts(
+        locate=lambda host, fields: {"address": f"10.0.0.{2 if host == 'web1' else host[3:]}"},
+        reach=lambda host, fields: {"problem": "nobody" if host == "web1" else ""},
+    )
+    hosts.channels.at = {host: f"10.0.0.{host[3:]}" for host in HOSTS}
+    assert hosts.check() == "3 of 4 hosts are fit for a deploy"
+    assert hosts.outcome.lost == ["web1"]
+    said = "web[1-2] all say that their address is 10.0.0.2, and SSH reaches web2 there; name the interface"
+    assert said in hosts.outcome["web1"].error
+
+
 def test_hosts_that_are_each_their_own_at_one_address_are_told_which_setting_helps() -> None:
     """As VirtualBox has it: each guest finds itself there."""
     hosts = Hosts(
