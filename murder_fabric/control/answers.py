@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Optional, TypedDict
 
@@ -14,9 +15,9 @@ from .shapes import Address, Amount, Count, Hex, Moment, Name, Port, Rate, Tag, 
 #: What a release can be; see `releasing.ListReleases`.
 State = Annotated[str, ("good", "bad", "fetched", "unknown").__contains__]
 
-
-#: What the file REVISION of a release says, which others are told too: one line.
-Revision = Annotated[str, lambda text: len(text) <= 200 and text.isprintable()]
+_COMMIT = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?")
+#: What the file REVISION of a release says, which others are told too: a commit; empty where there is none.
+Revision = Annotated[str, _COMMIT.fullmatch]
 
 
 class Held(TypedDict):

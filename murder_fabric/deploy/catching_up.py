@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from .. import control, units
 from ..control import Message
 from ..errors import AllHostsFailed, HostsFailed
 from ..metainfo.values import Metainfo
-from .choosing import Behind, behind
+from .choosing import Behind, behind, confirmed
 from .connecting.attachments import with_torrents
 from .deployment import Deployment
 from .failures import HostFailure
@@ -24,6 +25,16 @@ from .roles import Roles
 from .run import Run
 from .soundness import damage_counts, inspected, leave_out_changed, more_than_release
 from .swarming import swarm, verify
+
+#: So many hosts are heard on what a release has that its digest does not cover: one that lies is outvoted.
+MOST_WITNESSES = 3
+
+
+class _Told(NamedTuple):
+    """What a host says of a release: its torrent, and its REVISION."""
+
+    metainfo: Metainfo
+    revision: str
 
 
 def catch_up(deployment: Deployment, tag: str | None, *, mend: bool = False) -> str:
@@ -104,7 +115,7 @@ def _nobody_has_it(run: Run, had: Sequence[str], damaged: Mapping[str, int]) -> 
 
 def _bring_among_hosts(run: Run, plan: Behind, damaged: Mapping[str, int]) -> None:
     """Have those that lack a release fetch it from those that have it; who fails is out."""
-    metainfo, raw, revision = _torrent(run, plan)
+    metainfo, revision = _release(run, plan)
     sources = [host for host in plan.sources() if host in run.outcome.going]
     hosts = [*sources, *plan.lacking]
     part = Muster(run.muster.channels, hosts, run.view)
@@ -121,7 +132,7 @@ def _bring_among_hosts(run: Run, plan: Behind, damaged: Mapping[str, int]) -> No
     try:
         ready = prepare(among)
         check_room(among, ready, metainfo)
-        swarm(among, ready, metainfo, raw)
+        swarm(among, ready, metainfo, metainfo.encode())
         verify(among, plan.lacking)
     except AllHostsFailed as error:  # all that it was about here: others may have it, and only switch
         for host in plan.lacking:
@@ -130,18 +141,40 @@ def _bring_among_hosts(run: Run, plan: Behind, damaged: Mapping[str, int]) -> No
         _take_over(run, part)
 
 
-def _torrent(run: Run, plan: Behind) -> tuple[Metainfo, bytes, str]:
-    """Return the torrent of the release, and what its REVISION says, from the first host that gives them."""
+def _release(run: Run, plan: Behind) -> tuple[Metainfo, str]:
+    """
+    Return the torrent of the release, as it is brought to those that lack it, and what its REVISION says.
+
+    The digest covers the info dictionary, and nothing beside it. So times and REVISION are as hosts agree on
+    them; and trackers and web seeds stay behind, as a host could send all others anywhere with them.
+    """
+    told = _told(run, plan)
+    is_alone = len(plan.having) == 1
+    mtimes = confirmed([one.metainfo.mtimes or () for one in told], is_alone=is_alone)
+    revision = confirmed([one.revision for one in told], is_alone=is_alone)
+    for what, agreed in (("the times of its files", mtimes), ("what its REVISION says", revision)):
+        if agreed is None:
+            run.view.say(f"  {plan.tag} is brought without {what}: no two hosts that have it say the same")
+    return Metainfo(told[0].metainfo.info, mtimes=mtimes or None), revision or ""
+
+
+def _told(run: Run, plan: Behind) -> list[_Told]:
+    """Return what `MOST_WITNESSES` hosts tell of a release they have, if so many can; who cannot is out."""
     recall = control.RecallRelease(run.wanted.destination, plan.tag)
-    message = Message(recall.fields())
-    for source in plan.sources():
-        answers = run.muster.channels.ask({source: message}, PROMPT_TIMEOUT)
+    message, sources, told = Message(recall.fields()), plan.sources(), list[_Told]()
+    while sources and len(told) < MOST_WITNESSES:
+        asked = [sources.pop(0) for _ in sources[: MOST_WITNESSES - len(told)]]
+        answers = run.muster.channels.ask(dict.fromkeys(asked, message), PROMPT_TIMEOUT)
         answers, torrents = with_torrents(recall.name, answers, plan.digest)
-        for answer in run.muster.settle(answers).values():
-            return torrents[answer.attached], answer.attached, str(answer.fields["revision"])
-    raise HostsFailed(
-        f"{fold(plan.sources())} could not give the torrent of {plan.tag}; nothing was switched"
-    )
+        told += [
+            _Told(torrents[answer.attached], str(answer.fields["revision"]))
+            for answer in run.muster.settle(answers).values()
+        ]
+    if not told:
+        raise HostsFailed(
+            f"{fold(plan.sources())} could not give the torrent of {plan.tag}; nothing was switched"
+        )
+    return told
 
 
 def _take_over(run: Run, part: Muster) -> None:

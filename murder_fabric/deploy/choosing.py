@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Hashable, Iterable, Mapping
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -176,6 +176,18 @@ def by_value(values: Mapping[str, Key]) -> dict[Key, list[str]]:
     return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
 
+def confirmed(said: Sequence[Key], *, is_alone: bool) -> Key | None:
+    """
+    Return what most hosts say of what no digest covers, if they are two or more; None if that is nothing.
+
+    Args:
+        said: what each of them says.
+        is_alone: there is but one that can know; it is believed.
+    """
+    value = _most_common(said)
+    return value if is_alone or sum(one == value for one in said) > 1 else None
+
+
 def _agreed(left: str, listings: Mapping[str, Listing]) -> str:
     """Return where the hosts that have *left* would go back to, if that is one place."""
     places = by_value({host: one.next_back() for host, one in listings.items() if one.current == left})
@@ -193,7 +205,7 @@ def _agreed(left: str, listings: Mapping[str, Listing]) -> str:
     return tag
 
 
-def _most_common(values: Iterable[str]) -> str | None:
+def _most_common(values: Iterable[Key]) -> Key | None:
     """Return the value there is most of; None where there is none, or two there are as many of."""
     counted = Counter(values).most_common(2)
     if not counted or (len(counted) == 2 and counted[0][1] == counted[1][1]):

@@ -118,7 +118,7 @@ LIES = {
     ("inspect", "digest"): ["banana", "\x1b[2J", "ab" * 1000],
     ("clean_up", "removed"): [["v1", "\x1b[2J"], ["v" * 101]],
     ("dismiss_all", "agents"): [["seeder-\x1b[2J"], ["Seeder-v1"], ["seeder-"], ["../x"]],
-    ("recall_release", "revision"): ["abc\n20260101 forged line", "a" * 201],
+    ("recall_release", "revision"): ["abc\n20260101 forged line", "$(id)", "abc", "a" * 41, "A" * 40],
     ("stage", "bytes_reused"): [{"\x1b[2J": 1}, {"v1": -1}],
 }
 TRUE = {
@@ -135,7 +135,7 @@ TRUE = {
     },
     "clean_up": {"removed": ["v1"]},
     "dismiss_all": {"agents": ["seeder-v1", "tracker"]},
-    "recall_release": {"digest": "ab" * 32, "revision": ""},
+    "recall_release": {"digest": "ab" * 32, "revision": "ab" * 20},
     "stage": {"released": False, "removed": 0, "bytes_reused": {"v1": 3}, "files_changed": 0},
 }
 

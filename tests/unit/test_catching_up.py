@@ -24,11 +24,13 @@ from murder_fabric.deploy.wanted import Wanted
 from murder_fabric.deploy.watching.view import View
 from murder_fabric.errors import AllHostsFailed, HostsFailed
 from murder_fabric.metainfo.holdings import Holdings
+from murder_fabric.metainfo.parsing import parse_metainfo
 from murder_fabric.metainfo.values import Metainfo
 from murder_fabric.storage.creation import create_metainfo
 
 HOSTS = ["web1", "web2", "web3"]
 LOST = HostFailure("lost", "the agent is gone")
+COMMIT, OTHER_COMMIT = "f00ba4" + "0" * 34, "bad" + "0" * 37
 
 
 @pytest.fixture
@@ -50,6 +52,8 @@ class Fleet:
         #: Hosts whose v2 is another release than that of the others.
         self.other: list[str] = []
         self.staged: dict[str, dict[str, Any]] = {}
+        #: By host, what it says of the release beside what the digest covers, if that is another thing.
+        self.lies: dict[str, tuple[dict[str, Any], str]] = {}
         self.verified: dict[str, dict[str, Any]] = {}
         self.channels = FakeChannels(
             {
@@ -58,7 +62,7 @@ class Fleet:
                 "locate": lambda host, fields: {"address": f"10.0.0.{host[-1]}", "operator": None},
                 "list_releases": lambda host, fields: self.listing(host),
                 "inspect": lambda host, fields: self.inspect(host),
-                "recall_release": Message({"event": "done", "revision": "f00ba4"}, metainfo.encode()),
+                "recall_release": lambda host, fields: self.recall(host),
                 "start_tracker": {"port": 8998},
                 "stage": self.stage,
                 "join": {"bytes_downloaded": 10},
@@ -66,7 +70,7 @@ class Fleet:
                 "switch": {"previous": None, "warning": "", "clock": 0.0},
             }
         )
-        self.channels.hosts = HOSTS
+        self.channels.hosts = self.hosts = list(has)
 
     def listing(self, host: str) -> dict[str, Any]:
         known = {"state": "good", "verified": "", "length": 1, "reason": "", "usable": True, "rank": 0}
@@ -74,6 +78,17 @@ class Fleet:
         digest = "other" if host in self.other else self.metainfo.info.digest.hex()
         releases = [{"tag": tag, "digest": digest if tag == "v2" else tag, **known} for tag in tags]
         return {"current": tags[0] if tags else None, "held": None, "releases": releases}
+
+    def recall(self, host: str) -> Message:
+        beside, revision = self.lies.get(host, ({}, COMMIT))
+        torrent = self.metainfo._replace(**beside)
+        return Message({"event": "done", "revision": revision}, torrent.encode())
+
+    def brought(self) -> Metainfo:
+        """Return the torrent that hosts were given which lack the release."""
+        asked = zip(self.channels.asked, self.channels.attached)
+        (torrent,) = {raw for (_, _, request), raw in asked if request == "stage"}
+        return parse_metainfo(torrent)
 
     def inspect(self, host: str) -> dict[str, Any]:
         damage_count, strangers = self.damaged.get(host, 0), self.strangers.get(host, [])
@@ -93,11 +108,11 @@ class Fleet:
 
     def go(self, tag: str | None = None, **options: Any) -> str:
         self.view = io.StringIO()
-        muster = Muster(self.channels, HOSTS, View(self.view))  # type: ignore[arg-type]
+        muster = Muster(self.channels, self.hosts, View(self.view))  # type: ignore[arg-type]
         muster.outcome.run_id = "20261122-063500-3f2a91c07be4"
         # What is named for deploys is not meant where hosts give each other what they have.
         settings = Settings(roles={"tracker": "web3", "seeder": "web3"})
-        run = Run(muster, Roles("web3", ["web3"], HOSTS), settings, Wanted("", "/srv/app", "", None))
+        run = Run(muster, Roles("web3", ["web3"], self.hosts), settings, Wanted("", "/srv/app", "", None))
         self.deployment = Deployment(run, partial(catch_up, tag=tag, **options))
         return self.deployment.run()
 
@@ -133,7 +148,7 @@ def test_those_that_have_it_give_it_and_only_who_lacked_it_reads_it_again(fleet:
     assert them.channels.heard("inspect") == []
     assert list(them.verified) == ["web3"]
     # As on the others, REVISION included.
-    assert them.verified["web3"]["revision"] == "f00ba4"
+    assert them.verified["web3"]["revision"] == COMMIT
     assert them.channels.heard("switch") == ["web3"]
     assert {host: fields["mend"] for host, fields in them.staged.items()} == dict.fromkeys(HOSTS, False)
 
@@ -239,6 +254,70 @@ def test_the_next_one_gives_the_torrent_where_that_of_the_first_is_not_it(
     assert them.go() == "web3 (1 host) caught up with v2"
     assert them.states() == ["failed", "switched", "switched"]
     assert them.error("web1").startswith("its agent said nonsense: recall_release: ")
+
+
+#: What one host that was taken over might have all others believe.
+LIE = (
+    {
+        "mtimes": (4102444800 * 10**9,),
+        "announce": "http://10.9.9.9/a",
+        "announce_list": (("http://10.9.9.9/a",),),
+        "url_list": ("http://169.254.169.254/latest/meta-data",),
+    },
+    OTHER_COMMIT,
+)
+
+
+@pytest.mark.parametrize("liar", ["web1", "web2", "web3"])
+def test_of_three_that_have_it_one_cannot_lie_about_what_no_digest_covers(fleet: FleetOf, liar: str) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v2", "web4": "v1"})
+    them.lies = {liar: LIE}
+    assert them.go() == "web4 (1 host) caught up with v2"
+    assert them.brought() == Metainfo(them.metainfo.info, mtimes=them.metainfo.mtimes)
+    assert them.verified["web4"]["revision"] == COMMIT
+
+
+@pytest.mark.parametrize("liar", ["web1", "web2"])
+def test_of_two_that_have_it_one_can_have_it_left_out_and_no_more(fleet: FleetOf, liar: str) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
+    them.lies = {liar: LIE}
+    assert them.go() == "web3 (1 host) caught up with v2"
+    assert them.brought() == Metainfo(them.metainfo.info)
+    assert them.verified["web3"]["revision"] == ""
+    said = "  v2 is brought without {}: no two hosts that have it say the same\n"
+    assert said.format("the times of its files") in them.view.getvalue()
+    assert said.format("what its REVISION says") in them.view.getvalue()
+
+
+def test_the_only_one_that_has_it_is_believed_but_sends_nobody_anywhere(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "v1", "web3": "v1"})
+    them.lies = {"web1": LIE}
+    assert them.go("v2") == "web[2-3] (2 hosts) caught up with v2"
+    assert them.brought() == Metainfo(them.metainfo.info, mtimes=LIE[0]["mtimes"])
+    assert them.verified["web2"]["revision"] == OTHER_COMMIT
+
+
+def test_one_that_is_left_of_those_that_have_it_is_not_believed(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
+    them.fails("recall_release", "web1")
+    them.lies = {"web2": LIE}
+    assert them.go() == "web3 (1 host) caught up with v2"
+    assert them.brought() == Metainfo(them.metainfo.info)
+
+
+def test_where_none_has_times_nothing_is_said_of_them(fleet: FleetOf) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
+    them.metainfo = them.metainfo._replace(mtimes=None)
+    them.go()
+    assert them.brought() == them.metainfo
+    assert "is brought without" not in them.view.getvalue()
+
+
+def test_no_more_are_asked_for_it_than_it_takes(fleet: FleetOf) -> None:
+    them = fleet({f"web{number}": "v2" if number < 7 else "v1" for number in range(1, 9)})
+    them.fails("recall_release", "web2")
+    assert them.go() == "web[7-8] (2 hosts) caught up with v2"
+    assert them.channels.heard("recall_release") == ["web1", "web2", "web3", "web4"]
 
 
 def test_who_is_lost_while_it_gives_fails_alone_if_another_one_has_it(fleet: FleetOf) -> None:

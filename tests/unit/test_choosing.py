@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from murder_fabric.deploy.choosing import Listing, behind, cannot_go, is_deployed, way_back
+from murder_fabric.deploy.choosing import Listing, behind, cannot_go, confirmed, is_deployed, way_back
 from murder_fabric.deploy.inventory import releases_text, verify_text
 from murder_fabric.errors import BadInput
 
@@ -254,3 +254,23 @@ def test_of_releases_that_nobody_verified_it_counts_that_hosts_have_the_same() -
     wrong = verify_text({**same, "web3": inspected("cap", "d2", ours=False)})[1]
     said = "its cap (d2) is another release than that of most hosts; nobody knows which is right"
     assert wrong == {"web3": f"{said}: deploy a new one"}
+
+
+@pytest.mark.parametrize(
+    ("said", "is_alone", "believed"),
+    [
+        ("a", True, "a"),
+        # The others that have it did not answer.
+        ("a", False, None),
+        ("aa", False, "a"),
+        ("ab", False, None),
+        ("aab", False, "a"),
+        ("baa", False, "a"),
+        ("abc", False, None),
+        ("", False, None),
+    ],
+)
+def test_what_no_digest_covers_is_as_two_hosts_say_or_the_only_one(
+    said: str, is_alone: bool, believed: str | None
+) -> None:
+    assert confirmed(list(said), is_alone=is_alone) == believed
