@@ -8,8 +8,10 @@ from functools import lru_cache
 
 import pytest
 
+from murder_fabric.simulation.disk_faults import SLOW
 from murder_fabric.simulation.drawing import Plan
 from murder_fabric.simulation.faults import FAULTS
+from murder_fabric.simulation.host_faults import EFFORT
 from murder_fabric.simulation.hostile import (
     Corrupter,
     Crowder,
@@ -44,9 +46,9 @@ def last(world, *but):
 
 
 @lru_cache
-def undisturbed():
+def undisturbed(seed=PLAN.seed):
     """Return T0: when the last one is complete where nothing goes wrong."""
-    return last(world_with())
+    return last(world_with(plan=replace(PLAN, seed=seed)))
 
 
 def strike(name):
@@ -55,6 +57,12 @@ def strike(name):
 
 def test_an_undisturbed_swarm_is_near_the_ideal():
     assert undisturbed() < 1.5 * PLAN.length / PLAN.slowest
+
+
+def test_fifty_hosts_take_half_as_long_again_as_the_link_alone_where_there_are_many_pieces():
+    """Until each has something to give takes as long with few pieces, and that is more than half of their time."""
+    plan = replace(PLAN, hosts=50, pieces=400, piece_length=1 << 14)
+    assert last(world_with(plan=plan)) < 1.5 * plan.length / plan.slowest
 
 
 @pytest.mark.parametrize(("hosts", "piece_length"), [(1, 1 << 16), (1, 1 << 18), (3, 1 << 16)])
@@ -128,6 +136,25 @@ def test_a_straggler_is_alone_with_it():
     assert world.peers[3].verified_at > 10 * undisturbed()
 
 
+def write_slowly(host):
+    host.disk.rate = SLOW
+
+
+def starve(host):
+    host.effort = EFFORT
+
+
+@pytest.mark.parametrize(("suffer", "most", "own"), [(write_slowly, 1.15, 2), (starve, 1.2, 1.04)])
+def test_a_host_with_a_slow_disk_or_little_processor_is_alone_with_it(suffer, most, own):
+    """Rows 40 and 87, of six swarms the slowest: 1.15 is what three of them miss beside a starved host."""
+    others = []
+    for seed in range(11, 17):
+        world = world_with((0.0, lambda world: suffer(world.peers[3])), plan=replace(PLAN, seed=seed))
+        assert world.peers[3].verified_at > own * undisturbed(seed)
+        others.append(last(world, world.peers[3]) / undisturbed(seed))
+    assert max(others) < most, others
+
+
 @pytest.mark.parametrize(
     ("kind", "most"),
     [
@@ -146,7 +173,7 @@ def test_a_hostile_peer_among_a_dozen_costs_little(kind, most):
 
 
 def test_three_of_twenty_that_corrupt_what_they_send_cost_half_as_much_again_at_the_most():
-    """Row 45, beside what twelve take in peace; within 20 s all three are found out."""
+    """Row 45, beside what twelve take in peace; within 20 s each of the others has banned all three."""
     banned = {}
 
     def collude(world):
@@ -163,7 +190,7 @@ def test_three_of_twenty_that_corrupt_what_they_send_cost_half_as_much_again_at_
 
     world = world_with((0.0, collude), plan=replace(PLAN, hosts=17))
     assert last(world) < 1.5 * undisturbed()
-    assert {liar for _, liar in banned} == {peer.name for peer in world.hostile}
+    assert set(banned) == {(peer.name, liar.name) for peer in world.peers for liar in world.hostile}
     assert max(banned.values()) < 20
 
 
