@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import sys
 
 import pytest
 from programs import REPOSITORY, wait_until
+
+from murder_fabric.simulation.faults import FAULTS
 
 LONG_RUN = (sys.executable, REPOSITORY / "tests/simulation/long_run.py")
 
@@ -52,3 +55,16 @@ def test_what_cannot_be_meant_is_one_sentence(programs, argument):
     assert program.wait() == 2
     assert program.err.count("\n") == 1
     assert argument.partition("=")[0] in program.err
+
+
+@pytest.mark.parametrize(
+    ("seeds", "times", "wanting"), [(1000, 9, ["hung"]), (1000, 10, []), (10_000, 99, ["hung"]), (999, 0, [])]
+)
+def test_a_kind_of_fault_that_hardly_struck_in_many_seeds_is_named(seeds, times, wanting):
+    struck = {**dict.fromkeys(FAULTS, seeds), "hung": times}
+    assert runpy.run_path(str(LONG_RUN[1]))["seldom"](struck, seeds) == wanting
+
+
+def test_a_kind_of_fault_that_never_struck_in_many_seeds_is_named():
+    seldom = runpy.run_path(str(LONG_RUN[1]))["seldom"]
+    assert seldom({}, 1000) == list(FAULTS)

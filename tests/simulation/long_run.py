@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from murder_fabric.simulation.arguments import Parser, between, seeds
@@ -19,6 +19,8 @@ from murder_fabric.simulation.run import simulate
 
 #: Seeds between two lines about how far it is.
 STEP = 500
+#: Of so many seeds each kind of fault strikes once in a hundred at the least: drawn it is in twelve or more.
+ENOUGH, RARELY = 1000, 0.01
 #: Seconds in which a seed ends, if it is not killed; the longest takes 31 s of a core.
 PATIENCE = 1800.0
 
@@ -52,9 +54,16 @@ def in_processes(chosen: Sequence[int], count: int) -> Iterator[Result]:
             yield results.next(PATIENCE)
 
 
+def seldom(struck: Mapping[str, int], seeds: int) -> list[str]:
+    """Return the kinds of fault of which so many seeds show nothing: they struck in too few of them."""
+    return [name for name in FAULTS if seeds >= ENOUGH and struck.get(name, 0) < RARELY * seeds]
+
+
 def run(chosen: range, replayed: int, traces: dict[int, str]) -> int:
     """
     Run *chosen* and some of them again; 1 where one broke something, or came out differently on replay.
+
+    And where a kind of fault struck in hardly any of many.
 
     Args:
         replayed: how many of them, from the first on.
@@ -78,7 +87,9 @@ def run(chosen: range, replayed: int, traces: dict[int, str]) -> int:
         f"{len(again) - len(differing)} of {len(again)} the same on replay; differing: {differing or 'none'}"
     )
     print("faults: " + ", ".join(f"{struck[name]} {name}" for name in FAULTS))
-    return 1 if broken or differing or len(traces) != len(chosen) else 0
+    if missed := seldom(struck, len(traces)):
+        print(f"struck less than once in a hundred seeds: {', '.join(missed)}")
+    return 1 if broken or differing or missed or len(traces) != len(chosen) else 0
 
 
 def main() -> int:
