@@ -107,9 +107,10 @@ def _explain(error: BaseException, port: int, user: str, timeout: float, spent: 
     if isinstance(error, ChannelException):
         return "unreachable", f"the jump host cannot reach port {port}: {error.text}"
     if isinstance(error, SSHException):
+        is_silent = any(words in str(error).lower() for words in ("no existing session", "banner"))
+        if is_silent and spent >= timeout > 0:
+            return "timeout", f"port {port} did not answer as an SSH server within {timeout:g} s"
         if "no existing session" in str(error).lower():
-            if spent >= timeout > 0:
-                return "timeout", f"port {port} did not answer as an SSH server within {timeout:g} s"
             return "authentication", f"hung up while {user} logged in: too many keys tried, perhaps"
         if "banner" in str(error).lower():
             return "ssh", f"no SSH server spoke at port {port}: {error}"
