@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import tracemalloc
 
 import pytest
@@ -146,6 +147,17 @@ def peak_of(data):
 @pytest.mark.parametrize("data", BOMBS.values(), ids=BOMBS.keys())
 def test_bombs_cost_no_more_than_their_own_length(data):
     assert peak_of(data) < 1 << 22
+
+
+@pytest.mark.parametrize("data", BOMBS.values(), ids=BOMBS.keys())
+def test_bombs_are_refused_within_ten_milliseconds_of_processor(data):
+    took = []
+    for _ in range(3):  # the first time something may have to be loaded
+        began = time.process_time()
+        with pytest.raises(BencodeError):
+            decode(data, LONGEST_TORRENT)
+        took.append(time.process_time() - began)
+    assert min(took) < 0.01
 
 
 def test_the_smallest_values_cost_a_hundred_times_their_bytes_at_the_most():

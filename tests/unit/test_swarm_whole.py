@@ -139,6 +139,18 @@ def test_a_liar_is_banned_after_two_strikes_and_nobody_else_is():
     assert any(banned_by(host) for host in peers)
 
 
+def test_a_piece_that_rotted_is_one_strike_and_no_ban_and_comes_from_another():
+    """Row 34: it was right when its host looked."""
+    world, (info, payload) = World(), torrent(pieces=24)
+    rotten, host = Host(world, "rotten", info, payload), Host(world, "fresh", info)
+    rotten.disk.data[5 * info.piece_length + 7] ^= 1
+    host.learn(rotten)
+    assert world.run(10, until=lambda: host.links and host.links[0].peer.strikes)
+    assert [(link.peer.strikes, link.closed) for link in host.links] == [(1, None)]
+    host.learn(Host(world, "seeder", info, payload))
+    assert_all_complete(world, [host], payload, within=60)
+
+
 def banned_by(host):
     """Return the names of those *host* has banned."""
     reason = "banned: 2 of its pieces did not match their hashes"

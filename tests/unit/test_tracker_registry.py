@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import tracemalloc
 from dataclasses import dataclass
 
 import pytest
@@ -108,10 +110,19 @@ def test_completions_are_counted_once_each():
 
 def test_only_allowed_info_hashes_leave_a_trace():
     registry = make_registry([HASH])
-    for number in range(1000):
-        with pytest.raises(TrackerError, match="not tracked here"):
-            registry.announce(announce(info_hash=b"%020d" % number), "10.0.0.1", now=0.0)
-    assert registry.scrape(b"%020d" % number for number in range(1000)) == {}
+    sent = announce()
+    with pytest.raises(TrackerError, match="not tracked here"):
+        registry.announce(sent._replace(info_hash=b"2" * 20), "10.0.0.1", now=0.0)
+    tracemalloc.start()
+    try:
+        for number in range(100_000):
+            with contextlib.suppress(TrackerError):
+                registry.announce(sent._replace(info_hash=b"%020d" % number), "10.0.0.1", now=0.0)
+                pytest.fail("an info hash that nobody allowed was taken")
+        assert tracemalloc.get_traced_memory()[0] < 1 << 20  # ten bytes each
+    finally:
+        tracemalloc.stop()
+    assert registry.scrape(b"%020d" % number for number in range(100_000)) == {}
     assert registry.scrape([HASH]) == {HASH: ScrapeEntry(0, 0, 0)}
 
 
