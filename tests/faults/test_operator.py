@@ -1,4 +1,4 @@
-"""Rows 11, 12, 28, 68, 71, 74 and 76: operators who go away or have little, and what they may call things."""
+"""Rows 11, 12, 28, 68, 70, 71, 74, 76: operators who go away or have little, and what they call things."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ import re
 import signal
 import subprocess
 import time
+from itertools import chain
 
+import fabric
 import pytest
 from deploying import agents, arrived, current, place, slow_down, wait_until
 from extent import long, so_many
-from swarm import pause
+from swarm import Firewall, pause
 
 from demo import tree
 from lab import rig
+from murder_fabric.deploy.connecting.connections import Gateways
+from murder_fabric.deploy.connecting.remote import connect_all
+from murder_fabric.deploy.failures import HostFailure
 
 pytestmark = [
     pytest.mark.root,
@@ -32,6 +37,9 @@ ODD = [
     "*",
     "%s",
     "&& x",
+    "--",
+    "-rf",
+    "x" * 200,
 ]
 
 
@@ -108,6 +116,45 @@ def test_row_68_no_word_of_the_user_is_in_a_command_line_of_a_host(lab, fab, app
         shim.unlink()
         shim.symlink_to(real)
         log.unlink(missing_ok=True)
+
+
+@long
+@pytest.mark.parametrize(
+    "word", ["x" * 10_000, "/srv/a\nb", "/srv/\u202ea"], ids=["ten kilobytes", "two lines", "right to left"]
+)
+def test_row_68_what_is_too_long_or_cannot_be_shown_is_refused_before_any_host_is_called(
+    lab, fab, source, word
+):
+    """As a tag or either path; nobody listens there, so that a host which was called would be named."""
+    wanted = {"--files-path": str(source), "--destination-path": "/srv/none", "--tag": "v1"}
+    for option in wanted:
+        said = fab("root@127.0.0.1:1", *chain.from_iterable({**wanted, option: word}.items()), code=2)
+        assert "\n" not in said
+        assert "127.0.0.1" not in said
+        assert len(said) < 600
+
+
+@long
+def test_row_70_hosts_that_a_firewall_hides_are_named_together_within_twelve_seconds(lab):
+    hidden, there = ["web2", "web3", "web4"], ["web1", "web5"]
+    gateways = Gateways(fabric.Config(runtime_ssh_path=str(lab.ssh_config)))
+    wanted = {host: gateways.connection({"host": host}) for host in [*hidden, *there]}
+    walls = [Firewall(lab, host) for host in hidden]
+    try:
+        for wall in walls:
+            wall.drop("tcp flags syn")
+        began = time.monotonic()
+        opened = connect_all(wanted, "true", pool_size=len(wanted), open_connection=gateways.open)
+        took = time.monotonic() - began
+    finally:
+        for wall in walls:
+            wall.open()
+        for each in wanted.values():
+            each.close()
+    silent = HostFailure("timeout", "port 22 did not answer within 10 s")
+    assert {host: opened[host] for host in hidden} == dict.fromkeys(hidden, silent)
+    assert not [host for host in there if isinstance(opened[host], HostFailure)]
+    assert 10 <= took < 12  # one after the other they would take half a minute
 
 
 @long

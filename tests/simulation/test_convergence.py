@@ -60,7 +60,7 @@ def test_an_undisturbed_swarm_is_near_the_ideal():
 
 
 def test_fifty_hosts_take_half_as_long_again_as_the_link_alone_where_there_are_many_pieces():
-    """Until each has something to give takes as long with few pieces, and that is more than half of their time."""
+    """Until each has something to give takes as long with few pieces, and that is most of their time."""
     plan = replace(PLAN, hosts=50, pieces=400, piece_length=1 << 14)
     assert last(world_with(plan=plan)) < 1.5 * plan.length / plan.slowest
 
