@@ -340,6 +340,35 @@ def test_no_agent_starts_below_a_directory_that_everybody_can_write_to(
     assert names(host.bring(tiny, murder_path=f"{above}/deep/murder")) == ["bootstrap", "hello"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give away what is his")
+@pytest.mark.parametrize("above", ["", "/deep"])
+def test_no_agent_starts_from_behind_a_link_of_another_user(host: Host, tiny: Bundle, above: str) -> None:
+    """Row 81: it leads to a directory of ours, until it was looked at."""
+    sticky, link = host.home / "tmp", host.home / "tmp/murder"
+    (host.home / "own").mkdir()
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    link.symlink_to(host.home / "own")
+    os.chown(link, 12345, 12345, follow_symlinks=False)
+
+    [event] = host.bring(tiny, murder_path=f"{link}{above}")
+
+    assert event["reason"].startswith(f"{link} is a link that another user made")
+    assert list((host.home / "own").iterdir()) == []
+    os.chown(link, 0, 0, follow_symlinks=False)
+    assert names(host.bring(tiny, murder_path=f"{link}{above}")) == ["bootstrap", "hello"]
+
+
+def test_an_agent_starts_from_where_links_led_when_it_was_looked_at(host: Host, tiny: Bundle) -> None:
+    own, link = host.home / "own", host.home / "link"
+    own.mkdir()
+    link.symlink_to(own)
+
+    _, hello = host.bring(tiny, murder_path=f"{link}/murder")
+
+    assert hello["argv"][0] == f"{own}/murder/agent-{tiny.sha256}"
+
+
 def test_a_directory_like_tmp_will_do(host: Host, tiny: Bundle) -> None:
     host.murder_path.mkdir()
     host.murder_path.chmod(0o1777)

@@ -53,6 +53,10 @@ OPEN = (
     "%s can be changed by other users, so no agent is started from there: chmod go-w it, or set"
     " remote_murder_path"
 )
+LED = (
+    "%s is a link that another user made and can lead elsewhere, so no agent is started from behind it:"
+    " have it removed, or set remote_murder_path"
+)
 
 
 class Refused(Exception):
@@ -118,23 +122,31 @@ def prepare(murder_path: str) -> "str":
     home = os.path.expanduser(murder_path)
     if not os.path.isabs(home):
         raise Refused("no home directory for %s: set remote_murder_path to an absolute path" % murder_path)
-    refuse_below_everybodys(home)
+    refuse_what_others_lead(home)
+    # Links are followed once: what was looked at is what the agent starts from.
+    home = os.path.realpath(home)
     os.makedirs(home, 0o700, exist_ok=True)
-    refuse_below_everybodys(home)  # somebody may have been quicker to make one of them
-    status = os.stat(home)
-    if is_open(status, 0o022) or status.st_uid not in (0, os.geteuid()):
+    refuse_what_others_lead(home)  # somebody may have been quicker to make one of them
+    status = os.lstat(home)
+    if os.path.realpath(home) != home or is_open(status, 0o022) or is_anothers(status):
         raise Refused(OPEN % home)
     return home
 
 
-def refuse_below_everybodys(home: str) -> None:
-    """Refuse a place below a directory, or behind a link in one, where everybody can rename what is ours."""
+def refuse_what_others_lead(home: str) -> None:
+    """Refuse a place that a link of somebody else leads to, or above which everybody can rename things."""
     for place in (home, os.path.realpath(home)):
-        above = os.path.dirname(place)
-        while above != os.path.dirname(above):
-            if os.path.isdir(above) and is_open(os.stat(above), stat.S_IWOTH):
-                raise Refused(OPEN % above)
-            above = os.path.dirname(above)
+        while place != os.path.dirname(place):
+            if os.path.islink(place) and is_anothers(os.lstat(place)):
+                raise Refused(LED % place)
+            place = os.path.dirname(place)
+            if os.path.isdir(place) and is_open(os.stat(place), stat.S_IWOTH):
+                raise Refused(OPEN % place)
+
+
+def is_anothers(status: os.stat_result) -> "bool":
+    """Tell whether what was looked at is neither ours nor root's."""
+    return status.st_uid not in (0, os.geteuid())
 
 
 def is_open(status: os.stat_result, whom: int) -> "bool":
