@@ -76,6 +76,10 @@ class TrackerError(MurderError):
     """A tracker did not answer, answered garbage, or refused."""
 
 
+class TrackerBusy(TrackerError):
+    """A tracker cannot answer now; it may later."""
+
+
 class SwarmError(MurderError):
     """Nobody in the swarm gave what is missing."""
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any, cast
+
+from twisted.internet.task import deferLater
 
 from .. import control
-from ..errors import TrackerError
+from ..errors import TrackerBusy, TrackerError
 from ..net.http_client import get
 from ..net.ports import Reactor
 from ..tracker.keys import redacted
+
+#: Seconds until a host is asked again that gives it to as many others as it can.
+AGAIN_AFTER = 1.0
 
 
 async def obtain(
@@ -25,13 +31,21 @@ async def obtain(
     url = request.torrent_url
     if url is None:
         return attached
-    torrent = await get(
-        reactor,
-        url,
-        timeout=request.patience,
-        max_length=request.torrent_length,
-        bind_address=bind_address,
-    )
+    end = reactor.seconds() + request.patience
+    while True:
+        try:
+            torrent = await get(
+                reactor,
+                url,
+                timeout=end - reactor.seconds(),
+                max_length=request.torrent_length,
+                bind_address=bind_address,
+            )
+            break
+        except TrackerBusy:
+            if end - reactor.seconds() <= AGAIN_AFTER:
+                raise
+            await deferLater(cast(Any, reactor), AGAIN_AFTER)
     if hashlib.sha256(torrent).hexdigest() != request.torrent_sha256:
         raise TrackerError(f"{redacted(url)}: what lies there is not what the operator means")
     return torrent

@@ -10,8 +10,10 @@ from twisted.logger import Logger
 from .. import control
 from ..net.file_site import FileSite
 from ..net.ports import BACKLOG
+from ..net.tracker_site import MOST_WAITING
 from .addresses import Listen, listen_on
 from .answer import Answer
+from .limits import connections_allowed
 
 
 class PassingOn:
@@ -33,7 +35,8 @@ class PassingOn:
         """
         await self.end()
         listen = Listen(address, request.first_port, request.last_port, "murder.tracker_port")
-        site = FileSite(request.path.encode("ascii"), bundle, self._reactor)
+        most = connections_allowed(MOST_WAITING)
+        site = FileSite(request.path.encode("ascii"), bundle, self._reactor, most)
         self._port = listen_on(self._reactor, listen, site, BACKLOG)
         self._timer = self._reactor.callLater(request.lifetime, self._end_late)
         return Answer({"address": address, "port": self._port.getHost().port})

@@ -7,8 +7,9 @@ import hmac
 from twisted.internet.protocol import Factory
 
 from ..tracker.http import Request, format_response
+from .body_sender import Taking
 from .ports import Clock
-from .tracker_site import Answer, TrackerProtocol, Waiting
+from .tracker_site import MOST_WAITING, Answer, TrackerProtocol, Waiting
 
 #: What the file is answered as.
 FILE_TYPE = "application/octet-stream"
@@ -22,18 +23,20 @@ class FileSite(Factory):
         path: with its slash, and long enough to be a secret.
         content: in memory already; connections share it.
         clock: the reactor, or `task.Clock` in tests.
+        most_waiting: connections that may stand without a complete request; half as many may take the file.
     """
 
     noisy = False
 
-    def __init__(self, path: bytes, content: bytes, clock: Clock) -> None:
+    def __init__(self, path: bytes, content: bytes, clock: Clock, most_waiting: int = MOST_WAITING) -> None:
         self._path = path
         self._content = content
         self._clock = clock
-        self._waiting = Waiting()
+        self._waiting = Waiting(most_waiting)
+        self._taking = Taking(most_waiting // 2)
 
     def buildProtocol(self, addr: object) -> TrackerProtocol:
-        return TrackerProtocol(self.answer, self._clock, self._waiting)
+        return TrackerProtocol(self.answer, self._clock, self._waiting, self._taking)
 
     def answer(self, request: Request, host: str) -> Answer:
         """Return the response to *request*; the connection closes after it."""

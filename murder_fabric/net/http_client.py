@@ -18,7 +18,7 @@ from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from ..errors import TrackerError
+from ..errors import TrackerBusy, TrackerError
 from ..tracker.http import ResponseReader, format_request
 from ..tracker.keys import redacted
 from .ports import Reactor, Transport
@@ -75,6 +75,7 @@ async def get(
 
     Raises:
         TrackerError: there was no such answer; one sentence that names the URL.
+        TrackerBusy: there may be one later.
     """
     fetching = Deferred.fromCoroutine(_fetch(reactor, url, max_length, bind_address, certificates))
     timed_out: list[bool] = []
@@ -91,7 +92,8 @@ async def get(
             raise
         raise TrackerError(f"{redacted(url)}: no answer within {timeout:g} s") from None
     except TrackerError as error:
-        raise TrackerError(f"{redacted(url)}: {error}") from None
+        kind = TrackerBusy if isinstance(error, TrackerBusy) else TrackerError
+        raise kind(f"{redacted(url)}: {error}") from None
     finally:
         if timer.active():
             timer.cancel()

@@ -41,13 +41,17 @@ from ..tracker.statistics import (
     metrics_text,
     stats_text,
 )
-from .body_sender import BodySender
+from .body_sender import BodySender, Taking
 from .ports import BACKLOG, Clock, Timer, Transport
 
 #: Seconds in which a request must be complete, and its answer taken; then the next one must be.
 REQUEST_TIMEOUT = 5.0
-#: Seconds in which a torrent must be taken, which hundreds may fetch at once.
-TORRENT_TIMEOUT = 60.0
+#: Seconds in which a torrent must be taken, which hundreds may fetch at once; and some of what is left of it.
+#: Who has all of it in the 30 seconds that hosts try takes a third of what the kernel keeps for it sooner.
+TORRENT_TIMEOUT, TAKING_TIMEOUT = 60.0, 10.0
+#: Torrents that one address takes at once beside one for each host there: nobody may have noticed yet that a
+#: host has started again.
+TAKEN_BESIDE_HOSTS = 2
 #: Answers on one connection: so many may wait for somebody who does not read them, 1 KiB an announce.
 MOST_ANSWERS = 64
 #: Connections that may stand without a complete request, as many as the kernel lets wait before them.
@@ -57,16 +61,25 @@ EXPIRE_EVERY = 15.0
 
 
 class Answer(NamedTuple):
-    """A whole HTTP response, and whether the connection closes after it; a long *body* comes after *data*."""
+    """
+    A whole HTTP response, and whether the connection closes after it; a long *body* comes after *data*.
+
+    Of those the address has a *share* at once; None where nobody said who takes part.
+    """
 
     data: bytes
     last: bool
     body: bytes = b""
+    share: int | None = None
 
     @classmethod
-    def of_file(cls, content: bytes, content_type: str) -> Answer:
+    def of_file(cls, content: bytes, content_type: str, share: int | None = None) -> Answer:
         """Return what gives a whole file, and ends the connection."""
-        return cls(format_response_head(200, len(content), content_type, last=True), True, content)
+        return cls(format_response_head(200, len(content), content_type, last=True), True, content, share)
+
+
+#: What is said where as many bodies are being taken as may be.
+COME_AGAIN = Answer(format_response(503, b"too many at once; come again\n"), True)
 
 
 class TrackerSite(Factory):
@@ -77,7 +90,7 @@ class TrackerSite(Factory):
         registry: whose answers these are.
         clock: the reactor, or `task.Clock` in tests.
         token: the run's secret; with one, only URLs below the keys made of it exist.
-        most_waiting: connections that may stand without a complete request.
+        most_waiting: connections that may stand without a complete request; half as many may take a torrent.
     """
 
     noisy = False
@@ -88,6 +101,7 @@ class TrackerSite(Factory):
         path = announce_path(token)
         self.clock = clock
         self._waiting = Waiting(most_waiting)
+        self._taking = Taking(most_waiting // 2)
         self._registry = registry
         self._routes: tuple[tuple[bytes, Callable[[bytes, str], bytes], str], ...] = (
             (path.encode("ascii"), self._announce, TEXT_TYPE),
@@ -108,7 +122,7 @@ class TrackerSite(Factory):
         self._expiry.stop()
 
     def buildProtocol(self, addr: object) -> TrackerProtocol:
-        return TrackerProtocol(self.answer, self.clock, self._waiting)
+        return TrackerProtocol(self.answer, self.clock, self._waiting, self._taking)
 
     def serve_torrent(self, info_hash: bytes, torrent: bytes) -> None:
         """
@@ -136,7 +150,9 @@ class TrackerSite(Factory):
                 return Answer(format_response(200, body, content_type, last=last), last)
         for path, (info_hash, torrent) in self._torrents.items():
             if hmac.compare_digest(path, request.path) and self._registry.is_for(info_hash, host):
-                return Answer.of_file(torrent, TORRENT_TYPE)
+                hosts = self._registry.hosts_at(info_hash, host)
+                share = None if hosts is None else hosts + TAKEN_BESIDE_HOSTS
+                return Answer.of_file(torrent, TORRENT_TYPE, share)
         return Answer(format_response(404, b"not found\n"), True)
 
     def _announce(self, query: bytes, host: str) -> bytes:
@@ -161,7 +177,8 @@ class TrackerSite(Factory):
 
 class Waiting:
     """
-    The connections whose next request is not complete, those first that wait longest.
+    The connections whose next request is not complete, or whose last answer is not taken, those first that
+    wait longest.
 
     One more than *most* costs the first of them its place: who means it asks at once, and if all had their
     five seconds, a flood could take every descriptor.
@@ -187,10 +204,15 @@ class Waiting:
 class TrackerProtocol(Protocol):
     """One connection: requests, each answered before the next may come; what is slow or odd is cut off."""
 
-    def __init__(self, answer: Callable[[Request, str], Answer], clock: Clock, waiting: Waiting) -> None:
+    def __init__(
+        self, answer: Callable[[Request, str], Answer], clock: Clock, waiting: Waiting, taking: Taking
+    ) -> None:
         self._answer = answer
         self._clock = clock
         self._waiting = waiting
+        self._taking = taking
+        #: When a body must be taken.
+        self._end = 0.0
         self._reader: RequestReader | None = RequestReader()
         self._answered = 0
         self._host = ""
@@ -225,23 +247,32 @@ class TrackerProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._reader = None
         self._waiting.ended(self)
+        self._taking.ended(self, self._host)
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
 
     def _say(self, answer: Answer) -> None:
         self._waiting.ended(self)
+        if answer.body and not self._taking.begun(self, self._host, answer.share):
+            answer = COME_AGAIN
         self._send(answer.data)
         if answer.body:
             self._reader = None
-            if self._deadline is not None:
-                self._deadline.reset(TORRENT_TIMEOUT)
-            BodySender(self._transport(), answer.body).start()
+            self._end = self._clock.seconds() + TORRENT_TIMEOUT
+            self._part_taken()
+            BodySender(self._transport(), answer.body, self._part_taken).start()
         elif answer.last:
             self._reader = None
             self._close()
         elif self._deadline is not None:
             self._waiting.begun(self)
             self._deadline.reset(REQUEST_TIMEOUT)
+
+    def _part_taken(self) -> None:
+        """Part of a body has left: the next one has to soon, and all of it in time."""
+        self._taking.part_taken(self, self._host)
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.reset(max(min(TAKING_TIMEOUT, self._end - self._clock.seconds()), 0.0))
 
     def _send(self, data: bytes) -> None:
         """
@@ -260,6 +291,7 @@ class TrackerProtocol(Protocol):
     def _close(self) -> None:
         """Close once all is sent: now, where nothing is queued, and not a turn of the reactor later."""
         if self._queued:
+            self._waiting.begun(self)  # until it is gone: who reads nothing comes again and again
             self._transport().loseConnection()
         else:
             self._transport().connectionLost(connectionDone)

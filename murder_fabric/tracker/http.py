@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..errors import TrackerError
+from ..errors import TrackerBusy, TrackerError
 from ..http_headers import parse_headers
 
 #: Bytes that a request may be long.  One announce is some 300; a scrape of 64 info hashes fits just so.
@@ -25,7 +25,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?")
 _LENGTH = re.compile(rb"[0-9]{1,12}")
 #: Headers that decide where a message ends: said twice, they say the same or nothing.
 _FRAMING = (b"content-length", b"transfer-encoding")
-_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found"}
+_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 503: "Service Unavailable"}
 
 
 class Request(NamedTuple):
@@ -130,8 +130,8 @@ class ResponseReader:
         Take bytes as they come; return the body once it is complete.
 
         Raises:
-            TrackerError: any status but 200 (redirects are not followed), chunks or compression that
-                were not asked for, too long, or not HTTP.
+            TrackerError: any status but 200 (redirects are not followed; a `TrackerBusy` for 503), chunks or
+                compression that were not asked for, too long, or not HTTP.
         """
         self._buffer += data
         if not self._in_body:
@@ -167,7 +167,8 @@ def _body_length(head: bytes) -> int | None:
     if status is None:
         raise TrackerError("the answer is not HTTP/1")
     if status[1] != b"200":
-        raise TrackerError(f"the answer is HTTP status {int(status[1])}")
+        kind = TrackerBusy if status[1] == b"503" else TrackerError
+        raise kind(f"the answer is HTTP status {int(status[1])}")
     headers = parse_headers(rest, _FRAMING, TrackerError)
     encodings = (
         headers.get(b"transfer-encoding", b"identity"),

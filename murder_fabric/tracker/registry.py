@@ -141,8 +141,12 @@ class Registry:
 
     def is_for(self, info_hash: bytes, host: str) -> bool:
         """Say whether *host* may hear of *info_hash*, which may be for some hosts only."""
+        return self.hosts_at(info_hash, host) != 0
+
+    def hosts_at(self, info_hash: bytes, host: str) -> int | None:
+        """Return how many hosts of *info_hash* have the address *host*; None where it is for everybody."""
         hosts = self._hosts.get(info_hash)
-        return hosts is None or canonical_host(host) in hosts
+        return None if hosts is None else hosts[canonical_host(host)]
 
     def announce(self, request: AnnounceRequest, host: str, *, now: float) -> AnnounceResponse:
         """
@@ -237,8 +241,8 @@ class Registry:
 
     def _share(self, info_hash: bytes, host: str) -> int:
         """Return how many peers of *host* are remembered in one swarm."""
-        hosts = self._hosts.get(info_hash)
-        return OF_A_STRANGER if hosts is None else hosts[host] + BESIDE_HOSTS
+        hosts = self.hosts_at(info_hash, host)
+        return OF_A_STRANGER if hosts is None else hosts + BESIDE_HOSTS
 
     def _must_have_room(self, info_hash: bytes, swarm: _Swarm) -> None:
         """Raise `TrackerError` where no further peer of *swarm* is remembered."""

@@ -502,7 +502,7 @@ def test_a_host_without_another_to_fetch_from_gets_its_agent_on_stdin(host: Host
         ("silent", True, r"(only \d+ bytes in 0.5 s|timed out)"),
         ("damaged", False, r"what it has is not the agent \(its SHA-256 differs\)"),
         ("longer", False, r"what it has is not the agent \(its SHA-256 differs\)"),
-        ("absent", False, "it does not have the agent"),
+        ("absent", False, "it does not give the agent"),
         ("endless", False, "it does not answer as a host of ours"),
     ],
 )

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from murder_fabric import control
 from murder_fabric.agent.host import Host
-from murder_fabric.agent.obtaining import obtain
+from murder_fabric.agent.obtaining import AGAIN_AFTER, obtain
 from murder_fabric.tracker.http import format_response
 from murder_fabric.tracker.keys import passkey, torrent_url
 
@@ -58,6 +58,31 @@ def test_it_does_not_wait_for_longer_than_the_operator_says():
     rig.start(obtain(rig.reactor, request(), b""))
     rig.reactor.advance(6.0)
     assert "no answer within 6 s" in rig.failure
+
+
+BUSY = format_response(503, b"too many at once; come again\n")
+
+
+def test_who_gives_it_to_others_just_now_is_asked_again():
+    rig = Rig()
+    rig.start(obtain(rig.reactor, request(), b""))
+    rig.answer(BUSY)
+    assert (rig.outcome, len(rig.dialled)) == ([], 1)
+    rig.reactor.advance(AGAIN_AFTER)
+    rig.answer(format_response(200, TORRENT))
+    assert (rig.outcome, len(rig.dialled)) == ([TORRENT], 2)
+
+
+def test_it_is_asked_again_for_as_long_as_the_operator_says():
+    rig = Rig()
+    rig.start(obtain(rig.reactor, request(), b""))
+    for _ in range(5):
+        rig.answer(BUSY)
+        rig.reactor.advance(AGAIN_AFTER)
+    assert rig.outcome == []
+    rig.answer(BUSY)
+    assert "the answer is HTTP status 503" in rig.failure
+    assert rig.reactor.getDelayedCalls() == []
 
 
 @pytest.fixture

@@ -8,10 +8,12 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from murder_fabric import control
+from murder_fabric.agent import passing_on
 from murder_fabric.agent.host import Host
 from murder_fabric.errors import BadInput
 from murder_fabric.net.body_sender import PART_LENGTH
 from murder_fabric.net.file_site import FileSite
+from murder_fabric.net.tracker_site import TAKING_TIMEOUT
 
 PATH, ZIP = "/0123456789abcdef0123456789abcdef", b"zip" * 30_000
 REQUEST = control.PassOn(PATH, 8998, 9000, 120.0)
@@ -110,3 +112,22 @@ def test_a_host_that_does_not_know_its_address_says_so():
     error = ask(Host(Reactor(), None), REQUEST, ZIP)
     assert isinstance(error, BadInput)
     assert "murder.interface" in str(error)
+
+
+def test_who_may_have_few_open_files_gives_it_to_few_and_lets_few_wait(monkeypatch):
+    """Fault row 54: whoever reaches the port would take all of them, and does not need to know the path."""
+    monkeypatch.setattr(passing_on, "connections_allowed", lambda most: min(most, 8))
+    _, _, site, _ = passing()
+    visitors = [Visitor(site) for _ in range(9)]
+    assert [one.transport.disconnected for one in visitors] == [True, *[False] * 8]
+    asked = [visitor.ask(PATH.encode())[0] for visitor in visitors[1:]]
+    assert asked == [200] * 8  # one after the other: of one address the first ends
+    assert [one.transport.disconnected for one in visitors] == [*[True] * 8, False]
+
+
+def test_who_takes_nothing_of_it_is_cut_off():
+    reactor, _, site, _ = passing()
+    visitor = Visitor(site)
+    visitor.ask(PATH.encode())
+    reactor.advance(TAKING_TIMEOUT)
+    assert visitor.transport.disconnected

@@ -11,8 +11,15 @@ from twisted.internet.testing import StringTransport
 
 from murder_fabric import bencoding
 from murder_fabric.errors import TrackerError
-from murder_fabric.net.body_sender import PART_LENGTH
-from murder_fabric.net.tracker_site import MOST_ANSWERS, REQUEST_TIMEOUT, TORRENT_TIMEOUT, TrackerSite
+from murder_fabric.net.body_sender import PART_LENGTH, Taking
+from murder_fabric.net.tracker_site import (
+    MOST_ANSWERS,
+    REQUEST_TIMEOUT,
+    TAKEN_BESIDE_HOSTS,
+    TAKING_TIMEOUT,
+    TORRENT_TIMEOUT,
+    TrackerSite,
+)
 from murder_fabric.tracker.announcing import AnnounceRequest, announce_query, parse_response
 from murder_fabric.tracker.keys import announce_path, scrape_url, torrent_path
 from murder_fabric.tracker.registry import Registry
@@ -162,6 +169,20 @@ def test_who_has_asked_or_is_gone_takes_no_place_of_those_who_wait():
     assert [one.transport.disconnected for one in (first, asked)] == [False, False]
 
 
+def test_who_reads_nothing_of_the_last_answer_waits_with_those_who_ask_for_nothing():
+    """Fault row 54: of the numbers, which are long, as well as of many announces."""
+    site, _ = make_site(most_waiting=2)
+    visitors = [Visitor(site) for _ in range(2)]
+    for visitor in visitors:
+        visitor.transport.room = 10
+        visitor.ask(b"/stats")
+        assert visitor.transport.disconnecting
+    Visitor(site)
+    assert [one.transport.disconnected for one in visitors] == [True, False]
+    visitors[1].protocol.connectionLost()
+    assert not Visitor(site).transport.disconnected
+
+
 def test_a_connection_that_ends_leaves_no_timer():
     site, clock = make_site()
     visitor = Visitor(site)
@@ -289,15 +310,15 @@ def test_as_long_as_it_listens_the_silent_are_forgotten():
     assert clock.getDelayedCalls() == []
 
 
-def serving(torrent):
+def serving(torrent, **limits):
     """Return a site that has *torrent*, and its clock."""
-    site, clock = make_site(TOKEN)
+    site, clock = make_site(TOKEN, **limits)
     site.serve_torrent(HASH, torrent)
     return site, clock
 
 
-def ask_for_torrent(site, path=None):
-    visitor = Visitor(site)
+def ask_for_torrent(site, path=None, host="10.0.0.1"):
+    visitor = Visitor(site, IPv4Address("TCP", host, 50000))
     return visitor, visitor.ask((path or torrent_path(HASH, TOKEN)).encode(), version=b"1.1")
 
 
@@ -351,13 +372,84 @@ def test_an_open_tracker_gives_nobody_a_torrent():
         site.serve_torrent(HASH, b"torrent")
 
 
-def test_who_does_not_take_a_torrent_is_cut_off_later_than_others():
-    site, clock = serving(b"t" * 100_000)
+def take_parts(site, clock, every):
+    """Return when a torrent is cut off of which a part is taken *every* so many seconds."""
+    visitor, _ = ask_for_torrent(site)
+    while not visitor.transport.disconnected:
+        clock.advance(every / 2)
+        if clock.seconds() % every == 0 and not visitor.transport.disconnected:
+            visitor.transport.producer.resumeProducing()
+    return clock.seconds()
+
+
+def test_who_takes_nothing_of_a_torrent_is_cut_off_later_than_others():
+    """Fault row 54."""
+    site, clock = serving(b"t" * 100 * PART_LENGTH)
     visitor, _ = ask_for_torrent(site)
     clock.advance(REQUEST_TIMEOUT)
     assert not visitor.transport.disconnected
-    clock.advance(TORRENT_TIMEOUT)
+    clock.advance(TAKING_TIMEOUT - REQUEST_TIMEOUT)
     assert visitor.transport.disconnected
+
+
+def test_who_takes_some_of_a_torrent_now_and_then_is_cut_off_after_a_minute():
+    assert take_parts(*serving(b"t" * 100 * PART_LENGTH), every=8) == TORRENT_TIMEOUT
+
+
+def test_an_address_takes_as_many_torrents_as_hosts_and_a_few_more_and_hangs_up_on_itself_alone():
+    """Fault row 54: each has a minute, and in that one host that reads nothing takes every descriptor."""
+    site, _ = serving(b"t" * 100 * PART_LENGTH)
+    site._registry.allow(b"x" * 20, ["10.0.0.1", "10.0.0.1", "10.0.0.2"])
+    site.serve_torrent(b"x" * 20, b"t" * 100 * PART_LENGTH)
+    path = torrent_path(b"x" * 20, TOKEN)
+    honest, _ = ask_for_torrent(site, path, host="10.0.0.2")
+    visitors = [ask_for_torrent(site, path)[0] for _ in range(2 + TAKEN_BESIDE_HOSTS)]
+    visitors[0].transport.producer.resumeProducing()
+    assert not any(one.transport.disconnected for one in (honest, *visitors))
+    _, (status, _) = ask_for_torrent(site, path)
+    assert status == 200
+    assert [one.transport.disconnected for one in (honest, *visitors)] == [False, False, True, False, False]
+    visitors[2].protocol.connectionLost()
+    assert ask_for_torrent(site, path)[1][0] == 200
+    assert [one.transport.disconnected for one in (honest, *visitors)] == [False, False, True, False, False]
+
+
+def test_where_as_many_torrents_are_being_taken_as_may_be_who_asks_has_to_come_again():
+    site, _ = serving(b"t" * 100 * PART_LENGTH, most_waiting=8)
+    visitors = [ask_for_torrent(site, host=f"10.0.0.{number}")[0] for number in range(4)]
+    refused, answer = ask_for_torrent(site, host="10.0.0.9")
+    assert answer == (503, b"too many at once; come again\n")
+    assert refused.transport.disconnecting
+    assert not any(one.transport.disconnected for one in visitors)
+    visitors[2].protocol.connectionLost()
+    assert ask_for_torrent(site, host="10.0.0.9")[1][0] == 200
+
+
+class Taker:
+    """Writes down whether it was hung up on."""
+
+    is_cut_off = False
+
+    def cut_off(self):
+        self.is_cut_off = True
+
+
+def test_where_nobody_said_who_takes_part_an_address_has_a_quarter_of_the_places():
+    taking = Taking(8)
+    takers = [Taker() for _ in range(3)]
+    assert [taking.begun(one, "10.0.0.1", None) for one in takers] == [True] * 3
+    assert [one.is_cut_off for one in takers] == [True, False, False]
+
+
+def test_who_has_gone_or_never_came_takes_no_place():
+    taking, first = Taking(1), Taker()
+    taking.ended(first, "10.0.0.1")
+    assert taking.begun(first, "10.0.0.1", 3)
+    assert not taking.begun(Taker(), "10.0.0.2", 3)
+    taking.ended(first, "10.0.0.1")
+    taking.ended(first, "10.0.0.1")
+    taking.part_taken(first, "10.0.0.1")
+    assert [taking.begun(Taker(), "10.0.0.2", 3) for _ in range(2)] == [True, False]
 
 
 def test_nothing_is_sent_to_who_has_gone():

@@ -230,7 +230,7 @@ def body_length(content: bytearray) -> "int":
             raise Refused("it does not answer as a host of ours")
         return 0
     if content[:7] != b"HTTP/1." or content[8:13] != b" 200 ":
-        raise Refused("it does not have the agent")
+        raise Refused("it does not give the agent")
     return len(content) - end - 4
 
 
