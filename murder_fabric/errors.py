@@ -77,7 +77,7 @@ class TrackerError(MurderError):
 
 
 class TrackerBusy(TrackerError):
-    """A tracker cannot answer now; it may later."""
+    """A tracker cannot answer now, or hung up; it may answer later."""
 
 
 class SwarmError(MurderError):

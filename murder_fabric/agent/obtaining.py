@@ -13,7 +13,7 @@ from ..net.http_client import get
 from ..net.ports import Reactor
 from ..tracker.keys import redacted
 
-#: Seconds until a host is asked again that gives it to as many others as it can.
+#: Seconds until a host is asked again that gives it to as many others as it can, or hung up.
 AGAIN_AFTER = 1.0
 
 

@@ -6,6 +6,7 @@ Not `twisted.web.client` nor endpoints, which take longer to import than a small
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import re
 from collections.abc import Sequence
@@ -248,7 +249,9 @@ class _ExchangeFactory(ClientFactory):
         return _Exchange(self._request, ResponseReader(self._max_length), self)
 
     def clientConnectionFailed(self, connector: object, reason: Failure) -> None:
-        self.failed(_NotConnected(explained(reason)))
+        # Cut off before we knew that we were connected: of a crowd, the one that waited longest.
+        is_cut_off = getattr(reason.value, "osError", None) == errno.ECONNRESET
+        self.failed((TrackerBusy if is_cut_off else _NotConnected)(explained(reason)))
 
     def succeeded(self, body: bytes) -> None:
         if not self._abandoned:
@@ -294,7 +297,7 @@ class _Exchange(Protocol):
         if reader is None:
             return
         if not isinstance(reason.value, ConnectionDone):
-            self._factory.failed(TrackerError(explained(reason)))
+            self._factory.failed(TrackerBusy(explained(reason)))
             return
         try:
             self._factory.succeeded(reader.finish())

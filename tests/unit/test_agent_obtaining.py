@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 
 import pytest
 from test_http_client import Rig
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError, ConnectionLost
+from twisted.python.failure import Failure
 
 from murder_fabric import control
 from murder_fabric.agent.host import Host
@@ -71,6 +74,26 @@ def test_who_gives_it_to_others_just_now_is_asked_again():
     rig.reactor.advance(AGAIN_AFTER)
     rig.answer(format_response(200, TORRENT))
     assert (rig.outcome, len(rig.dialled)) == ([TORRENT], 2)
+
+
+def test_who_is_cut_off_asks_again():
+    """Row 54: as happens to some of very many that come at once, maybe before they know that they came in."""
+    rig = Rig()
+    rig.start(obtain(rig.reactor, request(), b""))
+    rig.connect()
+    rig.close(ConnectionLost())
+    rig.reactor.advance(AGAIN_AFTER)
+    rig.reactor.tcpClients[-1][2].clientConnectionFailed(None, Failure(ConnectError(errno.ECONNRESET)))
+    rig.reactor.advance(AGAIN_AFTER)
+    rig.answer(format_response(200, TORRENT))
+    assert (rig.outcome, len(rig.dialled)) == ([TORRENT], 3)
+
+
+def test_who_is_refused_asks_no_more():
+    rig = Rig()
+    rig.start(obtain(rig.reactor, request(), b""))
+    rig.refuse()
+    assert "connection refused" in rig.failure
 
 
 def test_it_is_asked_again_for_as_long_as_the_operator_says():
