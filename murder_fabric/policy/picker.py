@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from ..bitfield import Bitfield
 from .rarity import RarityBuckets
@@ -42,17 +42,19 @@ class PiecePicker:
         """All pieces have appeared of one peer."""
         self._everywhere += 1
 
-    def take(self, has: Bitfield) -> int | None:
-        """Return the rarest open piece that *has* contains, no longer open; None if there is none."""
-        least = self._everywhere + 1
-        index = self._open.rarest() if has.complete else self._open.rarest(has.__contains__, least=least)
-        if index is not None:
-            self._open.discard(index)
-        return index
+    def take(self, has: Bitfield, but: Set[int] = frozenset()) -> int | None:
+        """Return the rarest open piece in *has* and not in *but*, no longer open; None if there is none."""
+        least = 0 if has.complete else self._everywhere + 1
+        accept = None if has.complete else has.__contains__
+        if but:
+            return self._taken(self._open.rarest(lambda one: one in has and one not in but, least=least))
+        return self._taken(self._open.rarest(accept, least=least))
 
-    def take_unshared(self) -> int | None:
-        """Return an open piece that only those have who have everything, no longer open; None without one."""
-        index = self._open.rarest(most=self._everywhere)
+    def take_unshared(self, but: Set[int] = frozenset()) -> int | None:
+        """Return an open piece that only those have who have everything, as `take` does."""
+        return self._taken(self._open.rarest(lambda one: one not in but, most=self._everywhere))
+
+    def _taken(self, index: int | None) -> int | None:
         if index is not None:
             self._open.discard(index)
         return index

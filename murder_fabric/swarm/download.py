@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -99,6 +99,11 @@ class Download:
             peer.owed += request.length
             peer.link.send(request)
 
+    def fill_all(self, peers: Iterable[Peer], *, now: float) -> None:
+        """Ask all *peers* so: what was asked of one may be open again."""
+        for peer in peers:
+            self.fill(peer, now=now)
+
     def block_announced(self, peer: Peer, piece: Piece) -> None:
         """
         A block starts to come in from *peer*.
@@ -177,15 +182,15 @@ class Download:
         for peer in sorted(peers, key=lambda one: -one.download.total):
             if peer.requested or peer.peer_choking or peer.snubbed or not peer.trusted:
                 continue
-            others = [f for f in flights if f.index in peer.has and peer not in f.peers]
+            others = [f for f in flights if peer.may_give(f.index) and peer not in f.peers]
             late = choose_duplicate(others, overdue, at_end=at_end, now=now)
             if late is None:
                 continue
-            while self._spare_bytes() + self._geometry.piece_size(late.index) > MAX_SPARE:
-                if not self._take_back_spare(overdue, now=now):
-                    return
-            if late.peers:  # else what was taken back was all that there was of it, and it is open again
-                self._begin_piece(peer, late.index, now=now)
+            if self._spare_bytes() + self._geometry.piece_size(late.index) > MAX_SPARE:
+                if self._take_back_spare(overdue, now=now):
+                    self.fill_all(peers, now=now)  # it may have been all that there was of its piece
+                return
+            self._begin_piece(peer, late.index, now=now)
             self.fill(peer, now=now)
 
     def _take_back_spare(self, overdue: float, *, now: float) -> bool:
@@ -220,7 +225,10 @@ class Download:
             share = self._share.of_work(seeded, now=now)
         if share is Share.NOTHING:
             return None
-        index = self.picker.take(peer.has) if share is Share.ANYTHING else self.picker.take_unshared()
+        if share is Share.ANYTHING:
+            index = self.picker.take(peer.has, but=peer.spoilt)
+        else:
+            index = self.picker.take_unshared(but=peer.spoilt)
         return None if index is None else self._begin_piece(peer, index, now=now)
 
     def _begin_piece(self, peer: Peer, index: int, *, now: float) -> Assembly:
@@ -247,6 +255,7 @@ class Download:
         if not self._is_right(assembly):
             if assembly.whole:
                 peer.strikes += 1
+                peer.spoilt.add(index)
             else:  # as likely it is what we had ourselves that is wrong
                 self._distrusted.add(index)
             self._release(peer, index)

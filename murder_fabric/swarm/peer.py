@@ -71,6 +71,9 @@ class Peer:
         self.assemblies: dict[int, Assembly] = {}
         #: Requests taken back and not yet answered (BEP 6: by the block or a `Reject`).
         self.cancelled: set[Request] = set()
+        #: Pieces that came wrong from it, and that it is not asked for again: one may have rotted on its disk
+        #: (row 34), and whoever asks for it again learns nothing new.
+        self.spoilt: set[int] = set()
         #: Blocks we owe it.
         self.asked: set[Request] = set()
         self.download = RateMeter()
@@ -85,6 +88,10 @@ class Peer:
     def has_all(self) -> bool:
         """Whether it can give every piece, if not at once."""
         return self.shows_singly or self.has.complete
+
+    def may_give(self, index: int) -> bool:
+        """Return whether it has piece *index*, as far as we know a right one."""
+        return index in self.has and index not in self.spoilt
 
     @property
     def is_our_kind(self) -> bool:

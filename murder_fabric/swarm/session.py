@@ -319,6 +319,7 @@ class Session:
             banned = self._contacts.struck(peer)
             if banned is not None:
                 peer.link.close(banned)
+            self._fill_all(now=now)  # the piece is open again, but not for the one that is asked next
         if part.last:
             self._download.fill(peer, now=now)
 
@@ -345,8 +346,7 @@ class Session:
         self._upload.rechoke(self.trusted_peers, now=now)
 
     def _fill_all(self, *, now: float) -> None:
-        for peer in self.trusted_peers:
-            self._download.fill(peer, now=now)
+        self._download.fill_all(self.trusted_peers, now=now)
 
     def _dial(self, *, now: float) -> None:
         if not self._over:

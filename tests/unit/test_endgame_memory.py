@@ -60,7 +60,8 @@ def test_a_second_copy_that_is_overdue_makes_room_for_one_of_somebody_else(monke
     download.ask_twice([hoarder], now=overdue)
     download.ask_twice([giver], now=1.9 * overdue)
     assert (len(hoarder.assemblies), len(giver.assemblies)) == (1, 0)
-    download.ask_twice([giver], now=2 * overdue)
+    for _ in range(2):  # one look makes room, the next one takes it
+        download.ask_twice([giver], now=2 * overdue)
     assert (len(hoarder.assemblies), len(giver.assemblies)) == (0, 1)
 
 

@@ -146,9 +146,24 @@ def test_a_piece_that_rotted_is_one_strike_and_no_ban_and_comes_from_another():
     rotten.disk.data[5 * info.piece_length + 7] ^= 1
     host.learn(rotten)
     assert world.run(10, until=lambda: host.links and host.links[0].peer.strikes)
+    assert world.run(20, until=lambda: host.session.have.have == 23)  # all others come from it
     assert [(link.peer.strikes, link.closed) for link in host.links] == [(1, None)]
     host.learn(Host(world, "seeder", info, payload))
     assert_all_complete(world, [host], payload, within=60)
+
+
+@pytest.mark.parametrize("rate", [1 << 15, 1 << 17, 1 << 20])
+def test_one_that_rotted_bans_nobody_beside_a_seeder_however_slow_that_is(rate):
+    for seed in range(8):
+        world, (info, payload) = World(), torrent(pieces=24, seed=seed)
+        rotten = Host(world, f"rotten{seed}", info, payload)
+        rotten.disk.data[(seed * 3) * info.piece_length + 7] ^= 1
+        peers = [Host(world, f"web{number}", info) for number in range(3)]
+        for host in peers:
+            host.learn(rotten, Host(world, "seeder", info, payload, rate=rate), *peers)
+        assert_all_complete(world, peers, payload, within=120)
+        assert {link.peer.strikes for host in peers for link in host.links if link.peer} <= {0, 1}
+        assert [banned_by(host) for host in peers] == [[], [], []]
 
 
 def banned_by(host):
