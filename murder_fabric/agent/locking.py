@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -75,11 +76,13 @@ class RunLock:
             raise self._busy(holder)
 
     def give_back(self) -> None:
-        """Give it back, if we had it."""
-        if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Give it back, if we had it; it is free once its file is closed, though the disk fails meanwhile."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     def _open(self, flags: int) -> int:
         try:
