@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -70,16 +71,12 @@ def test_row_83_readers_of_current_find_it_whole_through_every_switch(tmp_path):
 
 
 def test_row_82_what_crashed_runs_left_goes_with_the_next_one(tmp_path):
-    program = [
-        sys.executable,
-        str(TESTS / "faults/crash_points.py"),
-        "pile",
-        str(so_many(10, 50)),
-        str(tmp_path),
-    ]
+    count = so_many(10, 50)
+    program = [sys.executable, str(TESTS / "faults/crash_points.py"), "pile", str(count), str(tmp_path)]
     path = f"{TESTS.parent}:{TESTS / 'faults'}"
     done = subprocess.run(program, capture_output=True, text=True, env={"PYTHONPATH": path}, timeout=300)
     assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["killed"] == count
 
 
 @real_hosts

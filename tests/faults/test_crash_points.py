@@ -1,8 +1,9 @@
-"""Rows 2 and 13: killed or without power at any moment, `current` is whole, and the next deploy completes."""
+"""Rows 2, 13, 33: killed, without power, or a call fails; `current` is whole, the next deploy completes."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,3 +63,14 @@ def test_row_13_power_is_lost_anywhere_and_what_was_not_synced_is_not_needed(tmp
     cut = crashes("cut", so_many(27, 1), tmp_path)
     assert cut["failures"] == []
     assert cut["points"][-1] == "the end"
+
+
+def test_row_33_whichever_call_fails_no_deploy_is_told_of_as_done_that_is_not(tmp_path):
+    """Each fails once, closing what was written to as well; what is said of it is a sentence."""
+    failed = crashes("fail", so_many(9, 1), tmp_path)
+    assert failed["failures"] == []
+    calls = {point.split()[0] for point in failed["points"]}
+    assert {"pwrite", "write", "half", "fsync", "syncfs", "rename", "replace", "open", "close"} <= calls
+    # Passed over may be what was there already, what only tidies up, and the record of what was switched.
+    unsaid = [point for point in failed["unsaid"] if not re.match(r"mkdir|unlink|rmdir|close", point)]
+    assert all(re.search(r" \.murder/(bad|lock|history|a new file)| revisions\.log$", at) for at in unsaid)
