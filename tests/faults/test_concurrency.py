@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from deploying import agents, arrived, wait_until
+from deploying import agents, arrived, current, slow_down, wait_until
 from extent import long, so_many
 from host_life import HostLife, write_tree
 
@@ -79,25 +80,57 @@ def test_row_82_what_crashed_runs_left_goes_with_the_next_one(tmp_path):
     assert json.loads(done.stdout)["killed"] == count
 
 
+def ended(under_way):
+    """Return those that have ended."""
+    return [running for running in under_way if running.process.poll() is not None]
+
+
 @real_hosts
-@pytest.mark.parametrize("time", range(so_many(1, 100)))
-def test_row_77_of_two_who_deploy_the_same_at_once_one_does(lab, fab, app, source, time):
-    """Who has the first host gets the others; both may succeed, one after the other."""
-    arguments = ("--files-path", str(source), "--destination-path", app, "--tag", "v1")
+@pytest.mark.parametrize("time", range(so_many(1, 20)))
+def test_row_77_of_two_who_deploy_the_same_at_once_one_does(lab, fab, app, large, slow_seeder, time):
+    """Whoever has the first host gets the others, and is slow until the other one has ended."""
+    slow_down(lab, "web1", "1mbit")
+    arguments = ("--files-path", str(large), "--destination-path", app, "--tag", "v1")
     both = [fab.start("web[1-3]", *arguments) for _ in range(2)]
-    codes = sorted(running.end() for running in both)
-    assert codes in ([0, 0], [0, 3], [0, 4]), "\n".join(map(str, both))
+    wait_until(lambda: bool(ended(both)), 60, "both are under way")
+    [loser] = ended(both)
+    slow_down(lab, "web1", None)
+    assert loser.end() == 4, str(loser)
+    assert f"web1: busy: {app} is being deployed to by " in str(loser), str(loser)
+    assert "web[2-3]: not taken, as web1 is busy; nothing was changed" in loser.lines
+    told = re.search(r"^prepare +not finished \(([\d.]+) s\)$", str(loser), re.MULTILINE)
+    assert told is not None, str(loser)
+    assert float(told[1]) < 5
+    [winner] = set(both) - {loser}
+    assert winner.end() == 0, str(winner)
     assert all("Traceback" not in str(running) for running in both)
-    lost = [str(running) for running in both if running.process.returncode]
-    assert all("busy: " in said for said in lost)
-    assert [arrived(lab, host, app, source) for host in ("web1", "web2", "web3")] == [[]] * 3
+    assert [arrived(lab, host, app, large) for host in ("web1", "web2", "web3")] == [[]] * 3
     wait_until(lambda: not agents(lab), 15, "agents still run")
 
 
 @long
 @real_hosts
+def test_row_78_of_eight_to_one_destination_one_deploys_and_seven_are_told_that_it_is_busy(
+    lab, fab, app, large, slow_seeder
+):
+    slow_down(lab, "web1", "1mbit")
+    arguments = ("--files-path", str(large), "--destination-path", app)
+    all_of_them = [fab.start("web[1-3]", *arguments, "--tag", f"v{number}") for number in range(8)]
+    wait_until(lambda: len(ended(all_of_them)) > 6, 120, "more than one is under way")
+    losers = ended(all_of_them)
+    slow_down(lab, "web1", None)
+    assert [running.end() for running in losers] == [4] * 7, "\n".join(map(str, losers))
+    assert all("busy: " in str(running) for running in losers)
+    [winner] = set(all_of_them) - set(losers)
+    assert winner.end() == 0, str(winner)
+    assert current(lab, "web3", app) == f"releases/v{all_of_them.index(winner)}"
+    assert [arrived(lab, host, app, large) for host in ("web1", "web2", "web3")] == [[]] * 3
+
+
+@long
+@real_hosts
 def test_row_78_eight_destinations_at_once_on_the_same_hosts(lab, fab, app, source):
-    each = [f"{app}/of-{number}" for number in range(so_many(3, 8))]
+    each = [f"{app}/of-{number}" for number in range(8)]
     arguments = ("--files-path", str(source), "--tag", "v1")
     all_of_them = [fab.start("web[1-3]", *arguments, "--destination-path", one) for one in each]
     for running in all_of_them:
