@@ -1,4 +1,4 @@
-"""Rows 2 and 30 to 33 on hosts with a real sshd: disks that fill up or fail, agents killed at each step."""
+"""Rows 2, 30 to 33, 38, 72: hosts whose disk fills up, fails or is mounted oddly; agents killed at steps."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def test_rows_30_to_32_a_disk_that_fills_up_meanwhile_fails_its_host_alone(
         running.wait_for(f"{HOST}: No space left on device")
         assert on_host(lab, HOST, "ss -Hltn | grep -c -v :22").strip() == "1"  # others get what it has
     assert running.end() == 3, str(running)
-    assert re.search(rf"{HOST}: No (space|inodes) left on device", str(running)), str(running)
+    lacking = {"bytes": "space", "inodes": "inodes"}[kind]
+    assert re.search(rf"{HOST}: No {lacking} left on device", str(running)), str(running)
     assert "nothing was switched; v1 lies ready on web[1-2]" in str(running)
     assert on_host(lab, HOST, f"readlink {app}/current") == "releases/v0\n"
     on_host(lab, HOST, f"rm -rf {app}/balloon")
@@ -89,6 +90,25 @@ def test_row_38_where_a_release_could_not_be_moved_in_one_step_nothing_begins(la
         on_host(lab, HOST, f"umount {app}/releases")
     assert f"{HOST}: {app}/releases is on another file system than {app}/.murder" in said
     assert list(place(lab, HOST, app).rglob("*")) == [place(lab, HOST, f"{app}/releases")]
+
+
+@long
+def test_row_72_where_nothing_may_be_executed_a_release_arrives_all_the_same(lab, fab, app, source):
+    """The agent is read by Python, and nothing of it is executed."""
+    mounted = (app, "/root/.murder")
+    for path in mounted:
+        on_host(lab, HOST, f"mkdir -p {path} && mount -t tmpfs -o noexec,mode=755 tmpfs {path}")
+    try:
+        fab("web[1-3]", "--files-path", str(source), "--destination-path", app, "--tag", "v1")
+        assert on_host(lab, HOST, f"readlink {app}/current") == "releases/v1\n"
+        assert "agent-" in on_host(lab, HOST, "ls /root/.murder")
+        on_host(lab, HOST, f"cp -a {app}/current/. {app}-seen")
+        assert tree.differences(source, place(lab, HOST, f"{app}-seen")) == []
+    finally:
+        wait_until(lambda: not agents(lab, HOST), 15, "an agent still runs")
+        for path in mounted:
+            on_host(lab, HOST, f"umount {path}")
+        on_host(lab, HOST, f"rm -rf {app}-seen")
 
 
 @pytest.fixture(scope="module")

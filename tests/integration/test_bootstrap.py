@@ -16,10 +16,11 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Optional
 
 import pytest
+from programs import snapshot
 
 from murder_fabric.deploy.connecting.bootstrap import opening, remote_command
 from murder_fabric.deploy.connecting.bundle import Bundle, build_bundle
@@ -28,6 +29,13 @@ from murder_fabric.tracker.http import format_response, format_response_head
 SHELLS = ["sh", "dash", "bash", "zsh", "csh", "tcsh", "fish", "ksh"]
 SUPPORTED = ["3.9", "3.10", "3.11", "3.12", "3.13"]
 TOO_OLD = ["3.5", "3.6", "3.7", "3.8"]
+
+#: Root without these writes only where it may, as anybody else does.
+UNPRIVILEGED = (
+    ("setpriv", "--inh-caps=-all", "--bounding-set=-dac_override,-dac_read_search")
+    if os.geteuid() == 0
+    else ()
+)
 
 #: Says how it was started and what was left on stdin for it.
 TINY_AGENT = """\
@@ -80,10 +88,14 @@ class Host:
         self.murder_path = self.home / ".murder"
 
     def start(
-        self, python: str = sys.executable, shell: str = "sh", umask: int = 0o022
+        self,
+        python: str = sys.executable,
+        shell: str = "sh",
+        umask: int = 0o022,
+        prefix: Sequence[str] = (),
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [shell, "-c", remote_command(python)],
+            [*prefix, shell, "-c", remote_command(python)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -289,14 +301,22 @@ def test_a_path_that_cannot_be_a_directory_is_said(host: Host, tiny: Bundle) -> 
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_directory_that_cannot_be_written_is_said(host: Host, tiny: Bundle) -> None:
-    host.murder_path.mkdir(mode=0o500)
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root needs setpriv")
+@pytest.mark.parametrize("closed", ["home", "home/.murder"])
+def test_a_directory_that_cannot_be_written_is_said_and_nothing_written(
+    host: Host, tiny: Bundle, closed: str
+) -> None:
+    """Fault rows 35 and 72."""
+    if closed == "home/.murder":
+        host.murder_path.mkdir()
+    (host.home.parent / closed).chmod(0o500)
+    before = snapshot(host.home.parent)
 
-    events = host.bring(tiny)
+    [*begun, failed] = host.bring(tiny, prefix=UNPRIVILEGED)
 
-    assert names(events) == ["bootstrap", "failed"]
-    assert "cannot put the agent into ~/.murder (Permission denied)" in events[1]["reason"]
+    assert set(names(begun)) <= {"bootstrap"}
+    assert "cannot put the agent into ~/.murder (Permission denied)" in failed["reason"]
+    assert snapshot(host.home.parent) == before
 
 
 @pytest.mark.skipif(not os.path.ismount("/sys"), reason="no read-only /sys on this machine")
