@@ -7,6 +7,8 @@ import resource
 
 #: Descriptors that suffice: connections, files of the tree, and what Python and Twisted need.
 OPEN_FILES = 8192
+#: Those that are no connections where few files stay open; connections that there are all the same.
+NO_CONNECTIONS, LEAST_CONNECTIONS = 20, 2
 
 
 def raise_open_files() -> None:
@@ -19,6 +21,12 @@ def raise_open_files() -> None:
 
 
 def connections_allowed(most: int) -> int:
-    """Return how many connections a swarm or a tracker may have, *most* of all: half of our descriptors."""
+    """
+    Return how many connections a swarm or a tracker may have, *most* of all.
+
+    That is half of our descriptors, or fewer where what else must be open needs more than the other half.
+    """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return most if soft == resource.RLIM_INFINITY else min(most, soft // 2)
+    if soft == resource.RLIM_INFINITY:
+        return most
+    return min(most, soft // 2, max(soft - NO_CONNECTIONS, LEAST_CONNECTIONS))

@@ -135,13 +135,22 @@ def test_row_84_few_ports_are_left_to_connect_from(calm):
 
 
 @long
-def test_row_85_with_few_descriptors_fewer_connections_do(calm):
-    calm.start_tracker()
-    calm.start_seeder()
-    for host in PEERS:
-        calm.start_peer(host, "prlimit", "--nofile=64:64")
-    calm.must_complete()
-    assert all("Traceback" not in peer.err for peer in calm.peers.values())
+def test_row_85_with_few_descriptors_fewer_connections_do(programs, tmp_path):
+    """Twenty peers have 32 each, and twelve connections; without a limit they have 59, and twenty."""
+    with rig.Lab(tmp_path / "lab", hosts=22) as lab:
+        try:
+            swarm = Swarm(lab, programs, tmp_path / "swarm")
+            swarm.start_tracker()
+            swarm.start_seeder()
+            for host in lab.names[2:]:
+                swarm.start_peer(host, "prlimit", "--nofile=32:32")
+            swarm.must_complete()
+            peers = swarm.peers.values()
+            had = [event["peers"] for peer in peers for event in peer.events if event["event"] == "progress"]
+            assert max(had) == 12
+            assert [peer.err for peer in peers] == [""] * 20
+        finally:
+            programs.kill_all()
 
 
 @long
