@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ ns = Collection(murder)
 ALL = "web[1-8]"
 #: Of the tree that is moved.
 SIZE = 3_000_000
+#: Seconds within which a tracker is started, on a busy machine too; the tracker itself stays for hours.
+STARTED = 30.0
 
 Fab = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -122,8 +125,17 @@ def seeded(fab: Fab, hosts: Hosts, *tags: str, on: str = ALL) -> None:
         done(fab(on, "murder.start-seeding", "--tag", tag))
 
 
+def detached(name: str, pid: int) -> None:
+    """Check that an agent has nothing of the login that started it, which would wait for that."""
+    assert os.getsid(pid) == pid
+    log = f"/root/.murder/state/{name}.log"
+    assert [os.readlink(f"/proc/{pid}/fd/{number}") for number in range(3)] == ["/dev/null", log, log]
+
+
 def test_murders_manual_sequence(fab: Fab, hosts: Hosts, directory: Path) -> None:
+    began = time.monotonic()
     said = done(fab(ALL, "murder.start-tracker"))
+    assert time.monotonic() - began < STARTED
     assert said.startswith("murder: the tracker runs on web1, address ")
     tracker = hosts.agents("web1")
     assert done(fab(ALL, "murder.start-tracker")) == said.replace("tracker runs", "tracker already runs")
@@ -142,6 +154,8 @@ def test_murders_manual_sequence(fab: Fab, hosts: Hosts, directory: Path) -> Non
     for host in hosts.names:
         assert snapshot(hosts.path(host, "data/foo")) == source
         assert "peer-foo" in hosts.agents(host)
+        for name, pid in hosts.agents(host).items():
+            detached(name, pid)
 
     done(fab(ALL, "murder.stop-seeding", "--tag", "foo"))
     assert set(hosts.agents("web1")) == {"tracker", "peer-foo"}
