@@ -30,14 +30,20 @@ PATIENCE = 60.0
 DETOUR, ODD_PEER = (str(Path(__file__).with_name(name)) for name in ("detour.py", "odd_peer.py"))
 #: An agent on a copy of a machine, woken from the same memory: it draws what all copies draw.
 SAME_MEMORY = "import os, runpy; os.urandom = bytes; os.getpid = lambda: 1234"
-CLONE = (sys.executable, "-c", f"{SAME_MEMORY}; runpy.run_module('murder_fabric', None, '__main__')")
+#: One that says on stderr why it hangs up on whom, as it notes for nobody else.
+WHY = "import runpy, sys; from twisted.logger import formatEvent, globalLogPublisher as log"
+SAYING_WHY = f"{WHY}; log.addObserver(lambda event: print(formatEvent(event), file=sys.stderr, flush=True))"
+CLONE, CANDID = (
+    (sys.executable, "-c", f"{code}; runpy.run_module('murder_fabric', None, '__main__')")
+    for code in (SAME_MEMORY, SAYING_WHY)
+)
 
 
 class Swarm:
     """A tracker on web1, a slow seeder on web2, peers on the hosts after it."""
 
     def __init__(
-        self, lab: rig.Lab, programs: Programs, place: Path, size: int = SIZE, rate: str = RATE
+        self, lab: rig.Lab, programs: Programs, place: Path, size: int = SIZE, rate: str | None = RATE
     ) -> None:
         self.lab = lab
         self.peers: dict[str, Program] = {}
@@ -65,9 +71,10 @@ class Swarm:
         """The port of the tracker that was started last."""
         return int(self.announce.rpartition(":")[2].partition("/")[0])
 
-    def start_seeder(self) -> Program:
+    def start_seeder(self, program: Sequence[str] = AGENT) -> Program:
         """Start the seeder, wherever it finds a port."""
-        seeder = self.agent(SEEDER, "seed", self._torrent, self._tree, *self._where(SEEDER))
+        arguments = (self._torrent, self._tree, *self._where(SEEDER))
+        seeder = self.agent(SEEDER, "seed", *arguments, program=program)
         seeder.event("started")
         self.seeder = seeder
         return seeder

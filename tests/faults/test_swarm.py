@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 
 import pytest
 from extent import long
 from swarm import (
+    CANDID,
     CLONE,
     PEERS,
     SEEDER,
@@ -155,14 +157,21 @@ def test_row_85_with_few_descriptors_fewer_connections_do(programs, tmp_path):
 
 @long
 def test_row_87_a_peer_without_processor_is_late_and_nobody_is_blamed(calm):
+    """It has a thousandth of one, from when it has begun; nobody hangs up on anybody before the end."""
     calm.start_tracker()
-    calm.start_seeder()
-    with group("cpu", cpu__cfs_period_us="100000", cpu__cfs_quota_us="5000") as starved:
-        calm.start_peer("web3", *starved.prefix)
+    calm.start_seeder(CANDID)
+    with group("cpu", cpu__cfs_period_us="1000000") as starved:
+        late = calm.start_peer("web3", *starved.prefix, program=CANDID)
         for host in ("web4", "web5"):
-            calm.start_peer(host)
+            calm.start_peer(host, program=CANDID)
+        calm.wait_for_bytes("web3", 1)
+        starved.set("cpu.cfs_quota_us", "1000")
         calm.must_complete("web4", "web5")
+        assert not [event for event in late.events if event["event"] == "completed"]
         calm.must_complete("web3", patience=180)
+    for agent in (calm.seeder, *calm.peers.values()):
+        why = set(re.findall(r"^closing .*: (.*)$", agent.err, re.MULTILINE))
+        assert why <= {"both have everything", "connected twice"}, agent.told()
 
 
 @long
