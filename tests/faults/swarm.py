@@ -151,11 +151,18 @@ def cut(lab: rig.Lab, host: str, others: Sequence[str]) -> list[Firewall]:
     return walls
 
 
-def reset(lab: rig.Lab, host: str, other: str | None = None) -> None:
-    """End every connection of a host at once, or every one to *other*, with an error at both ends."""
+def reset(lab: rig.Lab, host: str, other: str | None = None) -> int:
+    """
+    End every connection of a host at once, or every one to *other*, with an error at both ends.
+
+    Return how many those were: `ss` says each, and 0 where the kernel does not let it end any.
+    """
     to = "" if other is None else f"dst {lab.address(other)}"
     inside = ["ip", "netns", "exec", lab.prefix + host]
-    subprocess.run([*inside, *f"ss -K state established {to}".split()], capture_output=True, timeout=30)
+    ended = subprocess.run(
+        [*inside, *f"ss -HtnK state established {to}".split()], capture_output=True, timeout=30
+    )
+    return len(ended.stdout.splitlines())
 
 
 def connected(lab: rig.Lab, host: str, other: str, port: int | None = None) -> bool:

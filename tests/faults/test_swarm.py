@@ -85,13 +85,6 @@ def test_row_14_a_peer_that_is_cut_off_goes_on_when_the_way_is_free(swarm):
 
 
 @long
-def test_row_18_a_connection_that_is_dead_is_given_up(swarm):
-    """Nothing is ever said of it, and it is never healed: the others have what it would have brought."""
-    cut(swarm.lab, "web3", [SEEDER])
-    swarm.must_complete()
-
-
-@long
 def test_row_20_packets_are_lost(calm, programs, tmp_path):
     """One of a hundred, one of ten: at most half as long again, at most six times as long."""
     took = {}

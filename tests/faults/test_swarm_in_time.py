@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from deploying import slow_down, wait_until
 from extent import long
-from programs import Programs
+from programs import Programs, open_sockets
 from swarm import LARGER, PEERS, SEEDER, TRACKER, Firewall, Swarm, connected, cut, pause, reset
 
 from lab import machine, rig
@@ -116,7 +116,7 @@ def test_row_6_the_seeder_comes_back_on_another_port(swarm, peace):
 
 @long
 def test_row_15_a_swarm_in_two_halves_is_one_again(swarm):
-    """Half a minute later each host of the other half goes on within 15 s, and gets all."""
+    """The seeder's half gets all; the other, half a minute later or more, goes on within 15 s."""
     swarm.start_peer("web6")
     swarm.wait_for_bytes("web6", 1)
     walls = [
@@ -124,6 +124,7 @@ def test_row_15_a_swarm_in_two_halves_is_one_again(swarm):
         *cut(swarm.lab, "web6", [TRACKER, SEEDER, "web3", "web4"]),
     ]
     pause(30)
+    swarm.must_complete("web3", "web4", patience=300)
     had = {host: swarm.bytes_of(host) for host in ("web5", "web6")}
     assert max(had.values()) < LARGER
     for wall in walls:
@@ -149,11 +150,16 @@ def test_row_17_of_one_way_only_both_ends_let_go(swarm):
 @long
 def test_row_19_connections_are_reset_again_and_again(swarm, peace):
     """A pair a second of these four, as often for each host as five pairs a second of twenty-one."""
-    rng = random.Random(19)
+    rng, struck = random.Random(19), 0
+    agents = [swarm.seeder, *swarm.peers.values()]
+    had = list(map(open_sockets, agents))
     for _ in range(30):
-        reset(swarm.lab, *rng.sample([SEEDER, *PEERS], 2))
+        struck += reset(swarm.lab, *rng.sample([SEEDER, *PEERS], 2))
         pause(1)
+    assert struck > 12  # some are not connected just then, the more the longer it goes on
     assert swarm.complete() < 2 * peace + BUSY, peace
+    for agent, least in zip(agents, had):
+        wait_until(lambda: open_sockets(agent) <= least, SOON, "it has more sockets than before")  # noqa: B023
 
 
 @long

@@ -1,12 +1,15 @@
-"""A flood of idle connections to a seeder's port (fault row 52): who has something to do there gets in."""
+"""Many connections to a seeder's port: idle ones (fault row 52), and some that are reset (row 19)."""
 
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import sys
 from pathlib import Path
 
-from programs import REPOSITORY, contents, create, make_tree, wait_until
+from odd_peer import greet
+from programs import REPOSITORY, contents, create, make_tree, open_sockets, wait_until
 
 from murder_fabric.policy.crowding import OF_A_STRANGER
 
@@ -32,3 +35,20 @@ def test_a_flood_of_idle_connections_takes_nobodys_place(programs, tmp_path: Pat
     assert 0 < max(standing) <= OF_A_STRANGER
     assert told()[-1]["closed"] > 300
     assert seeder.process.poll() is None
+
+
+def test_connections_that_are_reset_leave_no_descriptor_open(programs, tmp_path: Path) -> None:
+    tree, torrent = make_tree(tmp_path / "source" / "app", 100_000), tmp_path / "app.torrent"
+    info_hash = bytes.fromhex(create(tree, torrent)["info_hash"])
+    seeder = programs.seeder(torrent, tree, programs.tracker())
+    port = seeder.event("started")["port"]
+    wait_until(lambda: open_sockets(seeder) == 1, "it listens, and has told the tracker so")
+    for _ in range(5):
+        connections = [socket.create_connection(("127.0.0.2", port)) for _ in range(OF_A_STRANGER)]
+        for connection in connections:
+            greet(connection, info_hash)
+        assert open_sockets(seeder) > OF_A_STRANGER
+        for connection in connections:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+        wait_until(lambda: open_sockets(seeder) == 1, "only the one it listens at is left", 10)
