@@ -124,7 +124,10 @@ def test_peers_may_be_started_before_tracker_and_seeder(programs, tmp_path, tree
     url = f"http://127.0.0.1:{port}/announce"
     peer = programs.peer(torrent, tmp_path / "web1", url, "--seed-for", "0")
     assert "refused" in peer.event("tracker")["reason"]
-    programs.agent("tracker", "--listen", f"127.0.0.1:{port}").event("started")
+    since = programs.agent("tracker", "--listen", f"127.0.0.1:{port}").event("started")["time"]
+    # Long enough to have asked the tracker, and found nobody there.
+    peer.event("progress", lambda said: said["time"] > since + 6)
+    assert max(event["peers"] for event in peer.events if event["event"] == "progress") == 0
     programs.seeder(torrent, tree, url)
     assert peer.wait() == 0, peer.told()
     assert contents(tmp_path / "web1") == contents(tree.parent)

@@ -186,13 +186,15 @@ def test_what_does_not_run_cannot_be_stopped_or_used(fab: Fab, hosts: Hosts) -> 
 
 def test_foo_is_not_foobar(fab: Fab, hosts: Hosts) -> None:
     two = "web[1-2]"
-    seeded(fab, hosts, "foo", "foobar", on=two)
-    for tag in ("foo", "foobar"):
+    others = ("foobar", "foo-2", "xfoo")
+    seeded(fab, hosts, "foo", *others, on=two)
+    for tag in ("foo", *others):
         done(fab(two, "murder.peer", "--tag", tag, "--destination-path", f"{hosts.place}/data"))
     done(fab(two, "murder.stop-seeding", "--tag", "foo"))
     done(fab(two, "murder.stop-peering", "--tag", "foo"))
-    assert set(hosts.agents("web1")) == {"tracker", "seeder-foobar", "peer-foobar"}
-    assert set(hosts.agents("web2")) == {"peer-foobar"}
+    peers = {f"peer-{tag}" for tag in others}
+    assert set(hosts.agents("web1")) == {"tracker", *peers, *(f"seeder-{tag}" for tag in others)}
+    assert set(hosts.agents("web2")) == peers
 
 
 def test_a_host_that_cannot_take_it_keeps_no_agent_and_the_others_have_it(fab: Fab, hosts: Hosts) -> None:
