@@ -58,6 +58,9 @@ MOST_ANSWERS = 64
 MOST_WAITING = BACKLOG
 #: Seconds between looking for peers that fell silent.
 EXPIRE_EVERY = 15.0
+#: Seconds for which statistics are told as they were: to write those of a large swarm takes a while, in which
+#: no announce is answered, and any host of the run may ask for them.
+FRESH = 1.0
 
 
 class Answer(NamedTuple):
@@ -109,6 +112,8 @@ class TrackerSite(Factory):
             (statistics_path("stats", token).encode("ascii"), self._stats, JSON_TYPE),
             (statistics_path("metrics", token).encode("ascii"), self._metrics, PROMETHEUS_TYPE),
         )
+        #: By what writes them: when the statistics were written, and the text.
+        self._told: dict[Callable[..., bytes], tuple[float, bytes]] = {}
         self._token = token
         #: By path: the info hash, and the whole file.
         self._torrents: dict[bytes, tuple[bytes, bytes]] = {}
@@ -165,14 +170,20 @@ class TrackerSite(Factory):
         return encode_scrape(self._registry.scrape(asked))
 
     def _stats(self, query: bytes, host: str) -> bytes:
-        return stats_text(*self._numbers())
+        return self._statistics(stats_text)
 
     def _metrics(self, query: bytes, host: str) -> bytes:
-        return metrics_text(*self._numbers())
+        return self._statistics(metrics_text)
 
-    def _numbers(self) -> tuple[int, int, Sequence[SwarmStanding]]:
-        told = self._registry.standing(MOST_SWARMS, now=self.clock.seconds())
-        return self._registry.announce_count, self._registry.swarm_count, told
+    def _statistics(self, text: Callable[[int, int, Sequence[SwarmStanding]], bytes]) -> bytes:
+        """Return what *text* makes of the numbers, which may be those of a moment ago."""
+        now = self.clock.seconds()
+        written_at, told = self._told.get(text, (-FRESH, b""))
+        if now - written_at >= FRESH:
+            swarms = self._registry.standing(MOST_SWARMS, now=now)
+            told = text(self._registry.announce_count, self._registry.swarm_count, swarms)
+            self._told[text] = (now, told)
+        return told
 
 
 class Waiting:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from test_tracker_site import HASH, TOKEN, Visitor, announce, make_site
 
+from murder_fabric.net.tracker_site import FRESH
 from murder_fabric.tracker import statistics
 from murder_fabric.tracker.addresses import PeerAddress
 from murder_fabric.tracker.announcing import AnnounceRequest
@@ -64,6 +65,19 @@ def test_stats_say_how_many_there_are_but_name_only_so_many_of_them(monkeypatch,
     assert document["swarm_count"] == 1000
     assert [len(swarm["peers"]) for swarm in document["swarms"]] == said
     assert [swarm["incomplete"] for swarm in document["swarms"]] == [2, 2]
+
+
+def test_numbers_are_reckoned_once_a_second_however_often_they_are_asked_for():
+    """Row 54: those of thousands of peers take a while, in which no announce would be answered."""
+    site, clock = make_site()
+    Visitor(site).ask(b"/announce", announce())
+    first = [Visitor(site).ask(path)[1] for path in (b"/stats", b"/metrics")]
+    Visitor(site).ask(b"/announce", announce())
+    clock.advance(FRESH - 0.1)
+    assert [Visitor(site).ask(path)[1] for path in (b"/stats", b"/metrics")] == first
+    clock.advance(0.1)
+    assert json.loads(Visitor(site).ask(b"/stats")[1])["announces"] == 2
+    assert b"\nmurder_tracker_announces_total 2\n" in Visitor(site).ask(b"/metrics")[1]
 
 
 def test_what_strangers_announce_does_not_make_the_pages_of_a_tracker_long():
