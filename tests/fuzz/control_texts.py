@@ -66,8 +66,8 @@ def is_an_order(order: Any, data: bytes) -> None:
     assert all(type(entry.tag) is str and abs(entry.at) < float("inf") for entry in order)
 
 
-#: An address, a secret, and what a file of a release is, for those fields in which not any text may stand.
-SPECIAL = ("127.0.0.1", "ab" * 16, "good")
+#: An address, a secret, a commit, and what a release can be, for fields in which not any text may stand.
+SPECIAL = ("127.0.0.1", "ab" * 16, "ab" * 20, "good")
 
 
 def example(kind: Any) -> Any:
