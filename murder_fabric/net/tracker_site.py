@@ -154,10 +154,11 @@ class TrackerSite(Factory):
                     return Answer(format_response(200, encode_failure(str(error)), last=last), last)
                 return Answer(format_response(200, body, content_type, last=last), last)
         for path, (info_hash, torrent) in self._torrents.items():
-            if hmac.compare_digest(path, request.path) and self._registry.is_for(info_hash, host):
+            if hmac.compare_digest(path, request.path):
                 hosts = self._registry.hosts_at(info_hash, host)
-                share = None if hosts is None else hosts + TAKEN_BESIDE_HOSTS
-                return Answer.of_file(torrent, TORRENT_TYPE, share)
+                if hosts != 0:
+                    share = None if hosts is None else hosts + TAKEN_BESIDE_HOSTS
+                    return Answer.of_file(torrent, TORRENT_TYPE, share)
         return Answer(format_response(404, b"not found\n"), True)
 
     def _announce(self, query: bytes, host: str) -> bytes:

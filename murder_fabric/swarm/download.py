@@ -173,8 +173,10 @@ class Download:
 
         Who has given most is asked first, so that those who give next to nothing are not asked instead.
         """
-        self._best_rate = max(self._best_rate, sum(peer.download.rate(now=now) for peer in peers))
         flights = self._in_flight.values()
+        if not (flights or self.picker.open_count):  # nothing is missing, as in a seeder
+            return
+        self._best_rate = max(self._best_rate, sum(peer.download.rate(now=now) for peer in peers))
         overdue = overdue_after(sum(self._geometry.piece_size(f.index) for f in flights), self._best_rate)
         at_end = not self.picker.open_count
         if choose_duplicate(flights, overdue, at_end=at_end, now=now) is None:

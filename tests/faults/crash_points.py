@@ -242,15 +242,20 @@ class Scene:
         return None
 
 
+def what_is_wrong(look: Callable[..., str | None], *what: object) -> str | None:
+    """Return the fault that *look* finds with *what*, or what it ended with."""
+    try:
+        return look(*what)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
 def each(scene: Scene, step: int) -> None:
     """Kill at every *step*-th point, and print what came of it."""
     points = scene.points()
     failures = []
     for number in range(0, len(points), step):
-        try:
-            fault = scene.fault_of(number)
-        except Exception as error:
-            fault = f"{type(error).__name__}: {error}"
+        fault = what_is_wrong(scene.fault_of, number)
         if fault is not None:
             failures.append(f"killed before {points[number]} (call {number}): {fault}")
     print(json.dumps({"points": points, "failures": failures}, indent=1))
@@ -263,10 +268,7 @@ def cut(scene: Scene, step: int) -> None:
     for number in {*range(0, len(points), step), len(points) - 1}:
         may_be = ("v2",) if points[number] == "the end" else ("v1", "v2")
         for loss in LOSSES:
-            try:
-                fault = scene.fault_of(number, loss, may_be)
-            except Exception as error:
-                fault = f"{type(error).__name__}: {error}"
+            fault = what_is_wrong(scene.fault_of, number, loss, may_be)
             if fault is not None:
                 failures.append(f"{loss} left before {points[number]} (call {number}): {fault}")
     print(json.dumps({"points": points, "failures": failures}, indent=1))
@@ -279,10 +281,7 @@ def fail(scene: Scene, step: int) -> None:
     points = json.loads(scene.noted.read_text())["points"]
     failures, unsaid = [], []
     for number in range(0, len(points), step):
-        try:
-            fault = scene.fault_of_failure(number)
-        except Exception as error:
-            fault = f"{type(error).__name__}: {error}"
+        fault = what_is_wrong(scene.fault_of_failure, number)
         if fault is not None:
             failures.append(f"{points[number]} (call {number}) failed: {fault}")
         if not json.loads(scene.noted.read_text())["said"]:
