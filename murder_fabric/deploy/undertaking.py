@@ -90,6 +90,8 @@ def carry_out(task: str, context: GroupContext, undertaking: Undertaking, view: 
     course = _Course(undertaking)
     try:
         with course.explained(), view.watch(outcome):
+            if chronicle is not None:
+                chronicle.begin()
             said = _go_through(context, course, outcome, view)
         how_long = f" ({time.monotonic() - began:.1f} s)" if undertaking.is_long else ""
         view.remark(f"murder: {said}{how_long}")

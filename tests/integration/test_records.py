@@ -28,6 +28,13 @@ HOSTS = ["web1", "web2", "web3"]
 BROWSER = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 
 
+@pytest.fixture
+def slow_seeder(lab: rig.Lab) -> Iterator[None]:
+    slow_down(lab, "web1", "2mbit")  # a minute for what follows, of which it takes seconds
+    yield
+    slow_down(lab, "web1", None)
+
+
 def records(fab: Fab) -> list[Path]:
     """Return the files of all records, oldest first."""
     return sorted((fab.directory / ".local/state/murder_fabric/runs").iterdir())
@@ -74,6 +81,31 @@ def test_a_deploy_leaves_a_record_and_a_page_and_who_failed_gets_it_by_the_next_
     assert shown["details"]["record"] == json.loads(path.read_text())
 
 
+def test_a_run_that_was_killed_is_the_one_that_is_tried_again(
+    lab: rig.Lab, fab: Fab, app: str, source: Path, tmp_path: Path, slow_seeder: None
+) -> None:
+    """Row 11: the run before it had another tag, and a host that failed."""
+    in_the_way = place(lab, "web3", app)
+    in_the_way.write_text("no directory\n")
+    wanted = ("--destination-path", app)
+    fab("web[1-3]", "--files-path", str(source), *wanted, "--tag", "v1", "--allow-failures", "1", code=3)
+    in_the_way.unlink()
+    tree.generate(tmp_path / "build", 4_000_000, 20)
+    running = fab.start("web[1-3]", "--files-path", "build", *wanted, "--tag", "v2")
+    running.wait_for("upload")
+    running.process.kill()
+    running.end()
+    first, killed = (RunRecord.from_json(path.read_bytes()) for path in records(fab))
+    assert (first.tag, first.unfinished) == ("v1", ["web3"])
+    assert (killed.tag, killed.unfinished, killed.exit_code) == ("v2", HOSTS, None)
+    assert "not ended" in fab("web1", "murder.show", "last")
+    assert [current(lab, host, app) for host in HOSTS] == ["releases/v1", "releases/v1", None]
+    slow_down(lab, "web1", None)
+    fab("web[1-3]", "--files-path", "build", *wanted, "--retry-failed")
+    assert [arrived(lab, host, app, tmp_path / "build") for host in HOSTS] == [[]] * 3
+    assert [path.name[:-5] for path in records(fab)][:2] == [first.id, killed.id]
+
+
 def test_where_a_page_cannot_be_written_no_host_is_touched(
     fab: Fab, lab: rig.Lab, app: str, source: Path
 ) -> None:
@@ -81,13 +113,6 @@ def test_where_a_page_cannot_be_written_no_host_is_touched(
     assert "nothing can be written there" in fab("web1", *wanted, "--report", "none/out.html", code=2)
     assert not place(lab, "web1", app).exists()
     assert not (fab.directory / ".local").exists()
-
-
-@pytest.fixture
-def slow_seeder(lab: rig.Lab) -> Iterator[None]:
-    slow_down(lab, "web1", "2mbit")  # a minute for what follows, of which it takes seconds
-    yield
-    slow_down(lab, "web1", None)
 
 
 def test_the_status_of_a_run_is_seen_from_another_terminal(

@@ -45,7 +45,7 @@ from murder_fabric.deploy.undertaking import Undertaking, carry_out
 from murder_fabric.deploy.wanted import Wanted
 from murder_fabric.deploy.watching.fleet_state import FleetState
 from murder_fabric.deploy.watching.view import View
-from murder_fabric.errors import BadInput, HostsFailed, StorageError
+from murder_fabric.errors import BadInput, HostsFailed, Interrupted, StorageError
 from murder_fabric.storage.creation import create_metainfo
 
 HOSTS = ["web1", "web2", "web3"]
@@ -85,6 +85,14 @@ def a_run(number=1, hosts=None, **fields):
         "exchange": Exchange(HOSTS, [[0, 1000, 0], [0, 0, 500], [0, 0, 0]]),
         **fields,
     })  # fmt: skip
+
+
+def a_killed_run(number=1):
+    """Return what is kept of a run of v2 that did not come to its end."""
+    hosts = dict.fromkeys(HOSTS, HostRecord("waiting"))
+    nothing = {"seconds": 0.0, "length": 0, "seeders": (), "uploads": {}, "stages": (), "samples": ()}
+    facts = {"exit_code": None, "message": "it was killed", "tag": "v2", "digest": "", "exchange": Exchange()}
+    return a_run(number, hosts, **facts, **nothing)
 
 
 # The record -------------------------------------------------------------------------------------------------
@@ -373,6 +381,34 @@ def test_what_changes_hosts_leaves_a_record_and_the_page_that_was_asked_for(chan
     assert view.observers == []
 
 
+def test_there_is_a_record_before_any_host_is_asked_and_the_end_takes_its_place(channels):
+    seen = []
+
+    def steps(muster):
+        seen.extend(shelf.newest())
+        return "done"
+
+    carry_out("deploy", context(), undertaking(steps, is_recorded=True), View(None))
+    (begun,), (ended,) = seen, shelf.newest()
+    assert (begun.id, begun.tag, begun.destination) == (ended.id, ended.tag, ended.destination)
+    assert (begun.exit_code, ended.exit_code) == (None, 0)
+    assert begun.unfinished == list(begun.hosts) == list(ended.hosts)
+
+
+def test_ctrl_c_while_the_run_begins_is_in_its_record(channels, monkeypatch):
+    replace = os.replace
+
+    def pressed(*paths):
+        monkeypatch.setattr(os, "replace", replace)
+        signal.raise_signal(signal.SIGINT)
+        replace(*paths)
+
+    monkeypatch.setattr(os, "replace", pressed)
+    with pytest.raises(Interrupted, match="no host was changed"):
+        carry_out("deploy", context(), undertaking(switched, is_recorded=True), View(None))
+    assert shelf.find("last").exit_code == 130
+
+
 def test_what_changes_no_host_leaves_none(channels):
     carry_out("status", context(), undertaking(lambda muster: "done"), View(None))
     dry = context()
@@ -398,9 +434,12 @@ def test_ctrl_c_while_the_record_is_written_comes_when_it_is_there(channels, mon
         signal.raise_signal(number)
         replace(*paths)
 
-    monkeypatch.setattr(os, "replace", pressed)
+    def steps(muster):
+        monkeypatch.setattr(os, "replace", pressed)
+        return "done"
+
     path = tmp_path / "out.html"
-    wanted = undertaking(lambda muster: "done", is_recorded=True, report_path=str(path))
+    wanted = undertaking(steps, is_recorded=True, report_path=str(path))
     with signals_as_interrupts(), pytest.raises(KeyboardInterrupt):
         carry_out("deploy", context(), wanted, View(None))
     assert shelf.find("last").message == "done"
@@ -488,6 +527,13 @@ def test_who_was_left_behind_by_an_earlier_try_of_the_same_tag_is_tried_again_to
     assert retry_of(context([]), KNOWN).context.hosts == ["web2", "web4"]
     shelf.keep(a_run(4, {"web2": HostRecord("failed")}, tag="v2"))
     assert retry_of(context([]), KNOWN).context.hosts == ["web2"]
+
+
+def test_of_a_run_that_was_killed_all_hosts_are_tried_again():
+    shelf.keep(a_run(1))
+    shelf.keep(a_killed_run(2))
+    again = retry_of(context([]), KNOWN)
+    assert (again.context.hosts, again.settings.default_tag) == (HOSTS, "v2")
 
 
 @pytest.fixture
@@ -589,6 +635,17 @@ def test_the_table_has_a_line_for_each_run():
         *(a_run(2).id, "deploy", "v1", "/srv/app", "2", "of", "3", "12.5", "s", "3", "ann@desk")
     ]
     assert lines[2].split()[2] == "-"
+
+
+def test_a_run_that_was_killed_has_no_exit_code():
+    record = a_killed_run()
+    (line,) = history_text([record]).splitlines()[1:]
+    assert line.split() == [record.id, "deploy", "v2", "/srv/app", "0", "of", "3", "-", "-", "ann@desk"]
+    assert "by ann@desk, not ended\n  it was killed\n" in run_text(record)
+    assert "  waiting     web[1-3] (3 hosts)" in run_text(record)
+    read = Reader(page(record))
+    assert "not ended" in read.texts
+    assert read.by_id("done")["data-value"] == "0"
 
 
 @pytest.mark.parametrize(

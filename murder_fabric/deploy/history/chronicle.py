@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import time
 from typing import TYPE_CHECKING
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING
 from ...errors import BadInput, Interrupted, StorageError, quoted
 from ...units import counted
 from ..ending import uninterrupted
-from ..outcome import Outcome
+from ..outcome import HostState, Outcome
 from ..ranges import fold
 from ..results import Result
 from ..trust import certificates
@@ -40,34 +42,37 @@ class Chronicle:
     """
 
     def __init__(self, task: str, undertaking: Undertaking, view: View, run_id: str) -> None:
-        self._task = task
         self._undertaking = undertaking
         self._view = view
-        self._began_at = time.time()
+        self._begun = _beginning(task, undertaking, run_id)
         self._recording = Recording(now=time.monotonic())
-        self._id = run_id
-        self._notices = self._begin()
+        self._notices = self._told()
         view.observers.append(self._recording)
         if self._notices is not None:
             view.observers.append(self._notices)
 
-    def _begin(self) -> Notices | None:
+    def begin(self) -> None:
+        """Keep a record, for the case that the run is killed; where that cannot be, `end` says so."""
+        with contextlib.suppress(StorageError, BadInput):
+            shelf.keep(self._begun)
+
+    def _told(self) -> Notices | None:
         """Tell the webhook, if there is one, that the run begins."""
-        planned, settings = self._undertaking, self._undertaking.settings
+        begun, settings = self._begun, self._undertaking.settings
         if not settings.webhook:
             return None
         facts = {
-            "run": self._id,
-            "task": self._task,
-            "tag": planned.tag or None,
-            "destination": planned.destination,
-            "operator": operator_name(),
-            "hosts": len(planned.hosts),
+            "run": begun.id,
+            "task": begun.task,
+            "tag": begun.tag or None,
+            "destination": begun.destination,
+            "operator": begun.operator,
+            "hosts": len(begun.hosts),
         }
-        subject = f"{self._task}{f' of {planned.tag}' * bool(planned.tag)} to {planned.destination}"
+        subject = f"{begun.task}{f' of {begun.tag}' * bool(begun.tag)} to {begun.destination}"
         notices = Notices(settings.webhook, certificates(settings), subject, facts)
-        named = f"{fold(planned.hosts)} ({counted(len(planned.hosts), 'host')})"
-        notices.tell("start", f"begun by {operator_name()} on {named}")
+        named = f"{fold(begun.hosts)} ({counted(len(begun.hosts), 'host')})"
+        notices.tell("start", f"begun by {begun.operator} on {named}")
         return notices
 
     def end(self, result: Result, outcome: Outcome) -> None:
@@ -115,25 +120,41 @@ class Chronicle:
             )
             for host, one in outcome.by_host().items()
         }
-        return RunRecord(
-            self._id,
-            self._task,
-            operator_name(),
-            round(self._began_at, 3),
-            round(result.seconds, 3),
-            result.exit_code,
-            result.message,
-            result.tag,
-            result.destination,
-            result.digest,
-            self._recording.length,
-            list(outcome.seeders),
-            hosts,
-            dict(outcome.uploads),
-            self._recording.stages,
-            self._recording.samples,
-            exchange_of(list(hosts), outcome.received),
+        return dataclasses.replace(
+            self._begun,
+            seconds=round(result.seconds, 3),
+            exit_code=result.exit_code,
+            message=result.message,
+            tag=result.tag,
+            destination=result.destination,
+            digest=result.digest,
+            length=self._recording.length,
+            seeders=list(outcome.seeders),
+            hosts=hosts,
+            uploads=dict(outcome.uploads),
+            stages=self._recording.stages,
+            samples=self._recording.samples,
+            exchange=exchange_of(list(hosts), outcome.received),
         )
+
+
+def _beginning(task: str, planned: Undertaking, run_id: str) -> RunRecord:
+    """Return what is known of a run that begins; where it is killed, it is the last one all the same."""
+    return RunRecord(
+        run_id,
+        task,
+        operator_name(),
+        round(time.time(), 3),
+        seconds=0.0,
+        exit_code=None,
+        message="it has not ended yet, or was killed before it could say how",
+        tag=planned.tag,
+        destination=planned.destination,
+        digest="",
+        length=0,
+        seeders=(),
+        hosts=dict.fromkeys(planned.hosts, HostRecord(HostState.WAITING.value)),
+    )
 
 
 def _ending(record: RunRecord) -> str:

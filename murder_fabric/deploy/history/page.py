@@ -35,7 +35,7 @@ def _header(record: RunRecord) -> Markup:
     return tag(
         "header",
         tag("h1", f"{record.task} ", tag("b", record.tag or "-"), f" to {record.destination}"),
-        tag("p", tag("span", f"exit code {record.exit_code}", class_=f"pill {kind}"), " ", record.message),
+        tag("p", tag("span", record.verdict, class_=f"pill {kind}"), " ", record.message),
         tag("p", f"{began} by {record.operator}, digest {record.digest[:12] or '-'}", class_="quiet"),
     )
 
@@ -48,7 +48,7 @@ def _figures(record: RunRecord) -> Markup:
     figures: list[tuple[str, str, float, str]] = [
         ("done", record.aim, done, f"{done} of {len(record.hosts)}"),
         ("failed", "failed", len(record.failed), str(len(record.failed))),
-        ("seconds", "took", record.seconds, f"{record.seconds:.1f} s"),
+        ("seconds", "took", record.seconds, record.took),
         ("moved", "moved", record.total("bytes_moved"), shown_size(record.total("bytes_moved"))),
         ("reused", "reused", record.total("bytes_reused"), shown_size(record.total("bytes_reused"))),
     ]

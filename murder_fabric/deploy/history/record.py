@@ -75,7 +75,8 @@ class RunRecord:
     #: Unix seconds.
     began_at: float
     seconds: float
-    exit_code: int
+    #: None until it has ended; so it stays where the run is killed.
+    exit_code: int | None
     message: str
     tag: str
     destination: str
@@ -155,6 +156,21 @@ class RunRecord:
         return of_seeders, sum(self.uploads.values()) - of_seeders
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it is known how it ended; else it goes on, or was killed."""
+        return self.exit_code is not None
+
+    @property
+    def took(self) -> str:
+        """How long it took, for people; a dash where that is not known."""
+        return f"{self.seconds:.1f} s" if self.has_ended else "-"
+
+    @property
+    def verdict(self) -> str:
+        """What it ended with, for people."""
+        return f"exit code {self.exit_code}" if self.has_ended else "not ended"
+
+    @property
     def aim(self) -> str:
         """The state in which a host is where the run was to bring it."""
         return _AIMS.get(self.task, "switched")
@@ -180,7 +196,7 @@ def _check(record: RunRecord) -> None:
         raise ValueError("samples")
     if not 0 <= record.began_at < _LATEST:
         raise ValueError("began_at")
-    numbers: list[Any] = [record.seconds, record.exit_code, record.length]
+    numbers: list[Any] = [record.seconds, record.exit_code or 0, record.length]
     numbers += record.uploads.values()
     for host in record.hosts.values():
         numbers += [host.bytes_moved, host.bytes_reused, host.seconds]

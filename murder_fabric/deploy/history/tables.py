@@ -30,7 +30,7 @@ def run_text(record: RunRecord) -> str:
     began = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(record.began_at))
     lines = [
         f"{record.task} {record.tag or '-'} to {record.destination}, run {record.id}",
-        f"  {began} by {record.operator}, {record.seconds:.1f} s, exit code {record.exit_code}",
+        f"  {began} by {record.operator}, " + f"{record.took}, " * record.has_ended + record.verdict,
         f"  {printable(record.message, 1000)}",
     ]
     if record.digest:
@@ -73,7 +73,7 @@ def _line(record: RunRecord) -> tuple[str, ...]:
         record.tag or "-",
         record.destination,
         f"{record.count(record.aim)} of {len(record.hosts)}",
-        f"{record.seconds:.1f} s",
-        str(record.exit_code),
+        record.took,
+        str(record.exit_code) if record.has_ended else "-",
         printable(record.operator, 60),
     )
