@@ -641,7 +641,7 @@ def test_a_run_that_was_killed_has_no_exit_code():
     record = a_killed_run()
     (line,) = history_text([record]).splitlines()[1:]
     assert line.split() == [record.id, "deploy", "v2", "/srv/app", "0", "of", "3", "-", "-", "ann@desk"]
-    assert "by ann@desk, not ended\n  it was killed\n" in run_text(record)
+    assert "by ann@desk, not ended\n  it was killed\nhosts\n" in run_text(record)
     assert "  waiting     web[1-3] (3 hosts)" in run_text(record)
     read = Reader(page(record))
     assert "not ended" in read.texts

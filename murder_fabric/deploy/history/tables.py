@@ -35,7 +35,8 @@ def run_text(record: RunRecord) -> str:
     ]
     if record.digest:
         lines.append(f"  digest {record.digest}" + f", {shown_size(record.length)}" * bool(record.length))
-    lines += ["stages", *(f"  {one.name:<10}{one.seconds:8.1f} s" for one in record.stages)]
+    if record.stages:
+        lines += ["stages", *(f"  {one.name:<10}{one.seconds:8.1f} s" for one in record.stages)]
     by_state: dict[str, list[str]] = {}
     for host, one in record.hosts.items():
         by_state.setdefault(one.state, []).append(host)
