@@ -110,6 +110,7 @@ def test_a_record_is_the_same_after_it_was_written_and_read():
         {"hosts": {"web1": {"state": "failed", "colour": "red"}}},
         {"samples": [{"at": 0.0, "shares": [1]}]},
         {"seconds": "long"},
+        {"exit_code": ""},
         {"tag": None},
         {"more": 1},
         {"uploads": {"web1": "x"}},

@@ -196,7 +196,8 @@ def _check(record: RunRecord) -> None:
         raise ValueError("samples")
     if not 0 <= record.began_at < _LATEST:
         raise ValueError("began_at")
-    numbers: list[Any] = [record.seconds, record.exit_code or 0, record.length]
+    numbers: list[Any] = [record.seconds, record.length]
+    numbers += [record.exit_code] * record.has_ended
     numbers += record.uploads.values()
     for host in record.hosts.values():
         numbers += [host.bytes_moved, host.bytes_reused, host.seconds]
