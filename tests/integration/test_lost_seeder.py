@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deploying import Fab, agents, arrived, place, slow_down, wait_until
+from deploying import Fab, agents, arrived, current, place, slow_down, wait_until
 
 from demo import tree
 from lab import rig
@@ -53,7 +53,7 @@ def test_a_seeder_that_has_given_one_copy_away_is_not_needed_any_more(
         os.kill(pid, signal.SIGKILL)
     assert running.end() == code, str(running)
     assert [arrived(lab, host, app, build) for host in left] == [[]] * len(left)
-    assert not arrived_whole(lab, seeder, app)
+    assert current(lab, seeder, app) is None
 
 
 def is_among(copies: list[Path], build: Path) -> bool:
@@ -61,11 +61,7 @@ def is_among(copies: list[Path], build: Path) -> bool:
     for path in (path for path in build.rglob("*") if path.is_file() and not path.is_symlink()):
         has = [at.read_bytes() for copy in copies if (at := copy / path.relative_to(build)).is_file()]
         content = path.read_bytes()
-        for begin in range(0, len(content), BLOCK):
-            if not any(one[begin : begin + BLOCK] == content[begin : begin + BLOCK] for one in has):
-                return False
+        blocks = [slice(begin, begin + BLOCK) for begin in range(0, len(content), BLOCK)]
+        if not all(any(one[block] == content[block] for one in has) for block in blocks):
+            return False
     return True
-
-
-def arrived_whole(lab: rig.Lab, host: str, app: str) -> bool:
-    return (place(lab, host, app) / "current").exists()
