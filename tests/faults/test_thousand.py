@@ -36,7 +36,6 @@ def sshd(tmp_path):
     settings = [
         f"ForceCommand cat {tmp_path}/hello; exec cat >/dev/null",
         "MaxStartups 2000:30:4000",
-        "SetEnv SHLVL=2",  # bash reads no ~/.bashrc then, which on some machines takes half a second
     ]
     made = sshds.prepare(tmp_path, ["127.0.0.1"], ["127.0.0.1"], "\n".join(settings))
     with made.ssh_config.open("a") as config:

@@ -65,7 +65,10 @@ def prepare(
     directory: pathlib.Path, names: Sequence[str] = HOSTS, listen: Sequence[str] = HOSTS, settings: str = ""
 ) -> Sshd:
     """
-    Write keys and settings for one sshd into *directory*.
+    Write keys and settings for one sshd into *directory*, which is the home of who logs in.
+
+    Not this machine's: bash reads ~/.bashrc for every command over ssh, and one that is killed while it
+    does may leave a lock there (pyenv's, for one) that all later commands wait for.
 
     Args:
         names: what its hosts are known by.
@@ -87,6 +90,7 @@ AuthorizedKeysFile {directory}/authorized_keys
 PidFile none
 StrictModes no
 UsePAM no
+SetEnv HOME={directory}
 PasswordAuthentication no
 PermitRootLogin yes
 MaxStartups 200:30:400
