@@ -198,6 +198,25 @@ def test_row_71_a_host_that_falls_silent_in_the_middle_fails_alone(lab, fab, app
 
 
 @long
+def test_row_71_a_login_that_hangs_is_waited_for_once(lab, fab, app, source):
+    bashrc = lab.host_root("web2") / "root/.bashrc"
+    bashrc.write_text("sleep 600\n")
+    try:
+        arguments = ("--files-path", str(source), "--destination-path", app, "--tag", "v1")
+        running = fab.start("web[1-3]", *arguments, "--allow-failures", "1")
+        running.wait_for("connect")
+        began = time.monotonic()
+        assert running.end() == 3, str(running)
+        took = time.monotonic() - began
+    finally:
+        bashrc.write_text("")
+    assert "web2: it let us in, but its agent did not start within 120 s" in str(running)
+    assert "no answer within" not in str(running)
+    assert [arrived(lab, host, app, source) for host in ("web1", "web3")] == [[], []]
+    assert took < 20, str(running)  # who asks it once more waits for thirty seconds
+
+
+@long
 @pytest.mark.parametrize(
     "login", ["export LC_ALL=tr_TR.UTF-8 LANG=tr_TR.UTF-8", "umask 000", "unset HOME", "set -e"]
 )

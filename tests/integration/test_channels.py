@@ -237,6 +237,14 @@ def test_a_command_that_cannot_start_is_the_agents_failure(gateways):
     assert "/no/such/python" in answer.reason
 
 
+def test_a_login_shell_that_hangs_is_told_from_an_agent_that_does(gateways):
+    opened = connect_all(connections(gateways, "127.0.0.1"), "exec sleep 60", pool_size=1)
+    with Channels(opened, Opening(b"program\n")) as channels:
+        answers = channels.greet(0.5)
+    reason = "it let us in, but its agent did not start within 0.5 s"
+    assert answers == {"127.0.0.1": HostFailure("timeout", reason)}
+
+
 def test_a_host_with_another_key_is_not_talked_to(sshd, tmp_path):
     (tmp_path / "known_hosts").write_text("")
     config = sshd.ssh_config.read_text().replace(f"{sshd.directory}/known_hosts", f"{tmp_path}/known_hosts")

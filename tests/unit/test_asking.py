@@ -229,6 +229,14 @@ def test_a_host_that_talks_on_hides_none_that_is_silent(monkeypatch: pytest.Monk
     assert answers == {"web1": Message(JOINED), "web2": HostFailure("timeout", "it said nothing for 0.05 s")}
 
 
+def test_whoever_counts_answers_is_told_of_those_that_do_not_come() -> None:
+    told: dict[str, object] = {}
+    ask = Ask(Channels(), {"web1": 1, "web2": 2}, late="it let us in, but its agent did not start")
+    ask.hear("web1", Message(JOINED))
+    assert ask.wait(0, on_answer=told.__setitem__) == told
+    assert told["web2"] == HostFailure("timeout", "it let us in, but its agent did not start within 0 s")
+
+
 def test_what_came_in_time_counts_however_late_it_is_looked_at() -> None:
     ask = Ask(Channels(), {"web1": 1, "web2": 2})
     ask.hear("web1", Message(JOINED))

@@ -136,4 +136,5 @@ def test_no_host_is_greeted_by_what_is_no_hello() -> None:
             return json.dumps({"event": "done", "id": 0}).encode() + b"\n"
 
     with Channels({"web1": Impostor({})}) as channels:  # type: ignore[dict-item]
-        assert channels.greet(0.1) == {"web1": HostFailure("timeout", "no answer within 0.1 s")}
+        why = "it let us in, but its agent did not start within 0.1 s"
+        assert channels.greet(0.1) == {"web1": HostFailure("timeout", why)}

@@ -43,16 +43,24 @@ class Listener(Protocol):
 class Ask:
     """Requests under way on some hosts."""
 
-    def __init__(self, channels: Asked, ids: Mapping[str, int], names: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self,
+        channels: Asked,
+        ids: Mapping[str, int],
+        names: Mapping[str, str] = {},
+        late: str = "no answer",
+    ) -> None:
         """
         Take note of what was asked.
 
         Args:
             ids: by host, that of the request.
             names: by host, what the request is called; what is answered to others is not looked at.
+            late: what is wrong with a host that has not answered in time, as a reason begins.
         """
         self._channels = channels
         self._names = names
+        self._late = late
         self._ids = dict(ids)
         #: Hosts, and what came of them; a word stands for the event of that name in `_last`.
         self._heard: queue.SimpleQueue[tuple[str, Union[Answer, str]]] = queue.SimpleQueue()
@@ -121,10 +129,8 @@ class Ask:
                 self._give_up_silent(began, silence, on_answer)
         for _ in range(self._heard.qsize()):  # came in time; what comes meanwhile holds nobody up
             self._take_next(0.0, on_event, on_answer)
-        for host, request in self._ids.items():
-            if host not in self.answers:
-                self._channels.forget(host, request)
-                self.answers[host] = HostFailure("timeout", f"no answer within {timeout or 0:g} s")
+        for host in self.waiting():
+            self._miss(host, f"{self._late} within {timeout or 0:g} s", on_answer)
         return {host: self.answers[host] for host in self._ids}
 
     def _take_next(
@@ -165,10 +171,14 @@ class Ask:
         before = time.monotonic() - silence
         for host in self.waiting():
             if max(began, self.heard_at[host]) < before:
-                self._channels.forget(host, self._ids[host])
-                self.answers[host] = HostFailure("timeout", f"it said nothing for {silence:g} s")
-                if on_answer is not None:
-                    on_answer(host, self.answers[host])
+                self._miss(host, f"it said nothing for {silence:g} s", on_answer)
+
+    def _miss(self, host: str, reason: str, on_answer: Optional[OnAnswer]) -> None:
+        """Wait for *host* no longer, as its time is over."""
+        self._channels.forget(host, self._ids[host])
+        self.answers[host] = HostFailure("timeout", reason)
+        if on_answer is not None:
+            on_answer(host, self.answers[host])
 
 
 def _refusal(said: Message) -> HostFailure:

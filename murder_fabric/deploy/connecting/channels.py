@@ -32,6 +32,8 @@ BLOCKED_TICK = 0.05
 WRITERS = 8
 #: The id under which `greet` waits; requests count from 1.
 GREETING = 0
+#: What is wrong with a host that `greet` waited for in vain: connecting has its own reasons, and came before.
+NO_AGENT = "it let us in, but its agent did not start"
 
 
 class Opening(NamedTuple):
@@ -138,7 +140,7 @@ class Channels:
                 self._unreachable[host] = channel
             else:
                 self._links[host] = _Link(host, channel, self._ringing)
-        self._greeting = Ask(self, dict.fromkeys(channels, GREETING))
+        self._greeting = Ask(self, dict.fromkeys(channels, GREETING), late=NO_AGENT)
         self._writers = Writers(min(WRITERS, len(self._links)))
         starting = [host for host in self._links if host not in running]
         self._supply = Supply(opening.bundle, opening.pass_on, starting, self)
