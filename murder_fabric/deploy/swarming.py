@@ -61,7 +61,10 @@ def create(run: Run) -> tuple[Metainfo, bytes]:
 
     with run.stage("create") as said:
         hashing = run.muster.hashing()
-        message = _need(run, run.seeders(), "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing, look=look)
+        seeders = run.seeders()
+        message = _first(run, seeders, "seeder", request, PAYLOAD_TIMEOUT, on_event=hashing, look=look)
+        if message is None:
+            raise run.lost(seeders, "seeder")
         files, length = message.fields["file_count"], message.fields["length"]
         said.append(f"{counted(files, 'file')}, {shown_size(length)}")
     metainfo = torrents[message.attached]
@@ -136,15 +139,20 @@ def _enter(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> tuple[Entr
 
 
 def _start_tracker(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> tuple[str, Offer | None]:
-    tracker, (first, last) = run.tracker(), run.settings.tracker_port_range()
-    address, info_hash, token = ready.addresses[tracker], metainfo.info.info_hash, bytes.fromhex(run.token)
-    started = _need(run, [tracker], "tracker", control.StartTracker(address, first, last, run.token))
-    port, count = int(started.fields["port"]), len(run.outcome.going)
-    spread = pays(count, len(raw))
+    """Start the tracker; where nobody named one, and it fails, the next host takes its place."""
+    info_hash, token = metainfo.info.info_hash, bytes.fromhex(run.token)
     track = control.Track(info_hash.hex(), ready.allowed())
-    _need(run, [tracker], "tracker", track, PAYLOAD_TIMEOUT, attached=raw if spread else b"")
-    offer = offer_of_torrent(raw, info_hash, count, address, port, token) if spread else None
-    return announce_url(address, port, token), offer
+    while True:
+        tracker, count = run.tracker(), len(run.outcome.going)
+        address, spread = ready.addresses[tracker], pays(count, len(raw))
+        start = control.StartTracker(address, *run.settings.tracker_port_range(), run.token)
+        it, attached = ([tracker], "tracker"), raw if spread else b""
+        started = _first(run, *it, start)
+        if started is None or _first(run, *it, track, PAYLOAD_TIMEOUT, attached=attached) is None:
+            continue
+        port = int(started.fields["port"])
+        offer = offer_of_torrent(raw, info_hash, count, address, port, token) if spread else None
+        return announce_url(address, port, token), offer
 
 
 def _stage(run: Run, metainfo: Metainfo, raw: bytes, offer: Offer | None) -> dict[str, Message]:
@@ -252,7 +260,7 @@ def _join_request(run: Run, address: str, entry: Entry) -> Request:
     return control.Join(run.wanted.tag, address, first, last, *entry, *limits, web_seeds=web_seeds)
 
 
-def _need(
+def _first(
     run: Run,
     hosts: list[str],
     role: str,
@@ -262,8 +270,8 @@ def _need(
     attached: bytes = b"",
     *,
     look: Callable[[Mapping[str, Answer]], Mapping[str, Answer]] | None = None,
-) -> Message:
-    """Ask the first of *hosts* that does it; nothing goes on without one. *look* finds faults in answers."""
+) -> Message | None:
+    """Have the first of *hosts* do it that can; None if none does. *look* finds faults in answers."""
     message = Message(request.fields(), attached)
     for host in hosts:
         answers = run.muster.channels.ask({host: message}, timeout, on_event, SILENCE_LIMIT)
@@ -274,4 +282,4 @@ def _need(
         if answer.exit_code == BadInput.exit_code:
             run.lost([host], role)
             raise BadInput(f"{host}: {answer.reason}")
-    raise run.lost(hosts, role)
+    return None

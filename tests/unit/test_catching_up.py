@@ -64,6 +64,7 @@ class Fleet:
                 "inspect": lambda host, fields: self.inspect(host),
                 "recall_release": lambda host, fields: self.recall(host),
                 "start_tracker": {"port": 8998},
+                "track": {},
                 "stage": self.stage,
                 "join": {"bytes_downloaded": 10},
                 "verify": self.verify,
@@ -323,6 +324,14 @@ def test_no_more_are_asked_for_it_than_it_takes(fleet: FleetOf) -> None:
 def test_who_is_lost_while_it_gives_fails_alone_if_another_one_has_it(fleet: FleetOf) -> None:
     them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
     them.fails("join", "web1")
+    assert them.go() == "web3 (1 host) caught up with v2"
+    assert them.states() == ["failed", "switched", "switched"]
+
+
+@pytest.mark.parametrize("request_", ["start_tracker", "track"])
+def test_who_cannot_track_takes_none_of_those_that_have_it_with_it(fleet: FleetOf, request_: str) -> None:
+    them = fleet({"web1": "v2", "web2": "v2", "web3": "v1"})
+    them.fails(request_, "web1")
     assert them.go() == "web3 (1 host) caught up with v2"
     assert them.states() == ["failed", "switched", "switched"]
 
