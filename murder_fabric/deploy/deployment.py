@@ -174,14 +174,14 @@ class Deployment:
         muster = self.plan.muster
         requests = {host: Message(control.Finish().fields()) for host in muster.greeted}
         left = {host: requests.pop(host) for host in silent if host in requests}
-        muster.channels.begin(left)
+        muster.channels.begin(left, insist=True)
         muster.view.asked(requests, "have ended what runs there")
 
         def on_answer(host: str, answer: Answer) -> None:
             if isinstance(answer, Message):
                 muster.view.answered(host)
 
-        answers = muster.channels.ask(requests, timeout, on_answer=on_answer)
+        answers = muster.channels.ask(requests, timeout, on_answer=on_answer, insist=True)
         note_uploads(self.outcome, answers)
         for host, answer in answers.items():
             problems = answer.fields.get("problems", ()) if isinstance(answer, Message) else ()

@@ -198,8 +198,10 @@ class _Checkup:
         return self._settled(self._run.muster.channels.ask(requests, PROMPT_TIMEOUT))
 
     def _fault(self, host: str, *sentences: str) -> None:
-        if sentences:
-            self.problems.setdefault(host, []).extend(map(printable, sentences))
+        """Note what is wrong with *host*, each thing once: one that hangs fails at all it is asked."""
+        for sentence in map(printable, sentences):
+            if sentence not in (noted := self.problems.setdefault(host, [])):
+                noted.append(sentence)
 
     def _settled(self, answers: Mapping[str, Message | HostFailure]) -> dict[str, Mapping[str, Any]]:
         """Return the fields of those that answered; why the others did not is a problem of theirs."""

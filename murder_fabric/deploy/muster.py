@@ -165,7 +165,7 @@ class Muster:
 
     def locate(self, interface: str) -> dict[str, str]:
         """
-        Return the address of each host that has answered, this machine apart; see `control.Locate`.
+        Return the address of each host that is not out, this machine apart; see `control.Locate`.
 
         Where several say the same, it is that of the one which SSH reaches there, and the others are out. If
         that is none of them, or several, nobody can tell who lies, or if any does, and all are out.
@@ -174,7 +174,8 @@ class Muster:
             BadInput: these are all hosts.
         """
         request = control.Locate(interface or None)
-        hosts = [host for host in self.greeted if host != HERE]
+        out = {HERE, *self.outcome.lost, *self.dropped}
+        hosts = [host for host in self.greeted if host not in out]
         addresses = {
             host: canonical_host(str(answer.fields["address"]))
             for host, answer in self.ask(hosts, lambda _: request).items()

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import control
+from ..control import Message
 from ..metainfo.values import Metainfo
 from ..units import counted, shown_size
 from .failures import HostFailure
+from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT
 from .outcome import HostState, same_hosts
 from .roles import HERE
 from .run import Run
@@ -88,13 +90,17 @@ def take(run: Run, tag: str | None) -> Mapping[str, Mapping[str, Any]]:
             wanted.destination, tag, run.id, nonces[host], run.operator, wanted.force, dirs, files
         )
 
+    def ask(hosts: list[str]) -> dict[str, Message]:
+        # What a run left unfinished that was cut off is removed first: that may be a million files.
+        return muster.ask(hosts, request_of, PAYLOAD_TIMEOUT, silence=PROMPT_TIMEOUT)
+
     # One alone, by its name: of two runs that begin at once one has every host then, and not each some.
     first = min(outcome.going)
-    prepared = muster.ask([first], request_of)
+    prepared = ask([first])
     _leave_to_another_run(run, first)
     others = [host for host in outcome.going if host != first]
     if others:
-        prepared.update(muster.ask(others, request_of))
+        prepared.update(ask(others))
     _drop_other_names(run, nonces)
     run.need_going()
     return {host: prepared[host].fields for host in prepared if host in outcome.going}

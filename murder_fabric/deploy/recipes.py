@@ -263,7 +263,8 @@ def _staying(muster: Muster, host: str, agent: str, lifetime: float) -> Iterator
 
 def _dismiss(muster: Muster, agent: str, hosts: Iterable[str]) -> None:
     """End an agent where it may not stay; where that cannot be told it, it ends by itself."""
-    muster.channels.ask(dict.fromkeys(hosts, Message(control.Dismiss(agent).fields())), PROMPT_TIMEOUT)
+    requests = dict.fromkeys(hosts, Message(control.Dismiss(agent).fields()))
+    muster.channels.ask(requests, PROMPT_TIMEOUT, insist=True)
 
 
 def _tracker(muster: Muster, host: str, settings: Settings) -> Tracker:

@@ -55,9 +55,9 @@ class Standstill:
             gained = self._gained.get(host, 0)
             stall = self._stalls.setdefault(host, Stall(now=now, most=STANDSTILL))
             if stall.is_over(gained, now=now):
-                self._ask.give_up(host, HostFailure("timeout", _sentence(stall.came())))
+                self._ask.give_up(host, HostFailure("late", _sentence(stall.came())))
             elif is_late:
-                self._ask.give_up(host, HostFailure("timeout", self._late(gained)))
+                self._ask.give_up(host, HostFailure("late", self._late(gained)))
 
     def _late(self, gained: int) -> str:
         part = 100 * gained // max(1, self._length)

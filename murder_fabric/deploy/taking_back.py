@@ -52,7 +52,7 @@ def _take_back(
     }
     patience = BACK_TIMEOUT if haste is None else haste.part()
     unsure, unsaid = [], {}
-    for host, answer in run.muster.channels.ask(requests, patience).items():
+    for host, answer in run.muster.channels.ask(requests, patience, insist=True).items():
         if isinstance(answer, HostFailure):
             unsure.append(host)
             reason = f"current may point at {wanted.tag} there: {answer.reason}"

@@ -114,8 +114,8 @@ def test_a_host_that_does_not_read_holds_up_nobody(channels):
     answers = channels.ask({host: Message({"do": "count"}, b"abc") for host in others}, 10)
     assert [answer.fields["length"] for answer in answers.values()] == [3] * len(others)
     late = flood.wait(0.2)
-    assert late == {slow: HostFailure("timeout", "no answer within 0.2 s")}
-    assert stuck.wait(0)[slow].cause == "timeout"
+    assert late == {slow: HostFailure("late", "no answer within 0.2 s")}
+    assert stuck.wait(0)[slow].cause == "late"
 
 
 def test_a_refusal_is_this_hosts_only_and_one_clean_line(channels):
@@ -242,7 +242,7 @@ def test_a_login_shell_that_hangs_is_told_from_an_agent_that_does(gateways):
     with Channels(opened, Opening(b"program\n")) as channels:
         answers = channels.greet(0.5)
     reason = "it let us in, but its agent did not start within 0.5 s"
-    assert answers == {"127.0.0.1": HostFailure("timeout", reason)}
+    assert answers == {"127.0.0.1": HostFailure("late", reason)}
 
 
 def test_a_host_with_another_key_is_not_talked_to(sshd, tmp_path):

@@ -84,6 +84,8 @@ class FakeChannels:
         on_event: Optional[OnEvent] = None,
         silence: Optional[float] = None,
         on_answer: Optional[OnAnswer] = None,
+        *,
+        insist: bool = False,
     ) -> dict[str, Answer]:
         self.bounds += [(str(message.fields["do"]), timeout, silence) for message in requests.values()]
         answers = {host: self._answer(host, message) for host, message in requests.items()}
@@ -92,7 +94,7 @@ class FakeChannels:
                 on_answer(host, answer)
         return answers
 
-    def begin(self, requests: Mapping[str, Message]) -> Answered:
+    def begin(self, requests: Mapping[str, Message], *, insist: bool = False) -> Answered:
         def note(timeout: Optional[float], silence: Optional[float]) -> None:
             self.bounds += [(str(message.fields["do"]), timeout, silence) for message in requests.values()]
 

@@ -41,6 +41,9 @@ class Channels:
     def forget(self, host: str, request: int) -> None:
         self.forgotten.append(host)
 
+    def missed(self, host: str, request: int, failure: HostFailure) -> None:
+        self.forgotten.append(host)
+
 
 def test_it_is_known_of_every_request_what_is_answered() -> None:
     assert {kind.name for kind in DONE} == set(REQUESTS)
@@ -214,7 +217,7 @@ class TalksOn:
 def test_a_host_that_talks_on_moves_no_deadline() -> None:
     ask = Ask(Channels(), {"web1": 1, "web2": 2}, {"web1": "join", "web2": "join"})
     answers = ask.wait(0.05, TalksOn(ask).say)
-    assert answers == dict.fromkeys(("web1", "web2"), HostFailure("timeout", "no answer within 0.05 s"))
+    assert answers == dict.fromkeys(("web1", "web2"), HostFailure("late", "no answer within 0.05 s"))
 
 
 def test_a_host_that_talks_on_hides_none_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +229,7 @@ def test_a_host_that_talks_on_hides_none_that_is_silent(monkeypatch: pytest.Monk
             ask.hear("web1", Message(JOINED))
 
     answers = ask.wait(None, TalksOn(ask).say, silence=0.05, on_answer=on_answer)
-    assert answers == {"web1": Message(JOINED), "web2": HostFailure("timeout", "it said nothing for 0.05 s")}
+    assert answers == {"web1": Message(JOINED), "web2": HostFailure("late", "it said nothing for 0.05 s")}
 
 
 def test_whoever_counts_answers_is_told_of_those_that_do_not_come() -> None:
@@ -234,7 +237,7 @@ def test_whoever_counts_answers_is_told_of_those_that_do_not_come() -> None:
     ask = Ask(Channels(), {"web1": 1, "web2": 2}, late="it let us in, but its agent did not start")
     ask.hear("web1", Message(JOINED))
     assert ask.wait(0, on_answer=told.__setitem__) == told
-    assert told["web2"] == HostFailure("timeout", "it let us in, but its agent did not start within 0 s")
+    assert told["web2"] == HostFailure("late", "it let us in, but its agent did not start within 0 s")
 
 
 def test_what_came_in_time_counts_however_late_it_is_looked_at() -> None:
@@ -242,5 +245,5 @@ def test_what_came_in_time_counts_however_late_it_is_looked_at() -> None:
     ask.hear("web1", Message(JOINED))
     assert ask.wait(0) == {
         "web1": Message(JOINED),
-        "web2": HostFailure("timeout", "no answer within 0 s"),
+        "web2": HostFailure("late", "no answer within 0 s"),
     }

@@ -13,7 +13,7 @@ from murder_fabric.metainfo.holdings import Holdings
 from murder_fabric.metainfo.values import Info, Metainfo
 from murder_fabric.storage.creation import create_metainfo
 
-DOWN = HostFailure("timeout", "no answer within 5 s")
+DOWN = HostFailure("late", "no answer within 5 s")
 
 
 @pytest.fixture

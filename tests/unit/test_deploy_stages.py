@@ -17,7 +17,7 @@ from murder_fabric.control import Message
 from murder_fabric.deploy.connecting.asking import Ask, OnAnswer, OnEvent
 from murder_fabric.deploy.deployment import Deployment
 from murder_fabric.deploy.failures import HostFailure
-from murder_fabric.deploy.muster import SILENCE_LIMIT, Muster
+from murder_fabric.deploy.muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
 from murder_fabric.deploy.outcome import HostState
 from murder_fabric.deploy.ranges import fold
 from murder_fabric.deploy.releases import fetch
@@ -77,11 +77,13 @@ class Agents:
         on_event: Any = None,
         silence: float | None = None,
         on_answer: OnAnswer | None = None,
+        *,
+        insist: bool = False,
     ) -> Any:
         self.bounds.update({message.fields["do"]: (timeout, silence) for message in requests.values()})
         return told({host: self._answer(host, message) for host, message in requests.items()}, on_answer)
 
-    def begin(self, requests: Mapping[str, Message]) -> Ask:
+    def begin(self, requests: Mapping[str, Message], *, insist: bool = False) -> Ask:
         ask = Ask(self, dict.fromkeys(requests, 1))  # type: ignore[arg-type]
         for host, message in requests.items():
             ask.hear(host, self._answer(host, message))
@@ -89,6 +91,9 @@ class Agents:
 
     def forget(self, host: str, request: int) -> None:
         self.asked.append((host, "forget"))
+
+    def missed(self, host: str, request: int, failure: HostFailure) -> None:
+        self.forget(host, request)
 
     def failures(self) -> dict[str, HostFailure]:
         return self._down
@@ -204,6 +209,8 @@ def test_before_the_barrier_one_failure_holds_everybody_back(files: Path, stage:
     assert caught.value.exit_code == 3
     assert agents.those_asked("switch") == []
     assert deploy.outcome.complaints() == ["web2: No space left on device"]
+    was_out = stage in ("greet", "prepare", "nonces")
+    assert agents.those_asked("locate") == [host for host in HOSTS if host != "web2" or not was_out]
     assert agents.those_asked("finish") == [host for host in HOSTS if (host, stage) != ("web2", "greet")]
 
 
@@ -296,9 +303,27 @@ def test_a_tracker_or_seeder_that_was_named_has_no_deputy(files: Path, role: str
     assert agents.those_asked("switch") == []
 
 
+@pytest.mark.parametrize("do", ["start_tracker", "track"])
+def test_the_next_host_tracks_where_one_that_nobody_named_cannot(files: Path, do: str) -> None:
+    deploy, agents = deployment(files, when("web1", do), allow_failures="1")
+    deploy.run()
+    assert agents.those_asked(do) == ["web1", "web2"]
+    assert set(agents.those_asked("store_piece")) == {"web2"}
+    assert deploy.outcome.hosts(HostState.SWITCHED) == ["web2", "web3"]
+
+
+def test_where_no_host_can_track_all_failed(files: Path) -> None:
+    deploy, agents = deployment(files, lambda host, fields: FULL if fields["do"] == "track" else None)
+    with pytest.raises(AllHostsFailed):
+        deploy.run()
+    assert agents.those_asked("track") == HOSTS
+    assert deploy.outcome.complaints() == ["web[1-3]: No space left on device"]
+
+
 @pytest.mark.parametrize("do", ["start_tracker", "track", "store_piece"])
 def test_nothing_goes_on_without_tracker_and_seeder(files: Path, do: str) -> None:
-    deploy, agents = deployment(files, when("web1", do), allow_failures="100%")
+    roles = {"tracker": "web1", "seeder": "", "peer": ""}
+    deploy, agents = deployment(files, when("web1", do), roles=roles, allow_failures="100%")
     with pytest.raises((AllHostsFailed, BadInput), match=r"web1 failed: No space left.*nothing was switched"):
         deploy.run()
     assert agents.those_asked("switch") == []
@@ -489,6 +514,12 @@ def test_nobody_waits_long_for_a_host_that_is_silent(files: Path) -> None:
         assert min(timeout or math.inf, silence or math.inf) <= SILENCE_LIMIT, do
 
 
+def test_preparing_may_take_long_where_much_is_to_be_removed_first(files: Path) -> None:
+    deploy, agents = deployment(files)
+    deploy.run()
+    assert agents.bounds["prepare"] == (PAYLOAD_TIMEOUT, PROMPT_TIMEOUT)  # an agent at work says so meanwhile
+
+
 def test_what_a_seeder_hashes_must_be_what_hosts_may_have_under_that_tag(files: Path) -> None:
     deploy, agents = deployment(files)
     agents.torrent = create_metainfo(str(files), None, piece_length=16384).encode()
@@ -558,7 +589,8 @@ def test_a_host_that_says_nothing_is_given_up_and_the_others_are_not() -> None:
     answers = ask.wait(None, silence=0.0, on_answer=lambda host, answer: told.append(host))
     assert told == ["web1", "web2"]
     assert isinstance(answers["web1"], Message)
-    assert answers["web2"] == HostFailure("timeout", "it said nothing for 0 s")
+    assert answers["web2"] == HostFailure("late", "it said nothing for 0 s")
+    assert answers["web2"].connected  # "unreachable" is who never let us in
     assert agents.asked == [("web2", "forget")]
 
 

@@ -61,7 +61,7 @@ def test_who_gets_nothing_and_says_so_is_out_after_minutes_and_nobody_else_is(cl
     look_on(clock, standstill, 2, {"web1": slowly, "web2": [7]})
     assert waited.why == {
         "web2": HostFailure(
-            "timeout",
+            "late",
             "nothing new came for 180 s, and its agent goes on: it hangs, or lies."
             " Look at that host, then run the same command again",
         )
@@ -91,7 +91,7 @@ def test_who_is_late_is_out_however_much_comes(clock: Clock) -> None:
     assert waited.hosts == ["web1", "web2"]
     standstill.look()
     assert waited.why["web1"] == HostFailure(
-        "timeout",
+        "late",
         "30 % had come after 300 s, which is what murder.swarm_timeout allows; what is there is kept."
         " Look at the link of that host, or allow more, then run the same command again",
     )
@@ -112,6 +112,9 @@ def test_of_who_waits_everybody_is_looked_at_though_nothing_but_signs_of_life_co
         def forget(self, host: str, request: int) -> None:
             forgotten.append(host)
 
+        def missed(self, host: str, request: int, failure: HostFailure) -> None:
+            forgotten.append(host)
+
     ask = Ask(Asked(), {"web1": 1, "web2": 2})
     ask.hear("web1", Message({"event": "done"}))
     looks: list[list[str]] = []
@@ -121,9 +124,9 @@ def test_of_who_waits_everybody_is_looked_at_though_nothing_but_signs_of_life_co
         if len(looks) < 3:
             ask.hear("web2", Message({"event": WORKING}))
         elif len(looks) == 3:
-            ask.give_up("web2", HostFailure("timeout", "it stands still"))
+            ask.give_up("web2", HostFailure("late", "it stands still"))
 
     answers = ask.wait(None, lambda host, event: None, silence=60.0, on_look=look)
-    assert answers["web2"] == HostFailure("timeout", "it stands still")
+    assert answers["web2"] == HostFailure("late", "it stands still")
     assert set(map(tuple, looks)) <= {("web1", "web2"), ("web2",)}
     assert forgotten == ["web2"]

@@ -350,7 +350,7 @@ def test_it_is_ours_to_wait_for_a_moment_that_is_far_and_hosts_are_told_shortly_
 
 
 def test_a_host_that_says_nothing_before_a_moment_makes_no_other_late(clock: Time) -> None:
-    app, waited = App(read_clock=on("web2", HostFailure("timeout", "no answer"), clock=50.0)), []
+    app, waited = App(read_clock=on("web2", HostFailure("late", "no answer"), clock=50.0)), []
 
     class Waited(Answered):
         def wait(self, timeout: float | None = None) -> Any:
@@ -359,7 +359,7 @@ def test_a_host_that_says_nothing_before_a_moment_makes_no_other_late(clock: Tim
             return self.answers
 
     begin = app.channels.begin
-    app.channels.begin = lambda requests: Waited(begin(requests).answers)  # type: ignore[method-assign]
+    app.channels.begin = lambda requests, **_: Waited(begin(requests).answers)  # type: ignore[method-assign]
     app.go(Pace(at=1_000_010.0), allow_failures="1")
     assert waited[0] == pytest.approx(1.5)
     # By then it is not the moment yet.

@@ -19,7 +19,7 @@ def test_hosts_that_are_well_are_back_before_the_hooks_of_those_that_failed_begi
     app = App()
     run = app.run(hooks=HOOKS)
     app.current = dict.fromkeys(app.current, "v2")
-    run.outcome.failed("web2", HostFailure("timeout", "it said nothing for 60 s"))
+    run.outcome.failed("web2", HostFailure("late", "it said nothing for 60 s"))
     assert take_back(run, ["web1", "web2", "web3"], dict.fromkeys(app.current, "v1")) == []
     assert app.notes == [
         (what, host) for group in (["web1", "web3"], ["web2"]) for what in BACK for host in group
@@ -28,7 +28,7 @@ def test_hosts_that_are_well_are_back_before_the_hooks_of_those_that_failed_begi
 
 
 def test_who_does_not_answer_is_named_whether_it_had_failed_before_or_not() -> None:
-    app = App(switch_back=on("web1 web2", HostFailure("timeout", "no answer within 6 s")))
+    app = App(switch_back=on("web1 web2", HostFailure("late", "no answer within 6 s")))
     run = app.run(hooks=HOOKS)
     run.outcome.failed("web1", HostFailure("failed", "the health check failed"))
     assert take_back(run, ["web1", "web2", "web3"], dict.fromkeys(app.current, "v1")) == ["web2", "web1"]
@@ -40,7 +40,7 @@ def test_in_haste_all_go_at_once_and_each_step_leaves_time_to_those_after_it() -
     app = App()
     run = app.run(hooks=HOOKS)
     app.current = dict.fromkeys(app.current, "v2")
-    run.outcome.failed("web2", HostFailure("timeout", "it said nothing for 60 s"))
+    run.outcome.failed("web2", HostFailure("late", "it said nothing for 60 s"))
     hosts = ["web1", "web2", "web3"]
     assert take_back(run, hosts, dict.fromkeys(app.current, "v1"), Haste()) == []
     assert app.notes == [(what, host) for what in BACK for host in hosts]

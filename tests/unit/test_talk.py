@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from murder_fabric.control import VERSION, Message
+from murder_fabric.deploy.connecting import channels as connected
 from murder_fabric.deploy.connecting.channels import Channels
 from murder_fabric.deploy.connecting.talk import BYTES, BYTES_BURST, WORDS, WORDS_BURST, Talk
 from murder_fabric.deploy.failures import HostFailure
@@ -129,6 +130,43 @@ def test_what_is_attached_to_an_answer_is_not_talk() -> None:
     assert len(said.attached) == len(attached)
 
 
+class Hanging(Channel):
+    """Its agent has said hello, and then nothing until it is woken."""
+
+    asleep = True
+
+    def send(self, data: bytes) -> int:
+        return len(data) if self.asleep else super().send(data)
+
+
+def test_who_seems_to_hang_is_not_waited_for_again_until_it_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connected, "HANGS_AFTER", 0.0)
+    web2 = Hanging({"event": "done"})
+    question = Message({"do": "heartless"})
+    late = {"web2": HostFailure("late", "no answer within 0.1 s")}
+    with channels_of(web1=Channel({"event": "done"}), web2=web2) as channels:
+        before = channels.begin({"web2": question})
+        assert channels.ask({"web2": question}, 0.1) == late
+        assert before.wait() == channels.ask({"web2": question}) == channels.failures() == late
+        assert isinstance(channels.ask({"web1": question})["web1"], Message)
+        assert channels.ask({"web2": question}, 0.2, insist=True) == {
+            "web2": HostFailure("late", "no answer within 0.2 s")
+        }
+        web2.asleep = False
+        assert isinstance(channels.ask({"web2": question}, insist=True)["web2"], Message)
+        assert isinstance(channels.ask({"web2": question})["web2"], Message)
+        assert channels.failures() == {}
+
+
+def test_who_is_slow_to_answer_and_was_heard_meanwhile_is_asked_the_next_thing() -> None:
+    web1 = Hanging({"event": "done"})
+    with channels_of(web1=web1) as channels:
+        assert channels.ask({"web1": Message({"do": "heartless"})}, 0.1).keys() == {"web1"}
+        assert channels.failures() == {}
+        web1.asleep = False
+        assert isinstance(channels.ask({"web1": Message({"do": "heartless"})}, 20)["web1"], Message)
+
+
 def test_no_host_is_greeted_by_what_is_no_hello() -> None:
     class Impostor(Channel):
         @staticmethod
@@ -137,4 +175,4 @@ def test_no_host_is_greeted_by_what_is_no_hello() -> None:
 
     with Channels({"web1": Impostor({})}) as channels:  # type: ignore[dict-item]
         why = "it let us in, but its agent did not start within 0.1 s"
-        assert channels.greet(0.1) == {"web1": HostFailure("timeout", why)}
+        assert channels.greet(0.1) == {"web1": HostFailure("late", why)}

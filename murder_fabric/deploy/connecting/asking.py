@@ -32,6 +32,9 @@ class Asked(Protocol):
     def forget(self, host: str, request: int) -> None:
         """Nobody waits for that answer any more."""
 
+    def missed(self, host: str, request: int, failure: HostFailure) -> None:
+        """Nor does anybody for this one, which is late."""
+
 
 class Listener(Protocol):
     """Whom an answer, or an event before it, goes to."""
@@ -175,10 +178,10 @@ class Ask:
 
     def _miss(self, host: str, reason: str, on_answer: Optional[OnAnswer]) -> None:
         """Wait for *host* no longer, as its time is over."""
-        self._channels.forget(host, self._ids[host])
-        self.answers[host] = HostFailure("timeout", reason)
+        failure = self.answers[host] = HostFailure("late", reason)
+        self._channels.missed(host, self._ids[host], failure)
         if on_answer is not None:
-            on_answer(host, self.answers[host])
+            on_answer(host, failure)
 
 
 def _refusal(said: Message) -> HostFailure:

@@ -32,6 +32,8 @@ BLOCKED_TICK = 0.05
 WRITERS = 8
 #: The id under which `greet` waits; requests count from 1.
 GREETING = 0
+#: An agent that lives answers heartbeats; one that says nothing at all for so many seconds hangs.
+HANGS_AFTER = 2.5 * HEARTBEAT_INTERVAL
 #: What is wrong with a host that `greet` waited for in vain: connecting has its own reasons, and came before.
 NO_AGENT = "it let us in, but its agent did not start"
 
@@ -64,6 +66,9 @@ class _Link:
         self.greeted = False
         self.asks: dict[int, Listener] = {}
         self.failure: Optional[HostFailure] = None
+        #: Why it seems to hang, until it is heard again.
+        self.hanging: Optional[HostFailure] = None
+        self.heard_at = time.monotonic()
         self.ended = threading.Event()
         self._ringing = ringing
         self._rung = False
@@ -171,15 +176,19 @@ class Channels:
         """Wait until every agent has said `hello`; see `Ask.wait`."""
         return self._greeting.wait(timeout, on_event, on_answer=on_answer)
 
-    def begin(self, requests: Mapping[str, Message]) -> Ask:
-        """Send each host its request, without waiting; fields without `id`, and what is attached."""
+    def begin(self, requests: Mapping[str, Message], *, insist: bool = False) -> Ask:
+        """
+        Send each host its request, without waiting; fields without `id`, and what is attached.
+
+        Args:
+            insist: ask those too that seem to hang; else they fail at once, with what they failed with then.
+        """
         ids = {host: next(self._ids) for host in requests}
         ask = Ask(self, ids, {host: str(one.fields["do"]) for host, one in requests.items()})
-        self._begin(ask, ids)
-        for host, message in requests.items():
-            if host in self._links:
-                ask.asked_at[host] = time.monotonic()
-                self._send(self._links[host], {**message.fields, "id": ids[host]}, message.attached)
+        for link in self._begin(ask, ids, insist=insist):
+            message = requests[link.host]
+            ask.asked_at[link.host] = time.monotonic()
+            self._send(link, {**message.fields, "id": ids[link.host]}, message.attached)
         return ask
 
     def ask(
@@ -189,14 +198,16 @@ class Channels:
         on_event: Optional[OnEvent] = None,
         silence: Optional[float] = None,
         on_answer: Optional[OnAnswer] = None,
+        *,
+        insist: bool = False,
     ) -> dict[str, Answer]:
-        """Send each host its request and wait for all answers; see `Ask.wait`."""
-        return self.begin(requests).wait(timeout, on_event, silence, on_answer)
+        """Send each host its request and wait for all answers; see `begin` and `Ask.wait`."""
+        return self.begin(requests, insist=insist).wait(timeout, on_event, silence, on_answer)
 
     def failures(self) -> dict[str, HostFailure]:
-        """Return the hosts that cannot be asked any more, and why."""
-        lost = {host: link.failure for host, link in self._links.items() if link.failure is not None}
-        return {**self._unreachable, **lost}
+        """Return the hosts that cannot be asked any more, or seem to hang, and why."""
+        lost = {host: link.failure or link.hanging for host, link in self._links.items()}
+        return {**self._unreachable, **{host: why for host, why in lost.items() if why is not None}}
 
     def stderr(self, host: str) -> str:
         """Return the end of what the agent of *host* wrote to stderr, control characters escaped."""
@@ -218,6 +229,16 @@ class Channels:
         with self._lock:
             if host in self._links:
                 self._links[host].asks.pop(request, None)
+
+    def missed(self, host: str, request: int, failure: HostFailure) -> None:
+        """Nor does anybody for this one, which is late; nor for others, if the host seems to hang."""
+        self.forget(host, request)
+        link = self._links.get(host)
+        if link is None or (link.greeted and time.monotonic() - link.heard_at < HANGS_AFTER):
+            return
+        with self._lock:
+            link.hanging = failure
+        self._fail_asks(link, failure)
 
     def send(self, host: str, *parts: bytes) -> None:
         """Send *host* what is no message: a part of its opening."""
@@ -252,15 +273,21 @@ class Channels:
             with suppress(OSError, EOFError, SSHException):
                 link.channel.get_transport().sock.close()
 
-    def _begin(self, ask: Ask, ids: Mapping[str, int]) -> None:
+    def _begin(self, ask: Ask, ids: Mapping[str, int], *, insist: bool = False) -> list[_Link]:
+        """Have *ask* wait for those that can be asked, and return them; the others fail at once."""
+        asked = []
         for host, request in ids.items():
             with self._lock:
                 link = self._links.get(host)
                 failure = self._unreachable.get(host) if link is None else link.failure
+                if link is not None and not insist:
+                    failure = failure or link.hanging
                 if failure is None and link is not None:
                     link.asks[request] = ask
+                    asked.append(link)
             if failure is not None or link is None:
                 ask.hear(host, failure or HostFailure("unreachable", f"{host} is not in this run"))
+        return asked
 
     def _run(self) -> None:
         """Read whatever rings, until closed."""
@@ -281,6 +308,8 @@ class Channels:
 
     def _read(self, link: _Link) -> None:
         data, length, ended = link.read()
+        if data:
+            link.heard_at, link.hanging = time.monotonic(), None
         if link.failure is not None:  # what comes after garbage is not looked at
             if ended:
                 link.ended.set()
@@ -340,10 +369,15 @@ class Channels:
         """From now on everything asked of this host fails with *failure*."""
         with self._lock:
             link.failure = failure
+        self._fail_asks(link, failure)
+        self._supply.lost(link.host, now=time.monotonic())
+
+    def _fail_asks(self, link: _Link, failure: HostFailure) -> None:
+        """Whoever waits for this host waits no longer."""
+        with self._lock:
             waiting, link.asks = set(link.asks.values()), {}
         for ask in waiting:
             ask.hear(link.host, failure)
-        self._supply.lost(link.host, now=time.monotonic())
 
     def _send(self, link: _Link, fields: Mapping[str, Any], attached: bytes = b"") -> None:
         # The attachment is not copied: the same torrent may be on its way to hundreds of hosts.
