@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 
 from .. import control
 from ..errors import ControlError, MurderError, NoRoomError
+from ..policy.lease import LOOK_EVERY, Lease
 from ..version import __version__
 from . import cleaning, detached
 from .answer import Answer
@@ -23,8 +24,6 @@ from .host import Host
 from .running import run
 from .standing import Standing, agents_here
 
-#: Seconds between two looks at the lease.
-_LEASE_CHECK = 5.0
 #: What a disk that is full means for whoever deploys there.
 _MAKE_ROOM = "; nothing was switched there, and what has come stays: make room, then the same command goes on"
 #: What only undoes or ends something is done even where nobody waits for it any more. Not so `CleanUp`, which
@@ -54,7 +53,7 @@ class ControlProtocol(Protocol):
 
     def __init__(self, host: Host, clock: Any, *, forward: bool) -> None:
         self.lost: Deferred[None] = Deferred()
-        self.heard_at = clock.seconds()
+        self.lease = Lease(control.LEASE, now=clock.seconds())
         self._host = host
         self._clock = clock
         self._reader = control.MessageReader()
@@ -67,7 +66,7 @@ class ControlProtocol(Protocol):
         self._emit(None, "hello", {"version": control.VERSION, "agent": __version__, "pid": os.getpid()})
 
     def dataReceived(self, data: bytes) -> None:
-        self.heard_at = self._clock.seconds()
+        self.lease.heard(now=self._clock.seconds())
         try:
             messages = self._reader.receive(data)
         except ControlError as error:
@@ -166,7 +165,7 @@ def run_control() -> int:
         StandardIO(protocol, reactor=reactor)  # type: ignore[no-untyped-call]
         lease = LoopingCall(_end_silent, protocol, reactor)
         lease.clock = reactor
-        lease.start(_LEASE_CHECK, now=False)
+        lease.start(LOOK_EVERY, now=False)
         standing = Standing(host, reactor)
         standing.start()
         try:
@@ -191,7 +190,7 @@ def _undoes(message: control.Message) -> bool:
 
 
 def _end_silent(protocol: ControlProtocol, clock: Any) -> None:
-    if clock.seconds() - protocol.heard_at > control.LEASE:
+    if protocol.lease.is_over(now=clock.seconds()):
         cast(Any, protocol.transport).loseConnection()
         if not protocol.lost.called:
             protocol.lost.callback(None)

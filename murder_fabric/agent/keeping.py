@@ -54,7 +54,8 @@ def surplus(releases: Sequence[Release], keep: int) -> list[str]:
     Return the tags that may go, oldest first, if *keep* good releases are to be left.
 
     1. What is current stays, and so does the first way back.
-    2. Of those that have been current and are not bad, the *keep* newest stay.
+    2. Of those that have been current and are not bad, the *keep* that were so last stay: in the order of the
+       history, whatever the host's clock said then.
     3. The others (bad, fetched and never switched to, made by Capistrano) do not count among these. The
        *keep* newest of them stay, as long as they are newer than the oldest one kept by rule 2, or as there
        are fewer than *keep* of those.
@@ -62,8 +63,8 @@ def surplus(releases: Sequence[Release], keep: int) -> list[str]:
     """
     ordered = sorted(releases, key=lambda release: release.at, reverse=True)
     good = [release for release in ordered if release.place is not None and not release.bad]
-    kept = good[:keep]
-    oldest = kept[-1].at if len(kept) == keep else float("-inf")
+    kept = sorted(good, key=lambda release: release.place or 0, reverse=True)[:keep]
+    oldest = min(release.at for release in kept) if len(kept) == keep else float("-inf")
     others = [release for release in ordered if release not in good and release.at > oldest]
     stay = {release.tag for release in (*kept, *others[:keep])}
     stay.update(ways_back(releases)[:1])

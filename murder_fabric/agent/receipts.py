@@ -63,9 +63,17 @@ class Receipts:
         """
         identity = self._id()
         if identity is None:
+            self._unbind()
             identity = os.urandom(16).hex()
             write_durably(os.path.join(self._own, "id"), identity.encode())
         write_durably(self._path(record["tag"]), json.dumps({**record, "destination": identity}).encode())
+
+    def _unbind(self) -> None:
+        """The id is lost, or was never drawn: what was verified stays known, but not that it was here."""
+        directory = os.path.join(self._own, "receipts")
+        for tag in os.listdir(directory) if os.path.isdir(directory) else ():
+            if (record := read_record(self._path(tag))).pop("destination", None) is not None:
+                write_durably(self._path(tag), json.dumps(record).encode())
 
     def _path(self, tag: str) -> str:
         return os.path.join(self._own, "receipts", tag)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from murder_fabric.agent.keeping import Release, surplus, ways_back
@@ -43,6 +45,13 @@ def releases(text: str) -> list[Release]:
 )
 def test_the_way_back_is_what_was_current_and_is_not_bad(there: str, back: list[str]) -> None:
     assert ways_back(releases(there)) == back
+
+
+def test_a_clock_that_was_put_back_changes_nothing_of_what_is_kept() -> None:
+    there = [replace(one, at=at) for one, at in zip(releases("v1 v2 v3 v4 v5 v6*"), [100, 101, 102, 3, 4, 5])]
+    fetched = Release("v7", digest="d", at=6.0)
+    assert sorted(surplus([*there, fetched], 3)) == ["v1", "v2", "v3"]
+    assert sorted(surplus([*there, fetched], 4)) == ["v1", "v2"]
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,9 @@ def test_an_id_that_is_none_is_as_one_that_is_lost(app: Destination, damage: byt
     (Path(app.own) / "id").write_bytes(damage)
     assert app.is_verified("v1")
     assert not app.receipts.is_bound("v1")
+    release(app, "v2")  # which draws another
+    assert app.is_verified("v1")
+    assert [app.receipts.is_bound(tag) for tag in ("v1", "v2")] == [False, True]
 
 
 def test_readers_never_find_current_missing_or_mixed(app: Destination) -> None:
