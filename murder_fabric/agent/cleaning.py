@@ -6,6 +6,8 @@ import os
 import shutil
 from typing import Any
 
+from twisted.internet.defer import Deferred, gatherResults
+
 from ..control import check_tag
 from ..errors import BadInput, MurderError, StorageError
 from .detached import dismiss, paths_of, running_pid
@@ -28,19 +30,24 @@ async def dismiss_all(reactor: Any, kind: str) -> list[str]:
     """
     if kind not in KINDS:
         raise BadInput(f"agents that stay with a tag are {' or '.join(KINDS)}, not {kind!r:.60}")
-    ended, trouble = [], None
-    for name in _agents_here(kind):
-        try:
-            await dismiss(reactor, name)
-        except BadInput:  # it went by itself meanwhile
-            continue
-        except MurderError as error:
-            trouble = error
-        else:
-            ended.append(name)
-    if trouble is not None:
-        raise trouble
-    return ended
+    names = _agents_here(kind)
+    # All at once: of one that hangs that is known after twenty seconds, and there may be several.
+    outcomes = await gatherResults([Deferred.fromCoroutine(_dismissed(reactor, name)) for name in names])
+    troubles = [one for one in outcomes if isinstance(one, MurderError)]
+    if troubles:
+        raise MurderError("; ".join(map(str, troubles)))
+    return [name for name, is_ended in zip(names, outcomes) if is_ended]
+
+
+async def _dismissed(reactor: Any, name: str) -> bool | MurderError:
+    """End an agent; return whether it ended now, or why it does not."""
+    try:
+        await dismiss(reactor, name)
+    except BadInput:  # it went by itself meanwhile
+        return False
+    except MurderError as error:
+        return error
+    return True
 
 
 def clean(tag: str) -> tuple[list[str], list[str]]:

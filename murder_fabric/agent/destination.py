@@ -28,7 +28,7 @@ from ..control import check_depth, check_tag
 from ..errors import BadInput, StorageError, UnfitError, quoted
 from ..storage.additions import Additions
 from ..storage.tree import RECORDS
-from .files import move_directory, must_be_writable, nearest, sync_directory, write_durably
+from .files import mount_of, move_directory, must_be_writable, nearest, sync_directory, write_durably
 from .history import History
 from .keeping import CAPISTRANO
 from .leftovers import NEW_LINK, remove_abandoned, remove_leftovers
@@ -102,10 +102,10 @@ class Destination:
             places = [nearest(path) for path in (self.path, self.own, releases)]
             for path in dict.fromkeys(places):
                 must_be_writable(path)
-            if len({os.stat(path).st_dev for path in places[1:]}) > 1:
+            if len(set(map(mount_of, places[1:]))) > 1:
                 raise StorageError(
-                    f"{releases} is on another file system than {self.own}: a release could not be moved"
-                    " there in one step; nothing was changed"
+                    f"{releases} is on another file system than {self.own}, or mounted apart from it: a"
+                    " release could not be moved there in one step; nothing was changed"
                 )
 
     def share(self, linked_dirs: Sequence[str], linked_files: Sequence[str]) -> None:

@@ -169,6 +169,26 @@ def nearest(path: str) -> str:
     return path
 
 
+def mount_of(path: str) -> tuple[int, str]:
+    """
+    Return what two paths share between which a rename is possible: the device, and the id of the mount.
+
+    A directory that is mounted a second time has another one of these (proc_pid_fdinfo(5)); where /proc says
+    nothing of it, all have none.
+
+    Raises:
+        OSError: nothing is there.
+    """
+    descriptor = os.open(path, os.O_PATH)
+    try:
+        with contextlib.suppress(OSError), open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
+            ids = [line for line in file if line.startswith("mnt_id:")]
+            return os.fstat(descriptor).st_dev, "".join(ids)
+        return os.fstat(descriptor).st_dev, ""
+    finally:
+        os.close(descriptor)
+
+
 def must_be_writable(path: str) -> None:
     """
     Refuse a directory that we cannot make anything in; nothing is made to find that out.

@@ -19,8 +19,9 @@ from ..errors import AllHostsFailed, BadInput, MurderError
 from ..tracker.keys import announce_url
 from .connecting.asking import GREET_TIMEOUT
 from .failures import HostFailure
+from .haste import STOP_WITHIN
 from .inventory import counted
-from .muster import PAYLOAD_TIMEOUT, PROMPT_TIMEOUT, SILENCE_LIMIT, Muster
+from .muster import PAYLOAD_TIMEOUT, SILENCE_LIMIT, Muster
 from .outcome import HostState
 from .roles import Roles
 from .settings import Settings
@@ -262,9 +263,9 @@ def _staying(muster: Muster, host: str, agent: str, lifetime: float) -> Iterator
 
 
 def _dismiss(muster: Muster, agent: str, hosts: Iterable[str]) -> None:
-    """End an agent where it may not stay; where that cannot be told it, it ends by itself."""
+    """End an agent where it may not stay, be it after Ctrl-C; where it cannot be told, it ends by itself."""
     requests = dict.fromkeys(hosts, Message(control.Dismiss(agent).fields()))
-    muster.channels.ask(requests, PROMPT_TIMEOUT, insist=True)
+    muster.channels.ask(requests, STOP_WITHIN, insist=True)
 
 
 def _tracker(muster: Muster, host: str, settings: Settings) -> Tracker:

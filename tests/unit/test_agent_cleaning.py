@@ -109,6 +109,22 @@ def test_one_that_does_not_go_does_not_keep_the_others(monkeypatch):
     assert asked == ["peer-bar", "peer-foo"]
 
 
+def test_who_hangs_keeps_nobody_from_being_told(monkeypatch):
+    asked, gone = [], Deferred()
+
+    async def dismiss(reactor, name):
+        asked.append(name)
+        await gone
+
+    monkeypatch.setattr(cleaning, "dismiss", dismiss)
+    leave("peer-foo", os.getpid())
+    leave("peer-bar", os.getpid())
+    ending = Deferred.fromCoroutine(cleaning.dismiss_all(None, "peer"))
+    assert asked == ["peer-bar", "peer-foo"]
+    gone.callback(None)
+    assert ending.result == ["peer-bar", "peer-foo"]
+
+
 @pytest.fixture
 def data(tmp_path):
     """A directory with things in it, one of them a link to what is precious."""
