@@ -257,7 +257,10 @@ def _place(request: control.Stage) -> tuple[str, Destination | None, bool]:
     if request.layout == "plain":
         root = expand(request.destination)
         if os.path.lexists(root) and (not os.path.isdir(root) or os.listdir(root)):
-            raise StorageError(f"{root} is there already and not empty; nothing was changed")
+            raise StorageError(
+                f"{root} is there already and not empty; nothing was changed. Choose another"
+                " --destination-path, or have it emptied first: --unsafe-please-delete"
+            )
         with _saying(root):
             must_be_trusted(root)
         return root, None, False

@@ -216,6 +216,10 @@ class Torrent:
         """Take connections from the addresses *hosts* too, where only some are taken."""
         self._crowding.admit(hosts)
 
+    def announces_to(self, url: str) -> bool:
+        """Return whether *url* is that of our tracker."""
+        return any(url in tier for tier in self._config.trackers)
+
     def progress(self) -> Progress:
         """Return how far we are, now."""
         now = self._reactor.seconds()

@@ -194,12 +194,17 @@ class Seed(TakePart):
 
 @dataclasses.dataclass(frozen=True)
 class Admit(Request):
-    """Let more addresses connect to what runs for a tag; failed if that is not the torrent of *digest*."""
+    """
+    Let more addresses connect to what runs for a tag.
+
+    Failed if that is not the torrent of *digest*, or announces to another tracker than *announce*.
+    """
 
     name = "admit"
     tag: str
     digest: str
     hosts: list[Address]
+    announce: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _start_seeding(
     address = _address(muster, host, settings)
     with _staying(muster, host, agent, LIFETIME) as started:
         if not started:
-            _admit(muster, host, tag, torrent, [address])
+            _admit(muster, host, tag, torrent, tracker, [address])
             return f"{tag} is being seeded on {host} already"
         _track(muster, tracker, torrent, [address])
         first, last = settings.peer_port_range()
@@ -154,7 +154,7 @@ def peer(
     addresses = muster.locate(settings.interface)
     must_have_some(muster)
     hosts = sorted(addresses.values())
-    _admit_everywhere(muster, roles.seeders, tag, torrent, hosts)
+    _admit_everywhere(muster, roles.seeders, tag, torrent, tracker, hosts)
     _track(muster, tracker, torrent, hosts)
     agent = f"peer-{tag}"
     started: list[str] = []
@@ -287,13 +287,13 @@ def _track(muster: Muster, tracker: Tracker, torrent: Torrent, hosts: list[str])
 
 
 def _admit_everywhere(
-    muster: Muster, seeders: list[str], tag: str, torrent: Torrent, hosts: list[str]
+    muster: Muster, seeders: list[str], tag: str, torrent: Torrent, tracker: Tracker, hosts: list[str]
 ) -> None:
     """Have the seeders take connections of *hosts*; one that does not is out, unless it is the only one."""
     admitted = False
     for seeder in seeders:
         try:
-            _admit(muster, seeder, tag, torrent, hosts)
+            _admit(muster, seeder, tag, torrent, tracker, hosts)
             admitted = True
         except MurderError as error:
             if not admitted and seeder == seeders[-1]:
@@ -301,11 +301,17 @@ def _admit_everywhere(
             muster.view.say(f"  {muster.refused[seeder].reason if seeder in muster.refused else error}")
 
 
-def _admit(muster: Muster, seeder: str, tag: str, torrent: Torrent, hosts: list[str]) -> None:
+def _admit(
+    muster: Muster, seeder: str, tag: str, torrent: Torrent, tracker: Tracker, hosts: list[str]
+) -> None:
+    request = control.Admit(tag, torrent.digest, hosts, tracker.announce)
     try:
-        muster.ask_one(seeder, control.Admit(tag, torrent.digest, hosts), to=f"seeder-{tag}")
+        muster.ask_one(seeder, request, to=f"seeder-{tag}")
     except BadInput as error:
-        raise BadInput(f"{error}; murder.start-seeding --tag {tag} starts the seeder") from None
+        advice = (
+            f"murder.start-seeding --tag {tag} starts the seeder; one that runs, murder.stop-seeding ends"
+        )
+        raise BadInput(f"{error}; {advice}") from None
 
 
 def _address(muster: Muster, host: str, settings: Settings) -> str:

@@ -248,6 +248,24 @@ def test_an_interrupted_run_leaves_no_peer_and_no_part_of_the_payload(
     assert snapshot(hosts.path("web2", "data/foo")) == snapshot(hosts.path("web1", "build"))
 
 
+def test_a_seeder_of_a_tracker_that_is_no_more_is_no_seeder(fab: Fab, hosts: Hosts, directory: Path) -> None:
+    """The next tracker has another token, and is at another URL; nobody could meet that seeder."""
+    (directory / "fabric.yaml").write_text("murder: {roles: {tracker: web1, seeder: web1}}")
+    seeded(fab, hosts, "foo", on="web2")
+    tracker = hosts.agents("web1")["tracker"]
+    os.kill(tracker, signal.SIGKILL)
+    wait_until(lambda: "tracker" not in hosts.agents("web1"), "the tracker has gone")
+    done(fab("web2", "murder.start-tracker"))
+    fetch = ("murder.peer", "--tag", "foo", "--destination-path", f"{hosts.place}/data")
+    for arguments in (fetch, ("murder.start-seeding", "--tag", "foo")):
+        refused(fab("web2", *arguments), 2, "foo is being served here for another tracker than runs now")
+    assert hosts.agents("web2") == {}
+    done(fab("web2", "murder.stop-seeding", "--tag", "foo"))
+    done(fab("web2", "murder.start-seeding", "--tag", "foo"))
+    done(fab("web2", *fetch))
+    assert snapshot(hosts.path("web2", "data/foo")) == snapshot(hosts.path("web1", "build"))
+
+
 def test_of_three_who_start_the_tracker_at_once_one_does(
     hosts: Hosts, directory: Path, command: list[str], programs: Programs
 ) -> None:

@@ -178,7 +178,7 @@ def test_an_event_that_no_agent_sends_is_nonsense(event: object) -> None:
     "request_",
     [
         control.Track("ab" * 20, ["127.0.0.1", "banana"]),
-        control.Admit("v1", "ab" * 32, ["banana"]),
+        control.Admit("v1", "ab" * 32, ["banana"], "http://t:8998/announce"),
         control.Join("v1", "127.0.0.1", 1, 2, "http://t/announce", hosts=["banana"]),
     ],
 )
