@@ -273,7 +273,7 @@ class Host:
             raise BadInput(f"nothing is running here for the tag {request.tag}")
         if torrent.info.digest.hex() != request.digest:
             raise BadInput(f"{request.tag} is being served here with other contents than its torrent has now")
-        if not torrent.announces_to(request.announce):
+        if all(request.announce not in tier for tier in torrent.trackers):
             raise BadInput(f"{request.tag} is being served here for another tracker than runs now")
         torrent.admit(request.hosts)
         return Answer({})

@@ -134,7 +134,8 @@ class Torrent:
         self._origins: dict[str, WebSeed] = {}
         self._starts: list[Any] = []
         self._reactor = reactor
-        self.info = info
+        #: What is served, and where it is announced.
+        self.info, self.trackers = info, config.trackers
         self._payload = payload
         self._disk = TimedStorage(payload)
         self._have = have
@@ -216,10 +217,6 @@ class Torrent:
         """Take connections from the addresses *hosts* too, where only some are taken."""
         self._crowding.admit(hosts)
 
-    def announces_to(self, url: str) -> bool:
-        """Return whether *url* is that of our tracker."""
-        return any(url in tier for tier in self._config.trackers)
-
     def progress(self) -> Progress:
         """Return how far we are, now."""
         now = self._reactor.seconds()
@@ -257,7 +254,7 @@ class Torrent:
     @property
     def tracker_silence(self) -> str | None:
         """Why no tracker has ever answered; None where one has, or nothing had to be fetched."""
-        url = next((url for tier in self._config.trackers for url in tier), None)
+        url = next((url for tier in self.trackers for url in tier), None)
         fetched = self.session.bytes_downloaded + self.bytes_of_origins
         if self.tracker_answered or url is None or not fetched:  # who has all may be told before any answer
             return None
@@ -338,7 +335,7 @@ class Torrent:
             self._origins[url] = WebSeed(
                 self._reactor, self.session, self.info, url, told, self._config.certificates, self._traffic
             )
-            head_start = HEAD_START if any(self._config.trackers) else 0.0
+            head_start = HEAD_START if any(self.trackers) else 0.0
             self._starts.append(self._reactor.callLater(head_start, self._origins[url].start))
 
     def _origin_dropped(self, url: str, reason: str) -> None:
@@ -363,7 +360,7 @@ class Torrent:
     def _start_announcing(self, bind: str | None) -> None:
         client = TrackerClient(
             self._reactor,
-            Tiers(self._config.trackers, self._rng),
+            Tiers(self.trackers, self._rng),
             bind_address=bind,
             certificates=self._config.certificates,
         )

@@ -17,6 +17,8 @@ from paramiko.ssh_exception import (
 
 from ..errors import MurderError
 
+#: That no thread can be started, which is never a host's fault.
+NO_THREADS = "this machine allows no further thread (ulimit -u, or pids.max of a container)"
 #: What a shell ends with when it does not find a program.
 NO_SUCH_COMMAND = 127
 #: Longest sentence taken from a host or a library, and longest reason, which several of them may make.
@@ -118,6 +120,8 @@ def _explain(error: BaseException, port: int, user: str, timeout: float, spent: 
         if "no authentication methods" in str(error).lower():
             return "authentication", f"did not let {user} in: there is no key or password to try"
         return "ssh", f"SSH failed: {str(error) or type(error).__name__}"
+    if isinstance(error, RuntimeError) and "thread" in str(error):
+        return "unreachable", f"was not connected to: {NO_THREADS}"
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return "unreachable", "was not connected to: too many files are open on this machine (ulimit -n)"
     if isinstance(error, OSError) and error.errno is not None:

@@ -12,6 +12,7 @@ import sshd as sshds
 from deploying import FABFILE
 from extent import so_many
 from programs import FAB, REPOSITORY
+from swarm import group
 
 from murder_fabric.control import VERSION, encode_message
 
@@ -45,12 +46,12 @@ def sshd(tmp_path):
         yield made
 
 
-def begin(sshd: sshds.Sshd, files: int) -> subprocess.Popen[str]:
+def begin(sshd: sshds.Sshd, files: int, *prefix: str) -> subprocess.Popen[str]:
     """Let `fab` do what takes no time on any host, with so many open files."""
     names = ",".join(f"127.0.{number // 250 + 1}.{number % 250 + 1}" for number in range(HOSTS))
     limited = ["prlimit", f"--nofile={files}:{files}"]
     return subprocess.Popen(
-        [*limited, FAB, "-S", str(sshd.ssh_config), "-H", names, "murder.distribute-files"],
+        [*prefix, *limited, FAB, "-S", str(sshd.ssh_config), "-H", names, "murder.distribute-files"],
         cwd=sshd.directory,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), "HOME": str(sshd.directory)},
         stdin=subprocess.DEVNULL,
@@ -90,3 +91,17 @@ def test_row_74_where_fewer_files_may_be_open_no_host_is_touched(sshd):
     assert f"of which {HOSTS} are allowed (ulimit -Hn); raise that limit or name fewer hosts" in said
     assert "Traceback" not in said
     assert "Accepted" not in (sshd.directory / "sshd.log").read_text()
+
+
+@pytest.mark.parametrize("threads", [HOSTS // 6, HOSTS // 2, HOSTS])
+def test_row_90_where_fewer_threads_may_run_that_is_told_of_this_machine(sshd, threads):
+    """Too few for those that connect, then for those of Paramiko, one for each host."""
+    with group("pids", pids__max=str(threads)) as limited:
+        running = begin(sshd, HOSTS + BESIDES, *limited.prefix)
+        try:
+            said = running.communicate(timeout=PATIENCE)[0]
+        finally:
+            running.kill()
+    assert running.returncode in (2, 3, 4), said
+    assert "this machine allows no further thread (ulimit -u, or pids.max of a container)" in said
+    assert "Traceback" not in said

@@ -14,7 +14,7 @@ import sshd as sshds
 
 from murder_fabric.control import Message
 from murder_fabric.deploy.connecting.channels import MAX_STDERR, Channels, Opening
-from murder_fabric.deploy.connecting.connections import Gateways
+from murder_fabric.deploy.connecting.connections import UNACKNOWLEDGED_LIMIT, Gateways
 from murder_fabric.deploy.connecting.remote import connect_all
 from murder_fabric.deploy.failures import HostFailure
 
@@ -283,6 +283,8 @@ def test_hosts_behind_a_jump_host_share_one_connection_to_it(sshd, tmp_path):
     made = connections(gateways, *[f"behind{n}" for n in range(6)])
     opened = connect_all(made, "echo $SSH_CONNECTION; cat", pool_size=6, open_connection=gateways.open)
     assert len({id(one.gateway) for one in made.values()}) == 1
+    sock = made["behind0"].gateway.transport.sock  # whose host would else be gone for a quarter of an hour
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == UNACKNOWLEDGED_LIMIT
     with Channels(opened, on_closed=gateways.close) as channels:
         assert channels.failures() == {}
     assert not made["behind0"].gateway.is_connected

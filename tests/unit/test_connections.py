@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import threading
+from types import SimpleNamespace
 
 import fabric
 import pytest
 from invoke.tasks import Task
-from paramiko import RejectPolicy, SSHConfig
+from paramiko import RejectPolicy, SSHConfig, SSHException
 
+from murder_fabric.deploy.connecting import remote
 from murder_fabric.deploy.connecting.connections import Gateways, connection, host_kwargs
 from murder_fabric.deploy.connecting.host_keys import _Policy
 from murder_fabric.deploy.connecting.remote import connect_all
@@ -151,6 +153,35 @@ def test_a_task_that_is_not_ours_is_checked_with_all_its_jump_hosts(config):
     assert made.gateway.gateway is not None
     assert [type(policy) for policy in policies(made)] == [_Policy] * 3
     assert "transport_factory" not in config.connect_kwargs
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        (SSHException("no answer"), "neither let us in nor refused within 0 s"),
+        (
+            JumpHostError("jump1: no answer"),
+            "it lies behind a jump host that cannot be used, jump1: no answer",
+        ),
+        (None, "let us in but started nothing within 0 s"),
+    ],
+)
+def test_of_what_took_too_long_it_is_told_which_step_did(monkeypatch, raised, reason):
+    monkeypatch.setattr(remote, "SETUP_LIMIT", -60.0)
+
+    def start_nothing(timeout):
+        raise SSHException("no answer")
+
+    stuck = Stuck()
+    stuck.port, stuck.user, stuck.gateway = 22, "root", None
+    stuck.get_transport = lambda: SimpleNamespace(open_session=start_nothing)
+
+    def open_connection(connection):
+        if raised is not None:
+            raise raised
+
+    results = connect_all({"web1": stuck}, "true", pool_size=1, open_connection=open_connection)
+    assert results["web1"].reason == reason
 
 
 class Stuck:

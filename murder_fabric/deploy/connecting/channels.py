@@ -19,6 +19,7 @@ from ...errors import ControlError
 from ..failures import HostFailure, explain_ending, explain_start, printable
 from .asking import TICK, Answer, Ask, Listener, OnAnswer, OnEvent
 from .local_agent import LocalAgent
+from .room import start_thread
 from .supply import Supply
 from .talk import Talk
 from .writers import Outgoing, Writers
@@ -155,8 +156,7 @@ class Channels:
                 self._writers.send(link.outgoing, opening.program)
             link.channel.in_buffer.set_event(link)
             link.channel.in_stderr_buffer.set_event(link)
-        self._loop = threading.Thread(target=self._run, daemon=True, name="channels")
-        self._loop.start()
+        self._loop = start_thread(self._run, "channels")
 
     def __enter__(self) -> Channels:
         return self

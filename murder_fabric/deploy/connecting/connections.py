@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from ..ranges import parse_host
 from ..settings import Settings
 from .host_keys import HostKeys, tell_on_stderr
 
+#: A host whose kernel confirms nothing for so long (milliseconds) is gone; the next heartbeat finds out.
+UNACKNOWLEDGED_LIMIT = 30_000
 #: What a `Connection` is made of, as in `@task(hosts=[{...}])`: `host` and, where wanted, `user`, `port`, …
 HostKwargs = dict[str, Any]
 #: `Connection` for ProxyJump, a command for ProxyCommand.
@@ -87,6 +90,7 @@ class Gateways:
             with self._opening.setdefault(id(wanted.gateway), threading.Lock()):
                 self._open_jump_host(wanted.gateway)
         wanted.open()
+        _hang_up_unacknowledged(wanted)
 
     def try_open(self, wanted: fabric.Connection) -> HostFailure | None:
         """Open *wanted* as `open` does; return why it could not be."""
@@ -149,6 +153,13 @@ class Gateways:
                 made.gateway = self._gateway(made)
             self._shared[name] = made
         return self._shared[name]
+
+
+def _hang_up_unacknowledged(opened: fabric.Connection) -> None:
+    """Have a connection end once its host is gone, a jump host's too; what lies behind that has no socket."""
+    transport = opened.client.get_transport()
+    if transport is not None and isinstance(transport.sock, socket.socket):
+        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_LIMIT)
 
 
 def _set_timeouts(made: fabric.Connection, config: fabric.Config) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import queue
 import secrets
-import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,7 +14,7 @@ import fabric
 from paramiko import Channel, SSHException
 
 from ...control import PassOn
-from ..failures import HostFailure, explain
+from ..failures import HostFailure, JumpHostError, explain
 from ..roles import HERE
 from ..settings import Settings
 from .asking import GREET_TIMEOUT
@@ -26,12 +24,10 @@ from .channels import Channels, Opening
 from .connections import Gateways
 from .local_agent import LocalAgent
 from .passing_on import FEW_HOSTS
-from .room import make_room
+from .room import make_room, start_thread
 
 #: What the steps after the TCP connection may take altogether, seconds: key exchange, log-in, command.
 SETUP_LIMIT = 30.0
-#: A host whose kernel confirms nothing for so long (milliseconds) is gone; the next heartbeat finds out.
-UNACKNOWLEDGED_LIMIT = 30_000
 
 
 def open_channels(
@@ -111,7 +107,7 @@ def connect_all(
         on_result: told now and then how many are open.
 
     Raises:
-        BadInput: this process may not have so many open.
+        BadInput: this process may not have so many open, or no further thread.
     """
     pool_size = make_room(connections.values(), pool_size)
     if not (log := logging.getLogger("paramiko")).handlers:
@@ -121,7 +117,7 @@ def connect_all(
     try:
         for _ in range(min(pool_size, len(connections))):
             # Daemons, as a process that was interrupted shall not wait for a connection timeout.
-            threading.Thread(target=opening.work, daemon=True, name="ssh-connect").start()
+            start_thread(opening.work, "ssh-connect")
         return opening.results(on_result)
     except BaseException:
         opening.stop()
@@ -143,6 +139,7 @@ class _Opening:
         self._todo: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[str, float, Union[Channel, Exception]]] = queue.SimpleQueue()
         self._begun: dict[str, float] = {}
+        self._let_in: set[str] = set()
         self._stopped = False
         for host in connections:
             self._todo.put(host)
@@ -189,8 +186,7 @@ class _Opening:
             transport = wanted.client.get_transport()
             if transport is None:
                 raise SSHException("it was closed as soon as it was open")
-            with suppress(OSError, AttributeError):  # behind a jump host it is no socket
-                transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_LIMIT)
+            self._let_in.add(host)
             channel = transport.open_session(timeout=_timeout(wanted))
             channel.exec_command(self._command)
         except Exception as error:  # whatever Paramiko raises, it is this host's failure and no other's
@@ -200,8 +196,9 @@ class _Opening:
 
     def _explain(self, host: str, error: Exception, spent: float) -> HostFailure:
         wanted = self._connections[host]
-        if spent > SETUP_LIMIT + _timeout(wanted):
-            return HostFailure("timeout", f"let us in but started nothing within {spent:.0f} s")
+        if spent > SETUP_LIMIT + _timeout(wanted) and not isinstance(error, JumpHostError):
+            how = "let us in but started nothing" if host in self._let_in else "neither let us in nor refused"
+            return HostFailure("timeout", f"{how} within {spent:.0f} s")
         return explain(
             error,
             port=wanted.port,

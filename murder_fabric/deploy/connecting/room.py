@@ -1,15 +1,17 @@
-"""How many files `fab` may have open at a time: one for each host it is connected to, and some besides."""
+"""How many files `fab` may have open here, one for each host it is connected to and some besides; threads."""
 
 from __future__ import annotations
 
 import resource
-from collections.abc import Collection
+import threading
+from collections.abc import Callable, Collection
 
 import fabric
 
 from ...errors import BadInput
 from ...storage.descriptors import open_now
 from ...units import counted
+from ..failures import NO_THREADS
 
 #: What is asked for besides the hosts, where the kernel gives it.
 AMPLE = 128
@@ -43,6 +45,21 @@ def make_room(connections: Collection[fabric.Connection], pool_size: int) -> int
             " touched"
         )
     return min(pool_size, room // CONNECTING)
+
+
+def start_thread(work: Callable[[], None], name: str) -> threading.Thread:
+    """
+    Start a thread that the process does not wait for when it ends.
+
+    Raises:
+        BadInput: this machine allows no further one.
+    """
+    thread = threading.Thread(target=work, daemon=True, name=name)
+    try:
+        thread.start()
+    except RuntimeError:
+        raise BadInput(f"{NO_THREADS}; raise that limit or name fewer hosts. Nothing was changed") from None
+    return thread
 
 
 def _needed(connections: Collection[fabric.Connection]) -> int:

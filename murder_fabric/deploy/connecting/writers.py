@@ -11,6 +11,7 @@ from collections.abc import Callable
 from paramiko import Channel, SSHException
 
 from .local_agent import LocalAgent
+from .room import start_thread
 
 #: Paramiko sends at most one packet at a time anyhow.
 PART_LENGTH = 32 * 1024
@@ -77,7 +78,7 @@ class Writers:
         self._blocked: collections.deque[Outgoing] = collections.deque()
         self._count = count
         for _ in range(count):
-            threading.Thread(target=self._work, daemon=True, name="ssh-write").start()
+            start_thread(self._work, "ssh-write")
 
     def send(self, outgoing: Outgoing, *parts: bytes) -> None:
         """Send *parts* after all that was sent before; returns at once."""
