@@ -203,6 +203,26 @@ def test_row_71_a_host_that_falls_silent_in_the_middle_fails_alone(lab, fab, app
 
 
 @long
+def test_row_12_ctrl_c_waits_for_no_host_that_vanished_while_it_was_sent_the_payload(lab, fab, app, tmp_path):
+    tree.generate(tmp_path / "build", 250_000_000, 40)
+    wall = Firewall(lab, "web1")
+    arguments = ("--files-path", str(tmp_path / "build"), "--destination-path", app, "--tag", "v1")
+    try:
+        running = fab.start("web[1-3]", *arguments)
+        running.wait_for("stage")
+        pause(0.5)
+        wall.drop("ip saddr 0.0.0.0/0")
+        began = time.monotonic()
+        running.interrupt()
+        assert running.end() == 130, str(running)
+        assert time.monotonic() - began < 15, str(running)
+    finally:
+        wall.open()
+    assert "web1 did not answer, and what was started there ends by itself" in str(running)
+    wait_until(lambda: not agents(lab), 90, "agents still run")
+
+
+@long
 def test_row_89_an_agent_that_was_stopped_for_most_of_a_minute_goes_on(lab, fab, app, large):
     """
     What the operator said meanwhile has come, and is read; that nothing was heard is nobody's fault.
@@ -214,11 +234,11 @@ def test_row_89_an_agent_that_was_stopped_for_most_of_a_minute_goes_on(lab, fab,
     try:
         running = fab.start("web[1-3]", "--files-path", str(large), "--destination-path", app, "--tag", "v1")
         running.wait_for("upload")
-        time.sleep(5)
+        pause(5)
         frozen = list(agents(lab, "web3"))
         for pid in frozen:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(57)
+        pause(57)
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
     finally:

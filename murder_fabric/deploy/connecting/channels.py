@@ -256,7 +256,10 @@ class Channels:
         deadline = min(time.monotonic() + grace, self.close_by)
         for link in self._links.values():
             with suppress(OSError, EOFError, SSHException):
-                link.channel.shutdown_write()
+                if link.outgoing.idle:
+                    link.channel.shutdown_write()
+                else:  # it does not read: a writer may hold Paramiko's lock until the kernel gives it up
+                    link.channel.get_transport().close()
         for link in self._links.values():
             link.ended.wait(max(0.0, deadline - time.monotonic()))
         self._ringing.put(None)
