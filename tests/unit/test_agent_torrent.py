@@ -68,7 +68,7 @@ def test_once_a_tracker_has_answered_peers_have_longer(waiting):
 
 def test_a_tracker_that_has_not_answered_yet_is_named_by_those_who_fetched_something(waiting):
     torrent, _ = waiting
-    torrent._config = torrent._config._replace(trackers=(("http://192.0.2.1:8998/announce",),))
+    torrent.trackers = (("http://192.0.2.1:8998/announce",),)
     assert torrent.tracker_silence is None
     torrent.session.bytes_downloaded = 1
     assert "no answer yet" in torrent.tracker_silence
