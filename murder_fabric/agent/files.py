@@ -171,10 +171,10 @@ def nearest(path: str) -> str:
 
 def mount_of(path: str) -> tuple[int, str]:
     """
-    Return what two paths share between which a rename is possible: the device, and the id of the mount.
+    Return the device of *path* and the id of its mount: only where both are the same a rename is possible.
 
-    A directory that is mounted a second time has another one of these (proc_pid_fdinfo(5)); where /proc says
-    nothing of it, all have none.
+    A directory that is mounted a second time has another id (proc_pid_fdinfo(5)); where /proc says nothing of
+    it, all have none.
 
     Raises:
         OSError: nothing is there.

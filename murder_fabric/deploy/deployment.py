@@ -169,9 +169,10 @@ class Deployment:
 
         Args:
             timeout: seconds in which they are to say so.
-            silent: those that are told, and not waited for.
+            silent: those that are told, and not waited for, as those that are known to hang are.
         """
         muster = self.plan.muster
+        silent = [*silent, *muster.channels.failures()]
         requests = {host: Message(control.Finish().fields()) for host in muster.greeted}
         left = {host: requests.pop(host) for host in silent if host in requests}
         muster.channels.begin(left, insist=True)

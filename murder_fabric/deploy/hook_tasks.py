@@ -14,7 +14,7 @@ from invoke.tasks import Task
 
 from ..errors import BadInput, MurderError
 from .executor import GroupContext, GroupTask
-from .failures import HostFailure, printable
+from .failures import NO_THREADS, HostFailure, printable
 from .hook_names import complaint
 from .roles import HERE
 from .settings import SECTION
@@ -88,6 +88,8 @@ def _call_each(
             host: pool.submit(of_host, connection) for host, connection in connections.items()
         }
         results = {host: future.result() for host, future in futures.items()}
+    except RuntimeError:  # of `submit`: what a task raises is its result
+        return dict.fromkeys(hosts, HostFailure("failed", NO_THREADS))
     finally:
         # After a Ctrl-C the threads that wait for a command come back once their connection is closed.
         pool.shutdown(wait=False, cancel_futures=True)

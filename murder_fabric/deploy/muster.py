@@ -125,8 +125,8 @@ class Muster:
         return done
 
     def drop(self, host: str, failure: HostFailure) -> None:
-        """*host* is out; of one that is not counted, and so in no report, that is said now."""
-        if host in self._counted:
+        """*host* is out; of one that is in no report, not counted or another name, that is said now."""
+        if host in self._counted and self.outcome[host].state is not HostState.SKIPPED:
             self.outcome.failed(host, failure)
         elif host not in self.dropped and host not in self.silent:
             self.dropped[host] = failure

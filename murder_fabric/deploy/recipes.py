@@ -8,6 +8,7 @@ torrent, so that the next `fab` may run elsewhere.
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -307,11 +308,11 @@ def _admit(
     request = control.Admit(tag, torrent.digest, hosts, tracker.announce)
     try:
         muster.ask_one(seeder, request, to=f"seeder-{tag}")
-    except BadInput as error:
-        advice = (
-            f"murder.start-seeding --tag {tag} starts the seeder; one that runs, murder.stop-seeding ends"
-        )
-        raise BadInput(f"{error}; {advice}") from None
+    except BadInput:
+        advice = f"murder.start-seeding --tag {tag} starts the seeder, after murder.stop-seeding if one runs"
+        refusal = muster.refused[seeder]
+        muster.refused[seeder] = dataclasses.replace(refusal, reason=f"{refusal.reason}; {advice}")
+        raise BadInput(f"{seeder}: {muster.refused[seeder]}") from None
 
 
 def _address(muster: Muster, host: str, settings: Settings) -> str:

@@ -146,9 +146,9 @@ def _start_tracker(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> tu
         tracker, count = run.tracker(), len(run.outcome.going)
         address, spread = ready.addresses[tracker], pays(count, len(raw))
         start = control.StartTracker(address, *run.settings.tracker_port_range(), run.token)
-        it, attached = ([tracker], "tracker"), raw if spread else b""
-        started = _first(run, *it, start)
-        if started is None or _first(run, *it, track, PAYLOAD_TIMEOUT, attached=attached) is None:
+        started = _first(run, [tracker], "tracker", start)
+        attached = raw if spread else b""
+        if not (started and _first(run, [tracker], "tracker", track, PAYLOAD_TIMEOUT, attached=attached)):
             continue
         port = int(started.fields["port"])
         offer = offer_of_torrent(raw, info_hash, count, address, port, token) if spread else None

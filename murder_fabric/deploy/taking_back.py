@@ -69,10 +69,11 @@ def _take_back(
 
 
 def mark_bad(run: Run, tag: str, hosts: Iterable[str], reason: str) -> None:
-    """Mark *tag* bad on *hosts*; who did not do it is said."""
+    """Mark *tag* bad on *hosts*; who did not do it is said, and one that hangs does it once it wakes."""
     request = Message(control.MarkBad(run.wanted.destination, tag, run.operator, reason).fields())
-    requests = dict.fromkeys(hosts, request)
-    answers = run.muster.channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
+    requests, channels = dict.fromkeys(hosts, request), run.muster.channels
+    channels.begin(dict.fromkeys(requests.keys() & channels.failures().keys(), request), insist=True)
+    answers = channels.ask(requests, PAYLOAD_TIMEOUT, silence=SILENCE_LIMIT)
     failures = {host: one.reason for host, one in answers.items() if isinstance(one, HostFailure)}
     for line in grouped(failures):
         run.view.say(f"  {line}")

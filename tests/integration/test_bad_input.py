@@ -226,6 +226,10 @@ def test_where_all_ports_are_taken_it_is_said_who_has_them_and_which_setting_nam
     pid = take("web1", 9100, 9119)
     why = f"{taken} (9119 by process {pid}, {name}); {choose} murder.tracker_port"
     tracker = f"cannot listen on {lab.address('web1')}:9100-9119: {why}"
+    said = fab("web[1-2]", *arguments, code=4)  # web2 can track, and do no more
+    assert f"web1: {tracker}" in said
+    named = {"murder": {**settings, "roles": {"tracker": "web1"}}}
+    (fab.directory / "fabric.yaml").write_text(json.dumps(named))
     said = fab("web[1-2]", *arguments, code=4)
     assert f"the tracker web1 failed: {tracker}; nothing was switched" in said
     assert [current(lab, host, app) for host in ("web1", "web2")] == [None, None]

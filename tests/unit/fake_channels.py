@@ -64,6 +64,8 @@ class FakeChannels:
         self.attached: list[bytes] = []
         #: Request, seconds for all hosts, seconds of silence.
         self.bounds: list[tuple[str, Optional[float], Optional[float]]] = []
+        #: What is asked of those too that seem to hang.
+        self.insisted: set[str] = set()
 
     def greet(
         self, timeout: float, on_event: Optional[OnEvent] = None, on_answer: Optional[OnAnswer] = None
@@ -88,6 +90,7 @@ class FakeChannels:
         insist: bool = False,
     ) -> dict[str, Answer]:
         self.bounds += [(str(message.fields["do"]), timeout, silence) for message in requests.values()]
+        self.insisted.update(str(message.fields["do"]) for message in requests.values() if insist)
         answers = {host: self._answer(host, message) for host, message in requests.items()}
         for host, answer in answers.items():
             if on_answer is not None:
@@ -98,7 +101,7 @@ class FakeChannels:
         def note(timeout: Optional[float], silence: Optional[float]) -> None:
             self.bounds += [(str(message.fields["do"]), timeout, silence) for message in requests.values()]
 
-        return Answered(self.ask(requests), note)
+        return Answered(self.ask(requests, insist=insist), note)
 
     def reached_at(self, host: str) -> str:
         return self.at.get(host, "")

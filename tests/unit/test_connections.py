@@ -156,17 +156,14 @@ def test_a_task_that_is_not_ours_is_checked_with_all_its_jump_hosts(config):
 
 
 @pytest.mark.parametrize(
-    ("raised", "reason"),
+    ("raised", "is_let_in", "reason"),
     [
-        (SSHException("no answer"), "neither let us in nor refused within 0 s"),
-        (
-            JumpHostError("jump1: no answer"),
-            "it lies behind a jump host that cannot be used, jump1: no answer",
-        ),
-        (None, "let us in but started nothing within 0 s"),
+        (SSHException("no answer"), False, "neither let us in nor refused within 0 s"),
+        (JumpHostError("jump1"), False, "it lies behind a jump host that cannot be used, jump1"),
+        (None, True, "let us in but started nothing within 0 s"),
     ],
 )
-def test_of_what_took_too_long_it_is_told_which_step_did(monkeypatch, raised, reason):
+def test_of_what_took_too_long_it_is_told_which_step_did(monkeypatch, raised, is_let_in, reason):
     monkeypatch.setattr(remote, "SETUP_LIMIT", -60.0)
 
     def start_nothing(timeout):
@@ -181,7 +178,7 @@ def test_of_what_took_too_long_it_is_told_which_step_did(monkeypatch, raised, re
             raise raised
 
     results = connect_all({"web1": stuck}, "true", pool_size=1, open_connection=open_connection)
-    assert results["web1"].reason == reason
+    assert (results["web1"].reason, results["web1"].connected) == (reason, is_let_in)
 
 
 class Stuck:

@@ -51,6 +51,8 @@ class Agents:
         self.torrent = b""
         #: Seconds for all hosts, seconds of silence, by request.
         self.bounds: dict[str, tuple[float | None, float | None]] = {}
+        #: What is asked of those too that seem to hang.
+        self.insisted: set[str] = set()
         self.current: dict[str, Any] = dict.fromkeys(hosts, "v0")
         self._hosts = hosts
         #: What each host has staged: whole files, bytes by tag that came from older releases, and by host how
@@ -81,6 +83,7 @@ class Agents:
         insist: bool = False,
     ) -> Any:
         self.bounds.update({message.fields["do"]: (timeout, silence) for message in requests.values()})
+        self.insisted.update(message.fields["do"] for message in requests.values() if insist)
         return told({host: self._answer(host, message) for host, message in requests.items()}, on_answer)
 
     def begin(self, requests: Mapping[str, Message], *, insist: bool = False) -> Ask:
@@ -348,6 +351,19 @@ def test_a_host_that_does_not_switch_takes_those_back_that_did(files: Path) -> N
     assert deploy.outcome.hosts(HostState.VERIFIED) == ["web1", "web3"]
     back = [fields for host, fields in agents.fields if fields["do"] == "switch_back"]
     assert {one["previous"] for one in back} == {"v0"}
+    assert agents.insisted == {"switch_back", "finish"}
+
+
+@pytest.mark.parametrize("do", ["start_tracker", "track"])
+def test_a_tracker_that_is_another_name_of_a_peer_ends_the_run_where_it_fails(files: Path, do: str) -> None:
+    roles = {"tracker": "web2", "seeder": "", "peer": ""}
+    deploy, agents = deployment(files, when("web2", do), roles=roles)
+    deploy.plan = replace(deploy.plan, roles=Roles("web2", ["web1"], HOSTS))
+    deploy.outcome.reached("web2", HostState.SKIPPED, "another name of web1")
+    with pytest.raises(AllHostsFailed, match="the tracker web2 failed: No space left"):
+        deploy.run()
+    assert agents.those_asked(do) == ["web2"]
+    assert deploy.outcome.lost == ["web1", "web3"]
 
 
 def test_when_no_host_switches_all_failed(files: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_long_reason_is_cut():
     assert len(printable("x" * 10_000)) == MAX_REASON
 
 
-@pytest.mark.parametrize("cause", ["lost", "agent", "failed"])
+@pytest.mark.parametrize("cause", ["lost", "agent", "late", "failed"])
 def test_an_agents_failure_comes_after_the_connection(cause):
     assert HostFailure(cause, "").connected
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from test_switching import App, on
 
+from murder_fabric.control import Message
 from murder_fabric.deploy import haste as haste_module
 from murder_fabric.deploy.failures import HostFailure
 from murder_fabric.deploy.haste import STOP_WITHIN, Haste
 from murder_fabric.deploy.hooks import Hooks
-from murder_fabric.deploy.taking_back import take_back
+from murder_fabric.deploy.taking_back import mark_bad, take_back
 
 HOOKS = Hooks({"before_switch_back": ["drain"], "after_switch_back": ["restart"]})
 BACK = ["before_switch_back", "switch_back", "after_switch_back"]
@@ -61,3 +64,18 @@ def test_no_step_is_given_what_is_not_there_any_more(monkeypatch: pytest.MonkeyP
     assert now < haste.until == 112.0
     now = 120.0
     assert haste.part() == 0.1
+
+
+def test_who_hangs_is_told_that_a_release_is_bad_and_nobody_waits_for_it() -> None:
+    app = App()
+    run = app.run()
+    asked: list[tuple[list[str], bool]] = []
+    app.channels.failures = lambda: {"web2": HostFailure("late", "it said nothing for 60 s")}  # type: ignore[method-assign]
+
+    def begin(requests: Mapping[str, Message], *, insist: bool = False) -> None:
+        asked.append((list(requests), insist))
+
+    app.channels.begin = begin  # type: ignore[assignment,method-assign]
+    mark_bad(run, "v2", ["web1", "web2"], "it failed")
+    assert asked == [(["web2"], True)]
+    assert app.asked("mark_bad") == [("mark_bad", "web1"), ("mark_bad", "web2")]

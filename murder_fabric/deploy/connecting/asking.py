@@ -33,7 +33,7 @@ class Asked(Protocol):
         """Nobody waits for that answer any more."""
 
     def missed(self, host: str, request: int, failure: HostFailure) -> None:
-        """Nor does anybody for this one, which is late."""
+        """The answer is late: nobody waits for it any more, nor for others if the host seems to hang."""
 
 
 class Listener(Protocol):

@@ -33,7 +33,8 @@ BLOCKED_TICK = 0.05
 WRITERS = 8
 #: The id under which `greet` waits; requests count from 1.
 GREETING = 0
-#: An agent that lives answers heartbeats; one that says nothing at all for so many seconds hangs.
+#: An agent that lives answers heartbeats, which it is sent while nothing else is; of one that says nothing at
+#: all for so many seconds, and owes an answer, it is taken that it hangs.
 HANGS_AFTER = 2.5 * HEARTBEAT_INTERVAL
 #: What is wrong with a host that `greet` waited for in vain: connecting has its own reasons, and came before.
 NO_AGENT = "it let us in, but its agent did not start"
@@ -231,14 +232,18 @@ class Channels:
                 self._links[host].asks.pop(request, None)
 
     def missed(self, host: str, request: int, failure: HostFailure) -> None:
-        """Nor does anybody for this one, which is late; nor for others, if the host seems to hang."""
+        """The answer is late: nobody waits for it any more, nor for others if the host seems to hang."""
         self.forget(host, request)
         link = self._links.get(host)
-        if link is None or (link.greeted and time.monotonic() - link.heard_at < HANGS_AFTER):
-            return
         with self._lock:
+            if link is None or (link.greeted and time.monotonic() - link.heard_at < HANGS_AFTER):
+                return
             link.hanging = failure
-        self._fail_asks(link, failure)
+            waiting = {number: one for number, one in link.asks.items() if isinstance(one, Ask)}
+            for number in waiting:
+                del link.asks[number]
+        for ask in set(waiting.values()):
+            ask.hear(host, failure)
 
     def send(self, host: str, *parts: bytes) -> None:
         """Send *host* what is no message: a part of its opening."""
@@ -312,7 +317,8 @@ class Channels:
     def _read(self, link: _Link) -> None:
         data, length, ended = link.read()
         if data:
-            link.heard_at, link.hanging = time.monotonic(), None
+            with self._lock:
+                link.heard_at, link.hanging = time.monotonic(), None
         if link.failure is not None:  # what comes after garbage is not looked at
             if ended:
                 link.ended.set()
@@ -372,15 +378,10 @@ class Channels:
         """From now on everything asked of this host fails with *failure*."""
         with self._lock:
             link.failure = failure
-        self._fail_asks(link, failure)
-        self._supply.lost(link.host, now=time.monotonic())
-
-    def _fail_asks(self, link: _Link, failure: HostFailure) -> None:
-        """Whoever waits for this host waits no longer."""
-        with self._lock:
             waiting, link.asks = set(link.asks.values()), {}
         for ask in waiting:
             ask.hear(link.host, failure)
+        self._supply.lost(link.host, now=time.monotonic())
 
     def _send(self, link: _Link, fields: Mapping[str, Any], attached: bytes = b"") -> None:
         # The attachment is not copied: the same torrent may be on its way to hundreds of hosts.

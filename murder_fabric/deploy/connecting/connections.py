@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Optional, Union
 
 import fabric
@@ -159,7 +160,8 @@ def _hang_up_unacknowledged(opened: fabric.Connection) -> None:
     """Have a connection end once its host is gone, a jump host's too; what lies behind that has no socket."""
     transport = opened.client.get_transport()
     if transport is not None and isinstance(transport.sock, socket.socket):
-        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_LIMIT)
+        with suppress(OSError):  # it hung up at once, which comes out at what is done with it
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_LIMIT)
 
 
 def _set_timeouts(made: fabric.Connection, config: fabric.Config) -> None:

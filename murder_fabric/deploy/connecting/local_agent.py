@@ -6,11 +6,13 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from contextlib import suppress
 from typing import IO
 
 from paramiko.buffered_pipe import BufferedPipe
+
+from ...errors import BadInput
+from .room import start_thread
 
 _PART_LENGTH = 64 * 1024
 #: `python -m` would look for modules in the directory that `fab` was called in first: in the user's project.
@@ -30,6 +32,7 @@ class LocalAgent:
 
     Raises:
         OSError: no process can be started.
+        BadInput: no thread can.
     """
 
     def __init__(self) -> None:
@@ -46,8 +49,13 @@ class LocalAgent:
         self.in_buffer = BufferedPipe()
         self.in_stderr_buffer = BufferedPipe()
         os.set_blocking(self._input.fileno(), False)
-        saying = threading.Thread(target=self._listen, daemon=True, name="local-agent")
-        saying.start()
+        try:
+            self._complaining = start_thread(self._listen_to_stderr, "local-agent-stderr")
+            start_thread(self._listen, "local-agent")
+        except BadInput:
+            self._process.kill()
+            self._process.wait()
+            raise
 
     # What is said -------------------------------------------------------------------------------------------
 
@@ -127,14 +135,13 @@ class LocalAgent:
         assert self._process.stdin is not None
         return self._process.stdin
 
+    def _listen_to_stderr(self) -> None:
+        _move(self._process.stderr, self.in_stderr_buffer)
+
     def _listen(self) -> None:
         """Move what the agent says into the buffers, until it says no more and has ended."""
-        complaining = threading.Thread(
-            target=_move, args=(self._process.stderr, self.in_stderr_buffer), daemon=True
-        )
-        complaining.start()
         _move(self._process.stdout, self.in_buffer)
-        complaining.join()
+        self._complaining.join()
         self._process.wait()
         self.closed = True
         self.in_buffer.close()  # which rings

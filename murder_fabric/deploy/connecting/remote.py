@@ -66,8 +66,14 @@ def open_channels(
         on_result=on_result,
     )
     # Not before: hosts that cannot be reached may take longer than the lease of an agent that hears nothing.
-    local = {HERE: _start_here()} if here else {}
-    return Channels({**opened, **local}, start, on_closed=gateways.close, running=local)
+    try:
+        local = {HERE: _start_here()} if here else {}
+        return Channels({**opened, **local}, start, on_closed=gateways.close, running=local)
+    except BaseException:
+        for one in connections.values():
+            one.close()
+        gateways.close()
+        raise
 
 
 def _pass_on(settings: Settings) -> PassOn:
@@ -197,8 +203,9 @@ class _Opening:
     def _explain(self, host: str, error: Exception, spent: float) -> HostFailure:
         wanted = self._connections[host]
         if spent > SETUP_LIMIT + _timeout(wanted) and not isinstance(error, JumpHostError):
-            how = "let us in but started nothing" if host in self._let_in else "neither let us in nor refused"
-            return HostFailure("timeout", f"{how} within {spent:.0f} s")
+            if host in self._let_in:
+                return HostFailure("late", f"let us in but started nothing within {spent:.0f} s")
+            return HostFailure("timeout", f"neither let us in nor refused within {spent:.0f} s")
         return explain(
             error,
             port=wanted.port,

@@ -1,4 +1,4 @@
-"""How many files `fab` may have open here, one for each host it is connected to and some besides; threads."""
+"""How many files and threads `fab` may have here: one for each host it is connected to, and some besides."""
 
 from __future__ import annotations
 
