@@ -43,8 +43,8 @@ class HostFailure:
     One host's end of the matter.
 
     `cause` is one of: `unresolved`, `refused`, `unreachable`, `timeout`, `authentication`, `host key`, `ssh`
-    (no connection); `lost`, `agent` (no agent any more, or none to talk to); `late` (it did not
-    answer, or get anywhere, in time); `failed` (the agent said so).
+    (no connection); `lost`, `agent` (no agent any more, or none to talk to); `late` (it did not answer, or
+    get anywhere, in time); `failed` (the agent said so).
 
     Whatever `reason` is made of, it is on one line and steers no terminal: each goes through here that a host
     is out for, to be shown, kept and told.

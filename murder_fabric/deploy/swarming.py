@@ -148,11 +148,10 @@ def _start_tracker(run: Run, ready: Ready, metainfo: Metainfo, raw: bytes) -> tu
         start = control.StartTracker(address, *run.settings.tracker_port_range(), run.token)
         started = _first(run, [tracker], "tracker", start)
         attached = raw if spread else b""
-        if not (started and _first(run, [tracker], "tracker", track, PAYLOAD_TIMEOUT, attached=attached)):
-            continue
-        port = int(started.fields["port"])
-        offer = offer_of_torrent(raw, info_hash, count, address, port, token) if spread else None
-        return announce_url(address, port, token), offer
+        if started and _first(run, [tracker], "tracker", track, PAYLOAD_TIMEOUT, attached=attached):
+            port = int(started.fields["port"])
+            offer = offer_of_torrent(raw, info_hash, count, address, port, token) if spread else None
+            return announce_url(address, port, token), offer
 
 
 def _stage(run: Run, metainfo: Metainfo, raw: bytes, offer: Offer | None) -> dict[str, Message]:

@@ -239,6 +239,7 @@ class Channels:
             if link is None or (link.greeted and time.monotonic() - link.heard_at < HANGS_AFTER):
                 return
             link.hanging = failure
+            # Not who supplies hosts with the agent: that has a clock, and is told by the thread that reads.
             waiting = {number: one for number, one in link.asks.items() if isinstance(one, Ask)}
             for number in waiting:
                 del link.asks[number]
